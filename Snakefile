@@ -1,0 +1,60 @@
+# finetune-bench: which pretrained backbone, fine-tuned by which strategy, at which cost, for these images.
+#
+#   resources/datasets/<source>/<name>/     downloads            resources/weights/<source>/<model>.<tag>.safetensors
+#   results/<study>/data/<dataset>/         images as arrays, split, normalization
+#   results/<study>/features/<dataset>/<backbone>/
+#   results/<study>/tuning/<dataset>/<backbone>/<strategy>/trial<k>/trial.json   selected.json
+#   results/<study>/runs/<dataset>/<backbone>/<strategy>/seed<k>/                model, logits, metrics, cost
+#   results/<study>/tables/   plots/   report.zip
+#
+# Only the test set's own jobs (prepare_test, extract_test_features, predict_test and what follows) see a test image.
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+# Given a config file, only that one counts: Snakemake would merge its tables with the default study's.
+if "backbones" not in config:
+
+    configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+
+
+report: "workflow/report/workflow.rst"
+
+
+container: "docker://ghcr.io/finetune-bench/finetune-bench:0.1.0"
+
+
+resource_scopes:
+    gpu="local",
+
+
+pathvars:
+    results=f"results/{STUDY['study']}",
+    logs=f"results/{STUDY['study']}/logs",
+    benchmarks=f"results/{STUDY['study']}/benchmarks",
+
+
+wildcard_constraints:
+    dataset=any_of(STUDY["datasets"]),
+    backbone=any_of(STUDY["backbones"]),
+    strategy=any_of(STUDY["strategies"]),
+    trial=r"\d+",
+    seed=r"\d+",
+
+
+include: "workflow/rules/data.smk"
+include: "workflow/rules/backbones.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/compare.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        run_files("metrics.json"),
+

@@ -1,0 +1,24 @@
+"""A resolved entry of the config's `datasets` table, with every key, for the tests of the data floor."""
+
+DEFAULTS = {
+    "source": "imagefolder",
+    "name": None,
+    "path": None,
+    "urls": [],
+    "md5": None,
+    "image_size": None,
+    "fit": "crop",
+    "on_corrupt": "fail",
+    "test_fraction": None,
+    "groups": None,
+    "validation_fraction": 0.2,
+    "train_limit": None,
+    "split_seed": 0,
+    "flip": True,
+}
+
+
+def entry(**changes) -> dict:
+    unknown = set(changes) - set(DEFAULTS)
+    assert not unknown, unknown
+    return DEFAULTS | changes

@@ -1,0 +1,291 @@
+# What the rules share: the validated study, its grid, and the functions that answer for one job's wildcards.
+# This file and the Snakefile import the package's ground floor only; a cluster parses them once per job.
+import os
+import re
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+sys.path.insert(0, str(Path(workflow.current_basedir) / "../scripts"))
+
+from ftbench import grid
+from ftbench.codedigest import code_digest
+from ftbench.config import resolve
+from ftbench.errors import InputError
+from ftbench.kinds import declared, names
+from ftbench.paths import folder_listing, weights_tag
+
+# --- the study -------------------------------------------------------------------------------------------------------
+
+try:
+    STUDY = resolve({key: value for key, value in config.items() if key != "pathvars"})
+except InputError as error:
+    raise WorkflowError(str(error))
+
+CELLS = grid.cells(STUDY)
+DATASETS = list(dict.fromkeys(cell.dataset for cell in CELLS))
+LOOP, FEATURES = (
+    [name for name, entry in STUDY["strategies"].items() if declared(entry["kind"])["engine"] == engine]
+    for engine in ("loop", "features")
+)
+FIGURES = ["accuracy", "pareto", "learning_curves", "tuning", "confusion", "per_class", "mistakes", "montage", "augmentations"]
+RUN = "<results>/runs/{dataset}/{backbone}/{strategy}/seed{seed}"
+WEIGHTS = "<resources>/weights/{source}/{model}.{tag}"
+
+# --- wildcards -------------------------------------------------------------------------------------------------------
+
+
+def any_of(values):
+    """A regular expression that matches exactly these names, or nothing at all."""
+    return "|".join(re.escape(str(value)) for value in values) or "(?!)"
+
+
+# --- configuration entries of one job --------------------------------------------------------------------------------
+
+
+def strategy_of(wildcards):
+    return STUDY["strategies"][wildcards.strategy]
+
+
+def start_of(wildcards):
+    """Where this cell starts: "random", "pretrained" or "probe"."""
+    start = declared(strategy_of(wildcards)["kind"])["start"]
+    has_weights = STUDY["backbones"][wildcards.backbone]["weights"] != "none"
+    return {"any": "pretrained" if has_weights else "random"}.get(start, start)
+
+
+def get_dataset(wildcards):
+    """What prepares a data set: its entry, without what only later steps read."""
+    entry = STUDY["datasets"][wildcards.dataset]
+    later = ("validation_fraction", "train_limit", "flip")
+    settings = {key: value for key, value in entry.items() if key not in later}
+    if entry["source"] == "imagefolder":
+        settings["listing"] = folder_listing(entry["path"], entry["groups"])
+    return settings
+
+
+def get_split_settings(wildcards):
+    entry = STUDY["datasets"][wildcards.dataset]
+    return {key: entry[key] for key in ("validation_fraction", "train_limit", "split_seed")}
+
+
+def get_network(wildcards):
+    """The backbone's entry as a job builds it; random weights are normalized with the data set's own statistics."""
+    entry = STUDY["backbones"][wildcards.backbone]
+    network = {key: entry[key] for key in ("source", "model", "weights", "image_size", "mean", "std")}
+    if "strategy" in wildcards.keys() and start_of(wildcards) == "random":
+        network |= {"weights": "none", "mean": None, "std": None}
+    return network
+
+
+def get_augmentation(dataset, policy):
+    """The policy, or its stand-in where the data set's images must not be mirrored."""
+    return policy if STUDY["datasets"][dataset]["flip"] else declared(policy, "policies")["without_flip"]
+
+
+def get_machine(wildcards):
+    """The settings of any job that runs a network."""
+    keys = ("device", "precision", "channels_last", "deterministic", "threads")
+    return {"network": get_network(wildcards)} | {key: STUDY[key] for key in keys}
+
+
+def get_run(wildcards):
+    """The resolved settings of one training job, as one dict: Snakemake compares params as a set of bare values."""
+    entry = strategy_of(wildcards)
+    recipe = dict(entry["recipe"])
+    recipe["augmentation"] = get_augmentation(wildcards.dataset, recipe["augmentation"])
+    return get_machine(wildcards) | {
+        "dataset": wildcards.dataset,
+        "backbone": wildcards.backbone,
+        "strategy": wildcards.strategy,
+        "kind": entry["kind"],
+        "seed": int(wildcards.get("seed", STUDY["tuning"]["seed"])),
+        "selection_metric": STUDY["selection_metric"],
+        "recipe": recipe,
+    }
+
+
+def get_selection(wildcards):
+    """What the choice of a recipe depends on beside the trials: the fixed learning rate of an untuned strategy."""
+    rate = strategy_of(wildcards)["learning_rate"]
+    return get_run(wildcards) | {"learning_rate": None if isinstance(rate, list) else rate}
+
+
+def get_trial_run(wildcards):
+    return get_run(wildcards) | {"learning_rate": grid.trials_of(STUDY, wildcards.strategy)[int(wildcards.trial)]}
+
+
+def get_probe_run(wildcards):
+    return get_run(wildcards) | {"l2": strategy_of(wildcards)["l2"], "recipe": {}}
+
+
+def get_download(wildcards):
+    """The entry that says where a torchvision set comes from: the first of this name."""
+    return next(entry for entry in STUDY["datasets"].values() if entry["name"] == wildcards.name)
+
+
+def get_weights_entry(wildcards):
+    keys = ("source", "model", "weights", "image_size", "mean", "std", "licence")
+    return next(
+        {key: entry[key] for key in keys}
+        for entry in STUDY["backbones"].values()
+        if (entry["source"], entry["model"], weights_tag(entry["weights"])) == (wildcards.source, wildcards.model, wildcards.tag)
+    )
+
+
+# --- inputs ----------------------------------------------------------------------------------------------------------
+
+
+def get_downloaded(wildcards):
+    entry = STUDY["datasets"][wildcards.dataset]
+    return f"<resources>/datasets/torchvision/{entry['name']}/files.json" if entry["source"] == "torchvision" else []
+
+
+def weights_file(suffix):
+    """An input function: the weights of the wildcards' backbone, or nothing where the cell starts from random ones."""
+
+    def get(wildcards):
+        entry = STUDY["backbones"][wildcards.backbone]
+        if entry["weights"] == "none" or ("strategy" in wildcards.keys() and start_of(wildcards) == "random"):
+            return []
+        return WEIGHTS.format(source=entry["source"], model=entry["model"], tag=weights_tag(entry["weights"])) + suffix
+
+    return get
+
+
+def get_weights_source(wildcards):
+    weights = get_weights_entry(wildcards)["weights"]
+    return weights.removeprefix("file:") if weights.startswith("file:") else []
+
+
+def get_normalization(wildcards):
+    return "<results>/data/{dataset}/normalization.json" if start_of(wildcards) == "random" else []
+
+
+def probe_file(name):
+    """An input function: a file of the linear probe that this cell starts from, or nothing."""
+
+    def get(wildcards):
+        if start_of(wildcards) != "probe":
+            return []
+        return f"<results>/runs/{{dataset}}/{{backbone}}/{strategy_of(wildcards)['probe']}/seed0/{name}"
+
+    return get
+
+
+def trial_files(name):
+    def get(wildcards):
+        count = len(grid.trials_of(STUDY, wildcards.strategy))
+        return [f"<results>/tuning/{{dataset}}/{{backbone}}/{{strategy}}/trial{k}/{name}" for k in range(count)]
+
+    return get
+
+
+def seed_files(name, engine):
+    """One file per seed of a cell, with the cell's wildcards left open."""
+    seeds = [0] if engine == "features" else STUDY["seeds"]
+    return expand(f"{RUN}/{name}", seed=seeds, allow_missing=True)
+
+
+def get_all_runs(dataset=None):
+    """Labels of every run of the study, or of one data set, in the order of the tables."""
+    return [
+        {"dataset": cell.dataset, "backbone": cell.backbone, "strategy": cell.strategy, "seed": seed}
+        for cell in CELLS
+        if dataset in (None, cell.dataset)
+        for seed in grid.seeds_of(STUDY, cell.strategy)
+    ]
+
+
+def run_files(name):
+    """An input function: one file per run, of the wildcards' data set if there is one."""
+
+    def get(wildcards):
+        return [f"{RUN}/{name}".format(**labels) for labels in get_all_runs(wildcards.get("dataset"))]
+
+    return get
+
+
+def get_tuned_cells(wildcards):
+    """Labels of the data set's cells that had something to choose."""
+    return [
+        cell._asdict()
+        for cell in CELLS
+        if cell.dataset == wildcards.dataset and declared(STUDY["strategies"][cell.strategy]["kind"])["tuned"]
+    ]
+
+
+def get_selected(wildcards):
+    path = "<results>/tuning/{dataset}/{backbone}/{strategy}/selected.json"
+    return [path.format(**labels) for labels in get_tuned_cells(wildcards)]
+
+
+def get_policies(wildcards):
+    """The augmentation policies to picture for a data set: all of them, those that mirror only where it is allowed."""
+    return list(dict.fromkeys(get_augmentation(wildcards.dataset, name) for name in names("policies")))
+
+
+def get_all_tables():
+    named = [f"<results>/tables/{name}" for name in ("comparison.csv", "comparison.html", "comparison.md", "comparison.tex")]
+    return [*named, "<results>/tables/per_class.csv", "<results>/tables/pairwise.html", "<results>/tables/cost.html", "<results>/study.json"]
+
+
+def get_all_plots():
+    return expand("<results>/plots/{dataset}.{figure}.svg", dataset=DATASETS, figure=FIGURES)
+
+
+# --- threads, resources, code ----------------------------------------------------------------------------------------
+
+
+def get_train_threads(wildcards):
+    return STUDY["threads"]
+
+
+def get_gpus(wildcards):
+    return 0 if STUDY["device"] == "cpu" else STUDY["gpus"]
+
+
+def code_of(script, *extra):
+    """A params function: the digest of an entry script and of all code that it runs."""
+
+    def get(wildcards):
+        return code_digest(script, *extra)
+
+    return get
+
+
+def run_code_of(script):
+    """The same, with the strategy, policy and architecture kinds of the wildcards' cell and no others."""
+
+    def get(wildcards):
+        kind = strategy_of(wildcards)["kind"]
+        policy = get_augmentation(wildcards.dataset, strategy_of(wildcards)["recipe"]["augmentation"])
+        source = STUDY["backbones"][wildcards.backbone]["source"]
+        return code_digest(
+            script,
+            f"ftbench.strategies.{kind}",
+            f"ftbench.policies.{policy}",
+            f"ftbench.architectures.{source}",
+        )
+
+    return get
+
+
+def source_code_of(script):
+    """The same, with the image source of the wildcards' data set."""
+
+    def get(wildcards):
+        return code_digest(script, f"ftbench.sources.{STUDY['datasets'][wildcards.dataset]['source']}")
+
+    return get
+
+
+def network_code_of(script):
+    """The same, with the architecture source of the wildcards' backbone."""
+
+    def get(wildcards):
+        source = wildcards.get("source") or STUDY["backbones"][wildcards.backbone]["source"]
+        return code_digest(script, f"ftbench.architectures.{source}")
+
+    return get

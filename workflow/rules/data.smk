@@ -1,0 +1,113 @@
+# From a source of images to arrays: download, prepare (train and test apart), split, normalization, a look at augmentation.
+
+
+rule download_dataset:
+    """Fetch a torchvision data set's archives, on the machine that submits: compute nodes often have no network."""
+    output:
+        "<resources>/datasets/torchvision/{name}/files.json",
+    log:
+        "<logs>/download_dataset/{name}.log",
+    wildcard_constraints:
+        name=any_of(entry["name"] for entry in STUDY["datasets"].values() if entry["name"]),
+    localrule: True
+    params:
+        settings=get_download,
+        folder=subpath(output[0], parent=True),
+    script:
+        "../scripts/download_dataset.py"
+
+
+rule prepare_train:
+    """Decode the training images once, into the one form that all that follows reads."""
+    input:
+        downloaded=get_downloaded,
+    output:
+        images="<results>/data/{dataset}/images.npy",
+        labels="<results>/data/{dataset}/labels.npy",
+        groups="<results>/data/{dataset}/groups.npy",
+        classes="<results>/data/{dataset}/classes.json",
+        files="<results>/data/{dataset}/files.csv",
+        summary="<results>/data/{dataset}/train.json",
+    log:
+        "<logs>/prepare_train/{dataset}.log",
+    benchmark:
+        "<benchmarks>/prepare_train/{dataset}.tsv"
+    threads: 2
+    params:
+        settings=get_dataset,
+        code=source_code_of("prepare_train.py"),
+    script:
+        "../scripts/prepare_train.py"
+
+
+rule prepare_test:
+    """Decode the test images. Its outputs are read by prediction and by figures of the test set, never by training."""
+    input:
+        downloaded=get_downloaded,
+        classes="<results>/data/{dataset}/classes.json",
+    output:
+        images="<results>/data/{dataset}/test_images.npy",
+        labels="<results>/data/{dataset}/test_labels.npy",
+        files="<results>/data/{dataset}/test_files.csv",
+        summary="<results>/data/{dataset}/test.json",
+    log:
+        "<logs>/prepare_test/{dataset}.log",
+    benchmark:
+        "<benchmarks>/prepare_test/{dataset}.tsv"
+    threads: 2
+    params:
+        settings=get_dataset,
+        code=source_code_of("prepare_test.py"),
+    script:
+        "../scripts/prepare_test.py"
+
+
+rule split_dataset:
+    """Hold out the validation part, stratified, groups kept whole, with a seed of its own."""
+    input:
+        labels="<results>/data/{dataset}/labels.npy",
+        groups="<results>/data/{dataset}/groups.npy",
+        classes="<results>/data/{dataset}/classes.json",
+    output:
+        "<results>/data/{dataset}/split.npz",
+    log:
+        "<logs>/split_dataset/{dataset}.log",
+    params:
+        settings=get_split_settings,
+        code=code_of("split_dataset.py"),
+    script:
+        "../scripts/split_dataset.py"
+
+
+rule compute_normalization:
+    """Per-channel mean and standard deviation over all pixels of train and validation, for networks from scratch."""
+    input:
+        images="<results>/data/{dataset}/images.npy",
+        split="<results>/data/{dataset}/split.npz",
+    output:
+        "<results>/data/{dataset}/normalization.json",
+    log:
+        "<logs>/compute_normalization/{dataset}.log",
+    benchmark:
+        "<benchmarks>/compute_normalization/{dataset}.tsv"
+    params:
+        code=code_of("compute_normalization.py"),
+    script:
+        "../scripts/compute_normalization.py"
+
+
+rule preview_augmentations:
+    """Apply every policy to a few training images, to look at."""
+    input:
+        images="<results>/data/{dataset}/images.npy",
+        labels="<results>/data/{dataset}/labels.npy",
+        split="<results>/data/{dataset}/split.npz",
+    output:
+        "<results>/data/{dataset}/augmentations.npz",
+    log:
+        "<logs>/preview_augmentations/{dataset}.log",
+    params:
+        policies=get_policies,
+        code=code_of("preview_augmentations.py", *(f"ftbench.policies.{name}" for name in names("policies"))),
+    script:
+        "../scripts/preview_augmentations.py"

@@ -1,0 +1,76 @@
+# The test set is opened here: logits of every run, then scores from logits alone. One job handles all seeds of a cell.
+
+
+rule predict_test:
+    """Logits of the test images, for every seed of a cell."""
+    input:
+        images="<results>/data/{dataset}/test_images.npy",
+        labels="<results>/data/{dataset}/test_labels.npy",
+        classes="<results>/data/{dataset}/classes.json",
+        runs=seed_files("run.json", "loop"),
+        models=seed_files("model.safetensors", "loop"),
+    output:
+        seed_files("test_logits.npz", "loop"),
+    log:
+        "<logs>/predict_test/{dataset}/{backbone}/{strategy}.log",
+    benchmark:
+        "<benchmarks>/predict_test/{dataset}/{backbone}/{strategy}.tsv"
+    wildcard_constraints:
+        strategy=any_of(LOOP),
+    threads: get_train_threads
+    resources:
+        gpu=get_gpus,
+    params:
+        run=get_machine,
+        code=network_code_of("predict_test.py"),
+    script:
+        "../scripts/predict_test.py"
+
+
+rule predict_test_features:
+    """Logits of the test images from cached features, for a strategy that is fitted on features."""
+    input:
+        features="<results>/features/{dataset}/{backbone}/test.npy",
+        labels="<results>/data/{dataset}/test_labels.npy",
+        models=seed_files("model.safetensors", "features"),
+    output:
+        seed_files("test_logits.npz", "features"),
+    log:
+        "<logs>/predict_test_features/{dataset}/{backbone}/{strategy}.log",
+    wildcard_constraints:
+        strategy=any_of(FEATURES),
+    params:
+        code=code_of("predict_test_features.py"),
+    script:
+        "../scripts/predict_test_features.py"
+
+
+rule evaluate:
+    """Scores of every seed of a cell, from saved logits: a new metric never needs a model."""
+    input:
+        logits=seed_files("test_logits.npz", "loop"),
+        runs=seed_files("run.json", "loop"),
+        classes="<results>/data/{dataset}/classes.json",
+    output:
+        seed_files("metrics.json", "loop"),
+    log:
+        "<logs>/evaluate/{dataset}/{backbone}/{strategy}.log",
+    wildcard_constraints:
+        strategy=any_of(LOOP),
+    params:
+        code=code_of("evaluate.py"),
+    script:
+        "../scripts/evaluate.py"
+
+
+use rule evaluate as evaluate_features with:
+    input:
+        logits=seed_files("test_logits.npz", "features"),
+        runs=seed_files("run.json", "features"),
+        classes="<results>/data/{dataset}/classes.json",
+    output:
+        seed_files("metrics.json", "features"),
+    log:
+        "<logs>/evaluate_features/{dataset}/{backbone}/{strategy}.log",
+    wildcard_constraints:
+        strategy=any_of(FEATURES),

@@ -1,0 +1,122 @@
+# Tuning trials, the choice of a recipe, and the final runs; a probe does all three in one job.
+
+
+rule fit_probe:
+    """Fit a linear probe with every L2 penalty on cached features and choose one by validation: one job, no randomness."""
+    input:
+        features="<results>/features/{dataset}/{backbone}/train.npy",
+        features_cost="<results>/features/{dataset}/{backbone}/cost.json",
+        labels="<results>/data/{dataset}/labels.npy",
+        split="<results>/data/{dataset}/split.npz",
+        classes="<results>/data/{dataset}/classes.json",
+        data="<results>/data/{dataset}/train.json",
+        record=weights_file(".json"),
+    output:
+        selected="<results>/tuning/{dataset}/{backbone}/{strategy}/selected.json",
+        model="<results>/runs/{dataset}/{backbone}/{strategy}/seed0/model.safetensors",
+        history="<results>/runs/{dataset}/{backbone}/{strategy}/seed0/history.csv",
+        run="<results>/runs/{dataset}/{backbone}/{strategy}/seed0/run.json",
+        cost="<results>/runs/{dataset}/{backbone}/{strategy}/seed0/cost.json",
+        val_logits="<results>/runs/{dataset}/{backbone}/{strategy}/seed0/val_logits.npz",
+    log:
+        "<logs>/fit_probe/{dataset}/{backbone}/{strategy}.log",
+    benchmark:
+        "<benchmarks>/fit_probe/{dataset}/{backbone}/{strategy}.tsv"
+    wildcard_constraints:
+        strategy=any_of(FEATURES),
+    threads: get_train_threads
+    params:
+        run=get_probe_run,
+        code=code_of("fit_probe.py"),
+    script:
+        "../scripts/fit_probe.py"
+
+
+rule train_trial:
+    """Train one point of a strategy's tuning grid, with the trial seed and the final run's epochs."""
+    input:
+        images="<results>/data/{dataset}/images.npy",
+        labels="<results>/data/{dataset}/labels.npy",
+        split="<results>/data/{dataset}/split.npz",
+        classes="<results>/data/{dataset}/classes.json",
+        data="<results>/data/{dataset}/train.json",
+        weights=weights_file(".safetensors"),
+        record=weights_file(".json"),
+        normalization=get_normalization,
+        probe_model=probe_file("model.safetensors"),
+        probe_cost=probe_file("cost.json"),
+    output:
+        trial="<results>/tuning/{dataset}/{backbone}/{strategy}/trial{trial}/trial.json",
+        history="<results>/tuning/{dataset}/{backbone}/{strategy}/trial{trial}/history.csv",
+        cost="<results>/tuning/{dataset}/{backbone}/{strategy}/trial{trial}/cost.json",
+    log:
+        "<logs>/train_trial/{dataset}/{backbone}/{strategy}/trial{trial}.log",
+    benchmark:
+        "<benchmarks>/train_trial/{dataset}/{backbone}/{strategy}/trial{trial}.tsv"
+    wildcard_constraints:
+        strategy=any_of(LOOP),
+    threads: get_train_threads
+    resources:
+        gpu=get_gpus,
+    params:
+        run=get_trial_run,
+        resume=subpath(output.trial, with_suffix=".resume"),
+        code=run_code_of("train_trial.py"),
+    script:
+        "../scripts/train_trial.py"
+
+
+rule select_recipe:
+    """Choose the learning rate by validation; an untuned strategy's recipe is taken as it is."""
+    input:
+        trials=trial_files("trial.json"),
+        costs=trial_files("cost.json"),
+    output:
+        "<results>/tuning/{dataset}/{backbone}/{strategy}/selected.json",
+    log:
+        "<logs>/select_recipe/{dataset}/{backbone}/{strategy}.log",
+    wildcard_constraints:
+        strategy=any_of(LOOP),
+    localrule: True
+    params:
+        run=get_selection,
+        code=code_of("select_recipe.py"),
+    script:
+        "../scripts/select_recipe.py"
+
+
+rule train:
+    """Train one backbone on one data set with one strategy and one seed, at the recipe that validation chose."""
+    input:
+        images="<results>/data/{dataset}/images.npy",
+        labels="<results>/data/{dataset}/labels.npy",
+        split="<results>/data/{dataset}/split.npz",
+        classes="<results>/data/{dataset}/classes.json",
+        data="<results>/data/{dataset}/train.json",
+        weights=weights_file(".safetensors"),
+        record=weights_file(".json"),
+        normalization=get_normalization,
+        probe_model=probe_file("model.safetensors"),
+        probe_cost=probe_file("cost.json"),
+        recipe="<results>/tuning/{dataset}/{backbone}/{strategy}/selected.json",
+    output:
+        model="<results>/runs/{dataset}/{backbone}/{strategy}/seed{seed}/model.safetensors",
+        history="<results>/runs/{dataset}/{backbone}/{strategy}/seed{seed}/history.csv",
+        run="<results>/runs/{dataset}/{backbone}/{strategy}/seed{seed}/run.json",
+        cost="<results>/runs/{dataset}/{backbone}/{strategy}/seed{seed}/cost.json",
+        val_logits="<results>/runs/{dataset}/{backbone}/{strategy}/seed{seed}/val_logits.npz",
+    log:
+        "<logs>/train/{dataset}/{backbone}/{strategy}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/train/{dataset}/{backbone}/{strategy}/seed{seed}.tsv"
+    wildcard_constraints:
+        strategy=any_of(LOOP),
+    threads: get_train_threads
+    resources:
+        gpu=get_gpus,
+    params:
+        run=get_run,
+        resume=subpath(output.model, with_suffix=".resume"),
+        code=run_code_of("train.py"),
+    script:
+        "../scripts/train.py"

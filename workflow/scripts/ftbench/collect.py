@@ -1,0 +1,101 @@
+"""Gather all runs into one tidy frame, a row per run: `tables/runs.csv`.
+
+Which data set, backbone, strategy and seed a file belongs to comes with it as labels; nothing is read out of file names.
+"""
+
+import pandas as pd
+
+from ftbench.cost import charge
+from ftbench.errors import InputError
+from ftbench.files import atomic_write, read_json
+
+LABELS = ("dataset", "backbone", "strategy", "seed")
+CELL = ["dataset", "backbone", "strategy"]
+FROM_RUN = (
+    "kind",
+    "status",
+    "stochastic",
+    "tuned",
+    "at_grid_edge",
+    "best_epoch",
+    "epochs",
+    "validation_accuracy",
+    "validation_balanced_accuracy",
+    "validation_nll",
+    "trainable_params",
+    "total_params",
+    "device",
+    "device_name",
+    "precision",
+)
+FROM_METRICS = (
+    "accuracy",
+    "accuracy_bootstrap_low",
+    "accuracy_bootstrap_high",
+    "balanced_accuracy",
+    "macro_precision",
+    "macro_recall",
+    "macro_f1",
+    "nll",
+    "ece",
+    "brier",
+    "worst_class",
+    "worst_class_accuracy",
+    "images",
+)
+FROM_COST = ("images_per_second", "peak_memory_mb", "threads", "resumes")
+# Whole numbers that may be absent stay whole in the CSV, and flags stay flags.
+NULLABLE = {"best_epoch": "Int64", "at_grid_edge": "boolean", "tuned": "boolean", "stochastic": "boolean"}
+
+
+def row(labels: dict, run: dict, cost: dict, metrics: dict, selected: dict | None) -> dict:
+    """One run as a flat dict; `selected` is the cell's selected.json, or None where nothing was selected."""
+    for label in CELL:
+        if run[label] != labels[label]:
+            raise InputError(
+                f"A run labelled {label} {labels[label]!r} says {run[label]!r} in its run.json: they must agree."
+            )
+    recipe = run["recipe"] or {}
+    chosen = {name: recipe.get(name) for name in ("learning_rate", "l2")}
+    if selected is not None and selected["parameter"] is not None:
+        chosen[selected["parameter"]] = selected["chosen"]
+    tuning_seconds = 0.0 if selected is None else selected["tuning_seconds"]
+    return {
+        **{label: labels[label] for label in LABELS},
+        **{name: run[name] for name in FROM_RUN},
+        **chosen,
+        **{name: metrics[name] for name in FROM_METRICS},
+        **charge(cost, run.get("probe"), tuning_seconds),
+        **{name: cost[name] for name in FROM_COST},
+    }
+
+
+def collect(runs: list[dict], out) -> None:
+    """Write a CSV with one row per run, in the order given.
+
+    `runs` holds {"labels": {dataset, backbone, strategy, seed}, "run", "cost", "metrics": paths, "selected": path or None}.
+    Accuracies are fractions, seconds are those charged to the run (`ftbench.cost.charge`). Scores of a diverged run are empty.
+    """
+    read = [
+        row(
+            entry["labels"],
+            *(read_json(entry[name]) for name in ("run", "cost", "metrics")),
+            read_json(entry["selected"]) if entry["selected"] else None,
+        )
+        for entry in runs
+    ]
+    if not read:
+        raise InputError(
+            "The study has no runs to collect: its grid needs at least one data set, backbone, strategy and seed."
+        )
+    with atomic_write(out) as temporary:
+        pd.DataFrame(read).astype(NULLABLE).to_csv(temporary, index=False)
+
+
+def read_runs(path) -> pd.DataFrame:
+    """The frame that `collect` wrote, names as text (a class called 0 or a backbone called 1e3 stays what it is)."""
+    text = dict.fromkeys(
+        (*CELL, "kind", "status", "worst_class", "device", "device_name", "precision"),
+        "str",
+    )
+    return pd.read_csv(path, dtype={**text, **NULLABLE}, keep_default_na=False, na_values=[""])

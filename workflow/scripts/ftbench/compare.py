@@ -1,0 +1,156 @@
+"""Compare cells on their shared test images: intervals per cell, and tests for two families of pairs.
+
+Reads logits one run at a time and keeps only which answers were right: 64 cells of 5 seeds and 10,000 images are 3 MB.
+"""
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from ftbench.collect import CELL
+from ftbench.errors import InputError, choices
+from ftbench.evaluation import load_logits
+from ftbench.files import atomic_write, read_json
+from ftbench.metrics import correct
+from ftbench.statistics import cell_interval, difference, holm, mcnemar
+
+SELECTION = {"accuracy": "validation_accuracy", "balanced_accuracy": "validation_balanced_accuracy"}
+PAIR_COLUMNS = [
+    "dataset",
+    "backbone_a",
+    "strategy_a",
+    "backbone_b",
+    "strategy_b",
+    "family",
+    "difference",
+    "ci_low",
+    "ci_high",
+    "p",
+    "p_holm",
+    "effect_size",
+    "effect_low",
+    "effect_high",
+    "df",
+    "seeds_a",
+    "seeds_b",
+    "mcnemar_p_lowest",
+    "mcnemar_p_median",
+    "mcnemar_p_highest",
+]
+
+
+def recommended_cell(cells: dict[tuple, dict]) -> tuple | None:
+    """The key of the cell with the best validation score; None where nothing finished.
+
+    `cells` maps a key to {"validation": mean over finished seeds or None, "nll": the same of validation NLL, "diverged": number of
+    seeds}. A cell without diverged seeds goes before one with some; ties go to the lower NLL, then to the first in order.
+    Test scores play no part, so the recommended cell's test accuracy is not flattered by having been chosen.
+    """
+    finished = [key for key, cell in cells.items() if cell["validation"] is not None]
+    if not finished:
+        return None
+    return min(finished, key=lambda key: (cells[key]["diverged"] > 0, -cells[key]["validation"], cells[key]["nll"]))
+
+
+def _read_cells(runs: list[dict], metric: str) -> dict[str, dict[tuple, dict]]:
+    """Data set -> (backbone, strategy) -> what was right (S, N) bool and the validation scores, in the order of `runs`."""
+    datasets: dict[str, dict[tuple, dict]] = {}
+    reference: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    for entry in runs:
+        dataset, backbone, strategy = (entry["labels"][label] for label in CELL)
+        cell = datasets.setdefault(dataset, {}).setdefault(
+            (backbone, strategy), {"correct": [], "validation": [], "nll": [], "diverged": 0}
+        )
+        run = read_json(entry["run"])
+        if run["status"] == "diverged":
+            cell["diverged"] += 1
+            continue
+        logits, labels, ids = load_logits(entry["test_logits"])
+        first_labels, first_ids = reference.setdefault(dataset, (labels, ids))
+        if not (np.array_equal(first_labels, labels) and np.array_equal(first_ids, ids)):
+            raise InputError(
+                f"{entry['test_logits']} was predicted on other test images than the first run of data set {dataset!r}: "
+                "predict all runs of a data set on one test set."
+            )
+        cell["correct"].append(correct(logits, labels))
+        cell["validation"].append(run[metric])
+        cell["nll"].append(run["validation_nll"])
+    for cells in datasets.values():
+        for cell in cells.values():
+            cell["validation"] = float(np.mean(cell["validation"])) if cell["validation"] else None
+            cell["nll"] = float(np.mean(cell["nll"])) if cell["nll"] else None
+            cell["correct"] = np.array(cell["correct"])
+    return datasets
+
+
+def _pair(dataset: str, family: str, cells: dict, a: tuple, b: tuple) -> dict:
+    right_a, right_b = cells[a]["correct"], cells[b]["correct"]
+    seeds = min(len(right_a), len(right_b))
+    if 1 not in (len(right_a), len(right_b)):
+        per_seed = mcnemar(right_a[:seeds], right_b[:seeds])
+    else:
+        per_seed = mcnemar(right_a, right_b)  # the one seed of a deterministic cell stands beside each of the other's
+    return {
+        "dataset": dataset,
+        "backbone_a": a[0],
+        "strategy_a": a[1],
+        "backbone_b": b[0],
+        "strategy_b": b[1],
+        "family": family,
+        **difference(right_a, right_b),
+        "seeds_a": len(right_a),
+        "seeds_b": len(right_b),
+        "mcnemar_p_lowest": per_seed.min(),
+        "mcnemar_p_median": np.median(per_seed),
+        "mcnemar_p_highest": per_seed.max(),
+    }
+
+
+def _family(pairs: list[dict]) -> list[dict]:
+    adjusted = holm(np.array([pair["p"] for pair in pairs]))
+    return [{**pair, "p_holm": value} for pair, value in zip(pairs, adjusted)]
+
+
+def compare(runs: list[dict], selection_metric: str, cells_out, pairwise_out) -> None:
+    """Write the intervals of all cells and the tests between them.
+
+    `runs` holds {"labels": {dataset, backbone, strategy, seed}, "run": path, "test_logits": path} in config order;
+    `selection_metric` is "accuracy" or "balanced_accuracy".
+
+    cells_out: dataset, backbone, strategy, seeds (finished), diverged_seeds, accuracy_mean, accuracy_ci_low, accuracy_ci_high, df,
+    recommended (best validation score of its data set; no test score is looked at).
+    pairwise_out: `PAIR_COLUMNS`. Family "strategies": all strategy pairs of one data set and backbone, a before b in config order.
+    Family "recommended": every other cell of the data set (a) against the recommended one (b). Holm's correction stays within one
+    (data set, backbone) or one data set. `difference` is a minus b as a fraction. Cells without a finished run are in no pair.
+    """
+    if selection_metric not in SELECTION:
+        raise InputError(f"selection_metric is {selection_metric!r}: valid are {choices(SELECTION)}.")
+    cell_rows, pair_rows = [], []
+    for dataset, cells in _read_cells(runs, SELECTION[selection_metric]).items():
+        best = recommended_cell(cells)
+        finished = [key for key, cell in cells.items() if len(cell["correct"])]
+        for key, cell in cells.items():
+            interval = cell_interval(cell["correct"]) if key in finished else {}
+            cell_rows.append(
+                {
+                    **dict(zip(CELL, (dataset, *key))),
+                    "seeds": len(cell["correct"]),
+                    "diverged_seeds": cell["diverged"],
+                    "accuracy_mean": interval.get("accuracy"),
+                    "accuracy_ci_low": interval.get("ci_low"),
+                    "accuracy_ci_high": interval.get("ci_high"),
+                    "df": interval.get("df"),
+                    "recommended": key == best,
+                }
+            )
+        for backbone in dict.fromkeys(backbone for backbone, _ in finished):
+            own = [key for key in finished if key[0] == backbone]
+            pair_rows += _family([_pair(dataset, "strategies", cells, a, b) for a, b in combinations(own, 2)])
+        pair_rows += _family([_pair(dataset, "recommended", cells, key, best) for key in finished if key != best])
+    for out, frame in (
+        (cells_out, pd.DataFrame(cell_rows)),
+        (pairwise_out, pd.DataFrame(pair_rows, columns=PAIR_COLUMNS)),
+    ):
+        with atomic_write(out) as temporary:
+            frame.to_csv(temporary, index=False)

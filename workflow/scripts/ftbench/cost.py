@@ -1,0 +1,48 @@
+"""What a run cost, and what a study cost: the two sums differ because shared work is charged in full to each user.
+
+A strategy is charged everything that someone who wanted only that strategy would have to pay: its own loop, the feature
+file it reads, and the probe it starts from. The study as a whole paid for a shared feature file once.
+"""
+
+import pandas as pd
+
+
+def charge(cost: dict, probe: dict | None, tuning_seconds: float) -> dict:
+    """The seconds charged to one run.
+
+    `cost` is the run's cost.json; `probe` is run.json's "probe" ({"cost", "tuning_seconds", ...} of the probe that an
+    LP-FT run started from) or None; `tuning_seconds` covers all trials of the cell, the losing ones too.
+
+    Returns loop_seconds (this run's own training), feature_seconds (the feature file, once even if the probe read it too),
+    borrowed_seconds (the probe's own fit), train_seconds (their sum), own_tuning_seconds and tuning_seconds (with the probe's).
+    """
+    loop, features, borrowed, tuning = cost["train_seconds"], cost["feature_seconds"], 0.0, tuning_seconds
+    if probe is not None:
+        borrowed = probe["cost"]["train_seconds"]
+        features = max(features, probe["cost"]["feature_seconds"])
+        tuning += probe["tuning_seconds"]
+    return {
+        "loop_seconds": loop,
+        "feature_seconds": features,
+        "borrowed_seconds": borrowed,
+        "train_seconds": loop + features + borrowed,
+        "own_tuning_seconds": tuning_seconds,
+        "tuning_seconds": tuning,
+    }
+
+
+def study_total(runs: pd.DataFrame) -> dict:
+    """Seconds that the whole study took, from the frame that `ftbench.collect.collect` writes.
+
+    Every run's own loop, every cell's own trials once, and one feature file per data set and backbone: nothing borrowed is
+    counted, since the probe is a row of its own. Returns loop_seconds, tuning_seconds, feature_seconds, total_seconds.
+    """
+    loop = float(runs["loop_seconds"].sum())
+    tuning = float(runs.groupby(["dataset", "backbone", "strategy"])["own_tuning_seconds"].first().sum())
+    features = float(runs.groupby(["dataset", "backbone"])["feature_seconds"].max().sum())
+    return {
+        "loop_seconds": loop,
+        "tuning_seconds": tuning,
+        "feature_seconds": features,
+        "total_seconds": loop + tuning + features,
+    }

@@ -1,0 +1,44 @@
+"""What the drop-in files declare: strategies, augmentation policies and image sources, read without importing them.
+
+A strategy is one file, `strategies/<kind>.py`; its `DECLARES` is a literal dict. Snakemake parses the workflow once per
+cluster job and torch costs seconds, so the declarations are read from the syntax tree. Dropping a file into the folder
+is all it takes to add a kind.
+
+What a strategy declares:
+    start       "random" | "pretrained" | "probe" (a fitted linear probe) | "any" (pretrained where the backbone is)
+    engine      "loop" (the training loop) | "features" (fitted on cached features)
+    tuned       "learning_rate" | "l2" | None: which value the tuning grid lists
+    stochastic  False: one run, shown as seed0, without a seed interval
+    recipe      values that replace the study's `training` block for this kind
+"""
+
+import ast
+import functools
+from pathlib import Path
+
+from ftbench.errors import InputError, choices
+
+PACKAGE = Path(__file__).parent
+
+
+@functools.cache
+def names(folder: str) -> tuple[str, ...]:
+    """The kinds that `folder` ("strategies", "policies", "sources", "architectures") holds: its files, sorted."""
+    return tuple(sorted(path.stem for path in (PACKAGE / folder).glob("*.py") if not path.stem.startswith("_")))
+
+
+def check(folder: str, name: str, key: str) -> None:
+    """Raise InputError, naming the config `key`, where `folder` holds no file for `name`."""
+    if name not in names(folder):
+        raise InputError(f"config: {key} is {name!r}, which does not exist; valid: {choices(names(folder))}.")
+
+
+@functools.cache
+def declared(kind: str, folder: str = "strategies") -> dict:
+    """The `DECLARES` dict of strategy `kind` (or of a policy, with folder "policies"), as written in its file."""
+    check(folder, kind, "kind")
+    tree = ast.parse((PACKAGE / folder / f"{kind}.py").read_text(encoding="utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == "DECLARES":
+            return ast.literal_eval(node.value)
+    raise InputError(f"{folder}/{kind}.py has no DECLARES dict; see ftbench/kinds.py for its keys.")

@@ -1,0 +1,33 @@
+"""Names of files that several rules agree on; the path grammar itself is written out in the rules."""
+
+import hashlib
+import os
+from pathlib import Path
+
+
+def weights_tag(weights: str) -> str:
+    """The `<tag>` of resources/weights/<source>/<model>.<tag>.safetensors for a config's `weights` value.
+
+    A library's tag stands for itself; pip:<package> becomes pip-<package>; file:<path> becomes the file's stem and eight
+    hex digits of its path, so that two files of one name do not share a copy.
+    """
+    scheme, _, rest = weights.partition(":")
+    if scheme == "file":
+        return f"file-{Path(rest).stem}-{hashlib.sha256(rest.encode()).hexdigest()[:8]}"
+    return weights.replace(":", "-").replace("/", "-")
+
+
+def folder_listing(folder: str | Path, *others: str | Path | None) -> str:
+    """Sixteen hex digits over the names and sizes of all files below `folder` and of `others`.
+
+    A parameter of the jobs that read a user's image folder: an image added, removed or resized reruns them. Times are
+    left out, since copying a folder must not retrain a study; an image replaced by one of equal size goes unnoticed.
+    """
+    total = hashlib.sha256()
+    for root, folders, files in os.walk(folder):
+        folders.sort()
+        for name in sorted(files):
+            total.update(f"{os.path.relpath(root, folder)}/{name} {os.path.getsize(os.path.join(root, name))}\n".encode())
+    for other in filter(None, others):
+        total.update(Path(other).read_bytes() if Path(other).exists() else b"missing")
+    return total.hexdigest()[:16]

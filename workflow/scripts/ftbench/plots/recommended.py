@@ -1,0 +1,17 @@
+"""The runs of a data set's recommended cell, for the figures that look into one model."""
+
+import pandas as pd
+
+from ftbench.collect import CELL
+from ftbench.files import read_json
+
+
+def finished_runs_of_recommended(runs: list[dict], cells_csv, dataset: str) -> list[dict]:
+    """Those entries of `runs` ({"labels", "metrics": path, ...}), in order; empty where nothing on the data set finished."""
+    cells = pd.read_csv(cells_csv, dtype=dict.fromkeys(CELL, "str"))
+    best = cells[(cells["dataset"] == dataset) & cells["recommended"]]
+    if best.empty:
+        return []
+    key = tuple(best.iloc[0][CELL])
+    own = [entry for entry in runs if tuple(entry["labels"][label] for label in CELL) == key]
+    return [entry for entry in own if read_json(entry["metrics"])["status"] == "finished"]

@@ -1,0 +1,7 @@
+"""No augmentation: the stored image, every time."""
+
+DECLARES = {"without_flip": "none"}
+
+
+def augment(images, generator):
+    return images

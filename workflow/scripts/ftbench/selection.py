@@ -1,0 +1,48 @@
+"""Choose a strategy's learning rate by its trials' validation scores."""
+
+from ftbench.files import read_json, write_json
+
+
+def select_recipe(run: dict, trials: list[str], costs: list[str], out: str) -> None:
+    """Write the recipe of the best trial, with every trial beside it.
+
+    `trials` and `costs` are the trial.json and cost.json files, none for an untuned strategy, whose recipe is taken as
+    it is. Diverged trials are skipped; ties go to the smaller learning rate; a choice at the edge of the grid is flagged,
+    since the best value may lie beyond it. Where all trials diverged, `status` says so.
+    """
+    tried = [read_json(path) for path in trials]
+    metric = f"validation_{run['selection_metric']}"
+    finished = [trial for trial in tried if trial["status"] == "finished"]
+    best = max(finished, key=lambda trial: (trial[metric], -trial["learning_rate"]), default=None)
+    rates = [trial["learning_rate"] for trial in tried]
+    chosen = best["learning_rate"] if best else run["learning_rate"] if not tried else None
+    keep = (
+        "trial",
+        "learning_rate",
+        "status",
+        "diverged",
+        "validation_accuracy",
+        "validation_balanced_accuracy",
+        "validation_nll",
+        "best_epoch",
+        "epochs",
+    )
+    write_json(
+        out,
+        {
+            "status": "diverged" if tried and not best else "finished",
+            "diverged": min(tried, key=lambda trial: trial["learning_rate"])["diverged"]
+            if tried and not best
+            else None,
+            "tuned": bool(tried),
+            "parameter": "learning_rate" if tried else None,
+            "chosen": chosen,
+            "trial": best["trial"] if best else None,
+            "at_grid_edge": chosen in (min(rates), max(rates)) if best and len(rates) > 1 else None,
+            "selection_metric": run["selection_metric"],
+            "trials": [{key: trial[key] for key in keep} for trial in tried],
+            "recipe": run["recipe"] | {"learning_rate": chosen},
+            "tuning_seconds": sum(read_json(path)["train_seconds"] for path in costs),
+        },
+    )
+    print(f"chose learning rate {chosen} of {rates or 'no grid'}")

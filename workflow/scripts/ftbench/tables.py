@@ -1,0 +1,212 @@
+"""The CSV tables of a study, a row per cell (data set, backbone, strategy), in the order of the config.
+
+Numbers stay exact here: fractions, seconds, counts. `ftbench.table_formats` turns them into pages for readers.
+"""
+
+import numpy as np
+import pandas as pd
+
+from ftbench.collect import CELL, read_runs
+from ftbench.errors import InputError
+from ftbench.files import atomic_write, read_json
+
+# The agreed columns and their order: users and tests rely on them. Anything new goes behind.
+COMPARISON_COLUMNS = [
+    "dataset",
+    "backbone",
+    "strategy",
+    "seeds",
+    "accuracy_mean",
+    "accuracy_ci_low",
+    "accuracy_ci_high",
+    "macro_precision",
+    "macro_recall",
+    "macro_f1",
+    "nll",
+    "ece",
+    "worst_class_accuracy",
+    "train_seconds",
+    "tuning_seconds",
+    "trainable_params",
+    "total_params",
+    "peak_memory_mb",
+    "images_per_second",
+]
+EXTRA_COLUMNS = [
+    "status",
+    "diverged_seeds",
+    "recommended",
+    "kind",
+    "stochastic",
+    "tuned",
+    "at_grid_edge",
+    "learning_rate",
+    "l2",
+    "validation_accuracy",
+    "balanced_accuracy",
+    "brier",
+    "worst_class",
+    "accuracy_bootstrap_low",
+    "accuracy_bootstrap_high",
+    "test_images",
+    "precision",
+    "threads",
+    "device_name",
+]
+MEANS = [
+    "macro_precision",
+    "macro_recall",
+    "macro_f1",
+    "nll",
+    "ece",
+    "worst_class_accuracy",
+    "validation_accuracy",
+    "balanced_accuracy",
+    "brier",
+    "accuracy_bootstrap_low",
+    "accuracy_bootstrap_high",
+]
+COST_COLUMNS = [
+    *CELL,
+    "runs",
+    "loop_seconds",
+    "feature_seconds",
+    "borrowed_seconds",
+    "train_seconds",
+    "tuning_seconds",
+    "total_seconds",
+    "images_per_second",
+    "peak_memory_mb",
+    "resumes",
+    "threads",
+    "device_name",
+]
+SECONDS = ["loop_seconds", "feature_seconds", "borrowed_seconds", "train_seconds", "tuning_seconds"]
+
+
+def config_order(cells: list[dict]) -> list[tuple[str, str, str]]:
+    """(dataset, backbone, strategy) of every cell: data sets in alphabetical order, config order within one."""
+    return sorted((tuple(cell[label] for label in CELL) for cell in cells), key=lambda key: key[0])
+
+
+def _write(frame: pd.DataFrame, out) -> None:
+    with atomic_write(out) as temporary:
+        frame.to_csv(temporary, index=False)
+
+
+def _by_cell(runs: pd.DataFrame, cells: list[dict]) -> list[tuple[tuple, pd.DataFrame]]:
+    groups = dict(list(runs.groupby(CELL, sort=False)))
+    for key in config_order(cells):
+        if key not in groups:
+            raise InputError(
+                f"No run of {' / '.join(key)} was collected: every cell of the grid needs at least one run."
+            )
+    return [(key, groups[key]) for key in config_order(cells)]
+
+
+def _joined(values: pd.Series) -> str:
+    return "; ".join(dict.fromkeys(values.astype(str)))
+
+
+def _finished_or_all(own: pd.DataFrame) -> pd.DataFrame:
+    """A diverged run stopped early, so its cost says nothing about the recipe's unless there is no other."""
+    finished = own[own["status"] == "finished"]
+    return finished if len(finished) else own
+
+
+def comparison_table(runs_csv, cells_csv, cells: list[dict], out) -> None:
+    """Write comparison.csv: `COMPARISON_COLUMNS`, then `EXTRA_COLUMNS`.
+
+    `runs_csv` is from `ftbench.collect`, `cells_csv` from `ftbench.compare`; `cells` lists {dataset, backbone, strategy} in config order.
+    Scores are means over the finished seeds, which `seeds` counts; a bootstrap interval is the mean of its ends over seeds;
+    worst_class names the class most often worst. Costs are means per finished run, peak memory is the highest of any run.
+    status: finished, partly diverged (diverged_seeds > 0) or diverged (no scores).
+    """
+    intervals = pd.read_csv(cells_csv, dtype=dict.fromkeys(CELL, "str")).set_index(CELL)
+    rows = []
+    for key, own in _by_cell(read_runs(runs_csv), cells):
+        finished, timed, interval = own[own["status"] == "finished"], _finished_or_all(own), intervals.loc[key]
+        first = own.iloc[0]
+        diverged = len(own) - len(finished)
+        worst = finished["worst_class"].mode()
+        rows.append(
+            {
+                **dict(zip(CELL, key)),
+                "seeds": len(finished),
+                **{name: interval[name] for name in ("accuracy_mean", "accuracy_ci_low", "accuracy_ci_high")},
+                **{name: finished[name].mean() if len(finished) else np.nan for name in MEANS},
+                **{name: timed[name].mean() for name in ("train_seconds", "tuning_seconds", "images_per_second")},
+                **{name: first[name] for name in ("trainable_params", "total_params", "kind", "stochastic", "tuned")},
+                **{name: first[name] for name in ("at_grid_edge", "learning_rate", "l2")},
+                "peak_memory_mb": own["peak_memory_mb"].max(),
+                "status": "finished" if not diverged else "diverged" if not len(finished) else "partly diverged",
+                "diverged_seeds": diverged,
+                "recommended": bool(interval["recommended"]),
+                "worst_class": worst.iloc[0] if len(worst) else None,
+                "test_images": first["images"],
+                **{name: _joined(own[name]) for name in ("precision", "threads", "device_name")},
+            }
+        )
+    _write(pd.DataFrame(rows, columns=COMPARISON_COLUMNS + EXTRA_COLUMNS), out)
+
+
+def per_class_table(runs: list[dict], cells: list[dict], out) -> None:
+    """Write per_class.csv: dataset, backbone, strategy, class, precision, recall, f1 (means over finished seeds), support.
+
+    `runs` holds {"labels", "metrics": path}. A cell whose seeds all diverged has no rows.
+    """
+    read: dict[tuple, list[np.ndarray]] = {}
+    names: dict[str, list[str]] = {}
+    for entry in runs:
+        per_class = read_json(entry["metrics"])["per_class"]
+        if per_class is None:
+            continue
+        key = tuple(entry["labels"][label] for label in CELL)
+        names[key[0]] = [one["class"] for one in per_class]
+        values = [[one[name] for name in ("precision", "recall", "f1", "support")] for one in per_class]
+        read.setdefault(key, []).append(np.array(values, dtype=np.float64))
+    rows = [
+        {
+            **dict(zip(CELL, key)),
+            "class": name,
+            **dict(zip(("precision", "recall", "f1"), values[:3])),
+            "support": int(values[3]),
+        }
+        for key in config_order(cells)
+        if key in read
+        for name, values in zip(names[key[0]], np.mean(read[key], axis=0))
+    ]
+    _write(pd.DataFrame(rows, columns=[*CELL, "class", "precision", "recall", "f1", "support"]), out)
+
+
+def cost_table(runs_csv, cells: list[dict], out) -> None:
+    """Write cost.csv: `COST_COLUMNS`, in seconds, MB and images per second.
+
+    Means per finished run, charged as `ftbench.cost.charge` has it; total_seconds is one run with its tuning: what a reader pays
+    who wants this one model. images_per_second is a mean, peak_memory_mb a maximum, resumes a sum over runs.
+    """
+    rows = []
+    for key, own in _by_cell(read_runs(runs_csv), cells):
+        means = _finished_or_all(own)[SECONDS].mean().to_dict()
+        rows.append(
+            {
+                **dict(zip(CELL, key)),
+                "runs": len(own),
+                **means,
+                "total_seconds": means["train_seconds"] + means["tuning_seconds"],
+                "images_per_second": own["images_per_second"].mean(),
+                "peak_memory_mb": own["peak_memory_mb"].max(),
+                "resumes": own["resumes"].sum(),
+                **{name: _joined(own[name]) for name in ("threads", "device_name")},
+            }
+        )
+    _write(pd.DataFrame(rows, columns=COST_COLUMNS), out)
+
+
+def read_table(path) -> pd.DataFrame:
+    """A CSV table of this module or of `ftbench.compare`, names as text, flags as nullable booleans."""
+    text = (*CELL, "backbone_a", "strategy_a", "backbone_b", "strategy_b", "family", "class", "status", "kind",
+            "worst_class", "threads", "device_name")  # fmt: skip
+    flags = ("recommended", "stochastic", "tuned", "at_grid_edge")
+    types = {**dict.fromkeys(text, "str"), **dict.fromkeys(flags, "boolean")}
+    return pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""])

@@ -1,0 +1,233 @@
+"""A training run and a tuning trial: from the files of a study to the files of a run, around the loop."""
+
+import hashlib
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors.torch import load_file, save_file
+
+from ftbench import backbones, checkpoint, devices, loop, strategies
+from ftbench.arrays import Images
+from ftbench.backbones import Backbone
+from ftbench.files import atomic_write, digest, read_json, sha256_of_file, write_json, write_npz
+
+
+def train(
+    run: dict,
+    code: str,
+    inputs: dict,
+    recipe: str,
+    model: str,
+    history: str,
+    run_json: str,
+    cost: str,
+    val_logits: str,
+    resume: str,
+) -> None:
+    """Train one backbone on one data set with one strategy and one seed, at the recipe that validation chose.
+
+    `run` holds the resolved settings (see `get_run` in common.smk), `code` the digest of the code that runs, `inputs`
+    the files: images, labels, split, classes, data (train.json), and weights, record, normalization and probe (a dict
+    of model and cost) or None. `recipe` is selected.json. `resume` is the folder of the unfinished state.
+    Writes model (safetensors: the whole network), history (CSV), run_json, cost and val_logits.
+    """
+    selected = read_json(recipe)
+    job = _Job(run, code, inputs, selected["recipe"])
+    outputs = [Path(path) for path in (model, history, cost, val_logits, run_json)]  # the record comes last
+    folder = Path(resume)
+    with checkpoint.locked(folder) as waited:
+        if waited and _finished_meanwhile(outputs, job.identity):
+            print("the other process has finished this very run: nothing left to do")
+            checkpoint.clear(folder)
+            return
+        if selected["status"] == "diverged":
+            outcome = loop.Outcome(status="diverged", diverged=selected["diverged"])
+            print("every tuning trial of this cell diverged, so there is no recipe to run: recorded as diverged")
+        else:
+            outcome = job.fit(folder)
+        network = job.backbone.network
+        if outcome.status == "finished":
+            network.load_state_dict(outcome.best_state)
+            logits = loop.validation_logits(job.backbone, job.data, run, job.device)
+        else:
+            logits = np.full((len(job.data.validation), job.data.classes), np.nan, np.float32)
+        record = job.record(outcome) | {
+            "seed": run["seed"],
+            "stochastic": True,
+            "tuned": selected["tuned"],
+            "at_grid_edge": selected["at_grid_edge"],
+            "recipe": selected["recipe"],
+            "identity": job.identity,
+        }
+        state = outcome.best_state or {}
+        with atomic_write(outputs[0]) as temporary:
+            save_file(state, temporary, metadata={"status": outcome.status, "identity": job.identity})
+        record["digests"]["model"] = digest_of_tensors(state)
+        record["digests"]["model_file"] = sha256_of_file(outputs[0])
+        write_history(outcome, history)
+        write_json(cost, job.cost(outcome))
+        write_npz(val_logits, logits=logits, labels=job.data.labels[job.data.validation], ids=job.data.validation)
+        write_json(run_json, record)
+        checkpoint.clear(folder)
+
+
+def train_trial(
+    run: dict, code: str, inputs: dict, trial: int, learning_rate: float, out: str, history: str, cost: str, resume: str
+) -> None:
+    """Run one point of the tuning grid with the trial seed; writes its validation scores, history and cost."""
+    recipe = run["recipe"] | {"learning_rate": learning_rate}
+    job = _Job(run, code, inputs, recipe)
+    folder = Path(resume)
+    with checkpoint.locked(folder):
+        outcome = job.fit(folder)
+        write_history(outcome, history)
+        write_json(cost, job.cost(outcome))
+        write_json(out, {"trial": trial, "learning_rate": learning_rate} | job.record(outcome))
+        checkpoint.clear(folder)
+
+
+class _Job:
+    """What a trial and a final run share: the network and the data, ready on the device."""
+
+    def __init__(self, run: dict, code: str, inputs: dict, recipe: dict):
+        self.start = time.perf_counter()
+        self.run, self.recipe, self.inputs = run, recipe, inputs
+        self.device = devices.set_up(run)
+        self.strategy = strategies.load(run["kind"])
+        source = read_json(inputs["record"]) if inputs["record"] else None
+        self.digests = {
+            "data": read_json(inputs["data"])["digest"],
+            "split": digest_of_tensors(dict(np.load(inputs["split"]))),
+            "weights": source["sha256"] if source else None,
+            "probe": sha256_of_file(inputs["probe"]["model"]) if inputs["probe"] else None,
+            "code": code,
+        }
+        self.statistics = source or read_json(inputs["normalization"])
+        self.identity = digest(
+            {
+                "run": run,
+                "recipe": recipe,
+                "digests": self.digests,
+                "device": self.device.type,
+                "torch": torch.__version__,
+            }
+        )
+        self.data = read_data(inputs, self.device)
+        self.backbone = build(run, inputs, self.data.classes, self.statistics)
+        strategies.freeze(self.backbone, self.strategy.trainable(self.backbone))
+        self.backbone.network.to(self.device, memory_format=backbones.memory_format(run))
+        self.frozen = digest_of_tensors(strategies.frozen_tensors(self.backbone.network))
+
+    def fit(self, folder: Path) -> loop.Outcome:
+        print(f"{self.run['strategy']}: {self.trainable_params()} of {self.total_params()} parameters move")
+        outcome = loop.fit(self.backbone, self.data, self.run, self.recipe, self.device, folder, self.identity)
+        after = digest_of_tensors(strategies.frozen_tensors(self.backbone.network))
+        if after != self.frozen:
+            raise RuntimeError(
+                f"frozen tensors of {self.run['strategy']} changed during training: {self.frozen} became {after}"
+            )
+        return outcome
+
+    def trainable_params(self) -> int:
+        return sum(p.numel() for p in self.backbone.network.parameters() if p.requires_grad)
+
+    def total_params(self) -> int:
+        return sum(p.numel() for p in self.backbone.network.parameters())
+
+    def record(self, outcome: loop.Outcome) -> dict:
+        """What is known of the run, deterministically: equal runs write equal records."""
+        empty = dict.fromkeys(("validation_accuracy", "validation_balanced_accuracy", "validation_nll"))
+        return {
+            **{key: self.run[key] for key in ("dataset", "backbone", "strategy", "kind")},
+            "status": outcome.status,
+            "diverged": outcome.diverged,
+            "best_epoch": outcome.best_epoch,
+            "epochs": self.recipe["epochs"],
+            **(outcome.best or empty),
+            "trainable_params": self.trainable_params(),
+            "total_params": self.total_params(),
+            "network": self.run["network"],
+            "normalization": {"mean": self.backbone.mean, "std": self.backbone.std},
+            **{key: self.run[key] for key in ("precision", "channels_last", "deterministic", "threads")},
+            "device": self.device.type,
+            "device_name": devices.device_name(self.device),
+            "versions": devices.versions(),
+            "digests": self.digests | {"frozen": self.frozen},
+        }
+
+    def cost(self, outcome: loop.Outcome) -> dict:
+        """What was measured. train_seconds is the whole work of this run, set-up and validation included."""
+        borrowed = read_json(self.inputs["probe"]["cost"]) if self.inputs["probe"] else None
+        setup = time.perf_counter() - self.start - outcome.train_seconds if outcome.resumes == 0 else 0.0
+        return {
+            "train_seconds": outcome.train_seconds + max(0.0, setup),
+            "images_per_second": outcome.trained_images / outcome.step_seconds if outcome.trained_images else None,
+            "peak_memory_mb": devices.peak_memory_mb(self.device),
+            "threads": self.run["threads"],
+            "resumes": outcome.resumes,
+            "device": self.device.type,
+            "device_name": devices.device_name(self.device),
+            "feature_seconds": 0.0,
+            "probe": {"cost": borrowed, "tuning_seconds": borrowed["tuning_seconds"]} if borrowed else None,
+        }
+
+
+def input_files(given) -> dict:
+    """The `inputs` of a run from a rule's named inputs, in which an input that this cell lacks is an empty list."""
+    files = {name: value if value else None for name, value in given.items()}
+    probe = {"model": files.pop("probe_model"), "cost": files.pop("probe_cost")}
+    return files | {"probe": probe if probe["model"] else None}
+
+
+def read_data(inputs: dict, device: torch.device) -> loop.Data:
+    split = np.load(inputs["split"])
+    return loop.Data(
+        images=Images(inputs["images"], device),
+        labels=np.load(inputs["labels"]),
+        train=split["train"],
+        validation=split["validation"],
+        classes=len(read_json(inputs["classes"])),
+    )
+
+
+def build(run: dict, inputs: dict, classes: int, statistics: dict) -> Backbone:
+    """The network that the strategy starts from: random, pretrained with a random head, or with the probe's head."""
+    weights = Path(inputs["weights"]) if inputs["weights"] else None
+    backbone = backbones.build(run["network"], classes, run["seed"], weights, statistics)
+    if inputs["probe"]:
+        head = load_file(inputs["probe"]["model"])
+        backbone.network.load_state_dict(head, strict=False)
+        if set(head) != set(backbone.head_parameters()):
+            raise RuntimeError(f"the probe holds {sorted(head)}, not the head {backbone.head_parameters()}")
+    return backbone
+
+
+def write_history(outcome: loop.Outcome, path: str) -> None:
+    columns = "epoch train_loss learning_rate validation_accuracy validation_balanced_accuracy validation_nll images_per_second seconds"
+    with atomic_write(path) as temporary:
+        pd.DataFrame(outcome.history, columns=columns.split()).to_csv(temporary, index=False)
+
+
+def digest_of_tensors(tensors: dict) -> str:
+    """Hex sha256 over names, shapes, types and bytes of tensors or arrays, in the order of their names."""
+    total = hashlib.sha256()
+    for name in sorted(tensors):
+        value = tensors[name]
+        array = (
+            value.detach().cpu().contiguous().view(-1)
+            if isinstance(value, torch.Tensor)
+            else np.ascontiguousarray(value)
+        )
+        shape = tuple(tensors[name].shape)
+        total.update(f"{name} {shape} {array.dtype}".encode())
+        total.update(
+            memoryview(array.view(torch.uint8).numpy() if isinstance(array, torch.Tensor) else array).cast("B")
+        )
+    return total.hexdigest()
+
+
+def _finished_meanwhile(outputs: list[Path], identity: str) -> bool:
+    return all(path.exists() for path in outputs) and read_json(outputs[-1]).get("identity") == identity

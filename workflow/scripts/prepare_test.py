@@ -1,0 +1,16 @@
+from pathlib import Path
+
+from ftbench.job import job
+
+if __name__ == "__main__":
+    with job(snakemake):
+        from ftbench.prepare import prepare_test
+
+        settings = snakemake.params.settings
+        prepare_test(
+            settings,
+            settings["path"] or (Path(snakemake.input.downloaded).parent if snakemake.input.downloaded else None),
+            snakemake.input.classes,
+            **dict(snakemake.output.items()),
+            threads=snakemake.threads,
+        )

@@ -1,0 +1,15 @@
+from pathlib import Path
+
+from ftbench.job import job
+
+if __name__ == "__main__":
+    with job(snakemake):
+        from ftbench.prepare import prepare_train
+
+        settings = snakemake.params.settings
+        prepare_train(
+            settings,
+            settings["path"] or (Path(snakemake.input.downloaded).parent if snakemake.input.downloaded else None),
+            **dict(snakemake.output.items()),
+            threads=snakemake.threads,
+        )
