@@ -73,7 +73,9 @@ def write_study(
         np.save(data / "test_images.npy", _images(rng, labels, classes))
         np.save(data / "test_labels.npy", labels)
         _json(data / "classes.json", names)
-        policy = {name: rng.integers(0, 255, (4, 5, SIZE, SIZE, 3)).astype(np.uint8) for name in ("crop", "crop_flip_rotate")}
+        policy = {
+            name: rng.integers(0, 255, (4, 5, SIZE, SIZE, 3)).astype(np.uint8) for name in ("crop", "crop_flip_rotate")
+        }
         np.savez(data / "augmentations.npz", original=_images(rng, labels[:4], classes), **policy)
         difficulty = rng.normal(0, 1.5, images)
         for b, backbone in enumerate(backbones):
@@ -86,7 +88,9 @@ def write_study(
     return study
 
 
-def _cell(root, study, rng, dataset, backbone, strategy, quality, seeds, labels, names, difficulty, all_diverged, one_diverged):
+def _cell(
+    root, study, rng, dataset, backbone, strategy, quality, seeds, labels, names, difficulty, all_diverged, one_diverged
+):
     classes, images = len(names), len(labels)
     probe, tuned = strategy == "linear_probe", strategy != "tutorial"
     cell = {"dataset": dataset, "backbone": backbone, "strategy": strategy}
@@ -94,7 +98,8 @@ def _cell(root, study, rng, dataset, backbone, strategy, quality, seeds, labels,
     parameter = ("l2" if probe else "learning_rate") if tuned else None
     grid = ([1e-4, 1e-2, 1.0] if probe else GRID) if tuned else []
     values = [
-        None if all_diverged or (k == 3 and not probe) else 0.8 + 0.05 * k + 0.02 * rng.random() for k in range(len(grid))
+        None if all_diverged or (k == 3 and not probe) else 0.8 + 0.05 * k + 0.02 * rng.random()
+        for k in range(len(grid))
     ]
     best = None if all_diverged or not tuned else max((v, k) for k, v in enumerate(values) if v is not None)[1]
     edge = None if best is None else best in (0, len(grid) - 1)
@@ -131,6 +136,11 @@ def _cell(root, study, rng, dataset, backbone, strategy, quality, seeds, labels,
     for seed in seeds[:1] if probe else seeds:
         diverged = all_diverged or (one_diverged and seed == seeds[1])
         folder = root / "runs" / dataset / backbone / strategy / f"seed{seed}"
+        borrowed = {
+            "strategy": "linear_probe",
+            "cost": {"train_seconds": 0.7, "feature_seconds": 12.0},
+            "tuning_seconds": 4.0,
+        }
         cost = {
             "train_seconds": 0.7 if probe else 60 * quality + 10 * rng.random(),
             "images_per_second": None if probe else 900 + 20 * rng.random(),
@@ -138,11 +148,11 @@ def _cell(root, study, rng, dataset, backbone, strategy, quality, seeds, labels,
             "threads": 1,
             "resumes": 0,
             "device_name": "CPU",
-            "feature_seconds": 12.0 if strategy in ("linear_probe", "lp_ft") else 0.0,
+            "feature_seconds": 12.0 if probe else 0.0,
+            "probe": borrowed if strategy == "lp_ft" else None,
         }
         _json(folder / "cost.json", cost)
         validation = None if diverged else 1 - 0.6 / quality**2 - 0.01 * rng.random()
-        borrowed = {"strategy": "linear_probe", "cost": {"train_seconds": 0.7, "feature_seconds": 12.0}, "tuning_seconds": 4.0}
         _json(
             folder / "run.json",
             {
@@ -168,7 +178,6 @@ def _cell(root, study, rng, dataset, backbone, strategy, quality, seeds, labels,
                 "threads": 1,
                 "versions": {},
                 "digests": {},
-                "probe": borrowed if strategy == "lp_ft" else None,
             },
         )
         if probe:

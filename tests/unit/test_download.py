@@ -156,6 +156,13 @@ def test_wrong_part_is_thrown_away_and_the_mirror_gets_a_second_chance(server, t
     assert_complete(tmp_path)
 
 
+def test_server_that_ignores_ranges_is_asked_once(server, tmp_path):
+    (tmp_path / "file.bin.part").write_bytes(CONTENT[:1000])
+    get(server, tmp_path, "norange")
+    assert len(server.requests) == 1
+    assert_complete(tmp_path)
+
+
 def test_complete_part_needs_no_bytes(server, tmp_path):
     (tmp_path / "file.bin.part").write_bytes(CONTENT)
     get(server, tmp_path, "good")

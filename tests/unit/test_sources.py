@@ -1,5 +1,7 @@
+import os
 import shutil
 import socket
+import time
 import urllib.request
 from collections import Counter
 from pathlib import Path
@@ -76,9 +78,21 @@ def test_digits_parts_are_the_data_set_without_overlap():
     assert (np.round(everything[..., 0] * (16 / 255)) == load_digits().images).all()
 
 
-def test_groups_are_refused_where_images_have_no_names():
+@pytest.mark.parametrize("changes", [{"groups": "groups.csv"}, {"test_fraction": 0.2}])
+def test_settings_of_folders_are_refused_elsewhere(tmp_path, changes):
     with pytest.raises(InputError, match="imagefolder only"):
-        digits.group_keys(entry(source="digits", groups="groups.csv"), None, ["0000"])
+        digits.read(entry(source="digits", **changes), None, "train")
+    with pytest.raises(InputError, match="imagefolder only"):
+        torchvision.read(entry(source="torchvision", name="MNIST", **changes), tmp_path, "train")
+
+
+def test_copy_left_behind_by_a_killed_job_is_removed_and_a_fresh_one_is_not(tmp_path):
+    tiny_archives.build("CIFAR10", tmp_path)
+    for name, age in ((".unpacked-1-old", 10**6), (".unpacked-2-new", 60)):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    torchvision.read(tv("CIFAR10"), tmp_path, "train")
+    assert [path.name for path in tmp_path.glob(".unpacked-*")] == [".unpacked-2-new"]
 
 
 # torchvision: which archives
@@ -214,8 +228,6 @@ def test_parts_are_the_folders_in_sorted_order(parts):
 
 
 def test_order_does_not_depend_on_the_file_system(parts, monkeypatch):
-    import os
-
     expected = folder(parts, "train")[1]
     walk, iterdir = os.walk, Path.iterdir
     monkeypatch.setattr(

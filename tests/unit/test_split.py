@@ -124,6 +124,15 @@ def test_impossible_splits_get_one_sentence(tmp_path, labels, groups, changes, m
         split(tmp_path, labels, groups, **changes)
 
 
+def test_class_is_named_where_the_names_are_known(tmp_path):
+    (tmp_path / "classes.json").write_text('["cat", "dog"]')
+    np.save(tmp_path / "labels.npy", np.array([0, 0, 1]))
+    np.save(tmp_path / "groups.npy", np.arange(3))
+    paths = [tmp_path / name for name in ("labels.npy", "groups.npy", "split.npz", "classes.json")]
+    with pytest.raises(InputError, match="Class dog has 1 image"):
+        split_dataset(paths[0], paths[1], entry(), paths[2], paths[3])
+
+
 def test_class_that_cannot_be_on_both_sides_together_with_another_is_named():
     # Three groups, and any two of them hold all of one class: no division serves all three classes.
     labels, groups = np.array([0, 1, 1, 2, 2, 0]), np.array([0, 0, 1, 1, 2, 2])

@@ -65,7 +65,7 @@ def row(labels: dict, run: dict, cost: dict, metrics: dict, selected: dict | Non
         **{name: run[name] for name in FROM_RUN},
         **chosen,
         **{name: metrics[name] for name in FROM_METRICS},
-        **charge(cost, run.get("probe"), tuning_seconds),
+        **charge(cost, tuning_seconds),
         **{name: cost[name] for name in FROM_COST},
     }
 

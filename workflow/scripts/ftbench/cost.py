@@ -7,16 +7,17 @@ file it reads, and the probe it starts from. The study as a whole paid for a sha
 import pandas as pd
 
 
-def charge(cost: dict, probe: dict | None, tuning_seconds: float) -> dict:
+def charge(cost: dict, tuning_seconds: float) -> dict:
     """The seconds charged to one run.
 
-    `cost` is the run's cost.json; `probe` is run.json's "probe" ({"cost", "tuning_seconds", ...} of the probe that an
-    LP-FT run started from) or None; `tuning_seconds` covers all trials of the cell, the losing ones too.
+    `cost` is the run's cost.json, whose "probe" is {"cost", "tuning_seconds"} of the probe that an LP-FT run started from,
+    else None; `tuning_seconds` covers all trials of the cell, the losing ones too.
 
     Returns loop_seconds (this run's own training), feature_seconds (the feature file, once even if the probe read it too),
     borrowed_seconds (the probe's own fit), train_seconds (their sum), own_tuning_seconds and tuning_seconds (with the probe's).
     """
     loop, features, borrowed, tuning = cost["train_seconds"], cost["feature_seconds"], 0.0, tuning_seconds
+    probe = cost["probe"]
     if probe is not None:
         borrowed = probe["cost"]["train_seconds"]
         features = max(features, probe["cost"]["feature_seconds"])

@@ -10,15 +10,21 @@ from collections import Counter, defaultdict
 import numpy as np
 
 from ftbench.errors import InputError
-from ftbench.files import write_npz
+from ftbench.files import read_json, write_npz
 
 TEST_STREAM, LIMIT_STREAM, VALIDATION_STREAM = 0, 1, 2
 
 
-def split_dataset(labels: str | os.PathLike, groups: str | os.PathLike, settings: dict, out: str | os.PathLike) -> None:
+def split_dataset(
+    labels: str | os.PathLike,
+    groups: str | os.PathLike,
+    settings: dict,
+    out: str | os.PathLike,
+    classes: str | os.PathLike | None = None,
+) -> None:
     """Write `out` (npz): `train` and `validation`, sorted int64 row numbers of images.npy.
 
-    labels, groups: .npy files, (N,) int64 each. `settings` needs train_limit, validation_fraction, split_seed. With
+    labels, groups: .npy files, (N,) int64 each; classes: classes.json, for the names in messages. `settings` needs train_limit, validation_fraction, split_seed. With
     train_limit k, k images per class (all of a smaller class) are kept for train + validation together; limits of one
     seed are nested, so 100 images per class contain those of 10. Rows that no part uses appear in neither.
 
@@ -38,6 +44,7 @@ def split_dataset(labels: str | os.PathLike, groups: str | os.PathLike, settings
         np.random.default_rng([seed, VALIDATION_STREAM]),
         key="validation_fraction",
         names=("train", "validation"),
+        classes=None if classes is None else read_json(classes),
     )
     write_npz(out, train=rows[~chosen].astype(np.int64), validation=rows[chosen].astype(np.int64))
 

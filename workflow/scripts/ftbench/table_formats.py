@@ -256,7 +256,7 @@ def cost_page(cost_csv, runs_csv, html_out) -> None:
     notes = [
         f"the whole study took {duration(total['total_seconds'])}: training {duration(total['loop_seconds'])}, tuning "
         f"{duration(total['tuning_seconds'])}, features {duration(total['feature_seconds'])}; each feature file counts once there",
-        "training per run = own loop + features + borrowed probe; a diverged run counts in the study's total only",
+        "training per run = own loop + features + borrowed probe; a diverged run counts in the study's total, not in its cell's mean",
     ]
     subtitle = "What one model of each cell costs: shared work is charged in full to each cell that uses it."
     write_text(html_out, _page(text, "cost", "Cost of all cells", subtitle, notes))

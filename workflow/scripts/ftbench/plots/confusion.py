@@ -33,7 +33,7 @@ def confusion(runs: list[dict], cells_csv, dataset: str, out) -> None:
         picture = panel.imshow(shares, cmap="Blues", norm=PowerNorm(0.5, 0, 100))
         panel.grid(visible=False)
         font = 8 if size <= ANNOTATED else max(4.0, 8 - 0.04 * size)
-        panel.set_xticks(range(size), names, rotation=90 if size > 8 or max(map(len, names)) > 8 else 0, fontsize=font)
+        panel.set_xticks(range(size), names, rotation=90 if size * max(map(len, names)) > 72 else 0, fontsize=font)
         panel.set_yticks(range(size), names, fontsize=font)
         panel.tick_params(length=0)
         panel.set(xlabel="predicted", ylabel="true")

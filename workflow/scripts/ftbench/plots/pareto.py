@@ -59,9 +59,8 @@ def pareto(comparison_csv, dataset: str, strategies: list[str], backbones: list[
         title(figure, *_words(frame, everything, seconds, score, best, dataset))
         present = [name for name in strategies if name in set(frame["strategy"])]
         handles = [Line2D([], [], ls="", marker="o", color=look[name].colour, label=name) for name in present]
-        if len(shapes) > 1:
-            handles += [Line2D([], [], ls="", marker=shape, color=GREY, label=name) for name, shape in shapes.items()]
-        legend(figure, handles)
+        shown = [Line2D([], [], ls="", marker=shape, color=GREY, label=name) for name, shape in shapes.items()]
+        legend(figure, handles, shown if len(shapes) > 1 else [])
         save(figure, out)
 
 

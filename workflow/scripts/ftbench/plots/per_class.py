@@ -23,7 +23,12 @@ def per_class(per_class_csv, dataset: str, out) -> None:
         low = min(50.0, 10 * np.floor(recall.min() / 10))
         picture = panel.imshow(recall, cmap="cividis", vmin=low, vmax=100, aspect="auto")
         panel.grid(visible=False)
-        panel.set_xticks(range(len(classes)), classes, rotation=90, fontsize=5.5 if many else 8.5)
+        panel.set_xticks(
+            range(len(classes)),
+            classes,
+            rotation=0 if not many and max(map(len, classes)) <= 5 else 90,
+            fontsize=5.5 if many else 8.5,
+        )
         panel.set_yticks(range(len(cells)), [f"{backbone} · {strategy}" for backbone, strategy in cells], fontsize=8)
         panel.tick_params(length=0)
         for spine in panel.spines.values():
@@ -56,12 +61,7 @@ def per_class(per_class_csv, dataset: str, out) -> None:
 
 
 def _hardest(recall: np.ndarray, classes: list[str], dataset: str) -> str:
-    lowest = np.bincount(recall.argmin(axis=1), minlength=len(classes))
-    worst = int(lowest.argmax())
-    mean = recall[:, worst].mean()
-    if len(recall) == 1:
-        return f"{classes[worst]} is the hardest class of {dataset}: {mean:.1f} % recall"
-    return (
-        f"{classes[worst]} is the hardest class of {dataset} in {lowest[worst]} of {len(recall)} cells "
-        f"({mean:.1f} % recall on average)"
-    )
+    means = recall.mean(axis=0)
+    worst = int(means.argmin())
+    over = f", mean of {len(recall)} cells" if len(recall) > 1 else ""
+    return f"{classes[worst]} is the hardest class of {dataset}: {means[worst]:.1f} % recall{over}"

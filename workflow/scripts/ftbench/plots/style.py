@@ -9,6 +9,7 @@ import matplotlib.transforms
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from ftbench.files import atomic_write
 
@@ -98,18 +99,21 @@ def title(figure: Figure, finding: str, detail: str = "") -> None:
     figure.get_layout_engine().set(rect=(0, 0, 1, 1 - band / height))
 
 
-def legend(figure: Figure, handles: list, columns: int = 8) -> None:
-    """One legend for all panels, in a band added below them; reads row by row."""
-    if not handles:
+def legend(figure: Figure, *groups: list, columns: int = 8) -> None:
+    """One legend for all panels, in a band added below them; reads row by row, each group begins a row."""
+    groups = [group for group in groups if group]
+    if not groups:
         return
     # 9 pt text is 0.08 inches a character; line, gaps and margins take another 0.75.
-    widest = 0.08 * max(len(handle.get_label()) for handle in handles) + 0.75
-    columns = max(1, min(columns, len(handles), int(figure.get_figwidth() / widest)))
-    rows = -(-len(handles) // columns)
+    widest = 0.08 * max(len(handle.get_label()) for group in groups for handle in group) + 0.75
+    columns = max(1, min(columns, max(map(len, groups)), int(figure.get_figwidth() / widest)))
+    handles = []
+    for group in groups:
+        handles += [*group, *[Line2D([], [], ls="", label="")] * (-len(group) % columns)]
+    rows = len(handles) // columns
     figure.set_figheight(figure.get_figheight() + 0.2 * rows + 0.15)
-    # matplotlib fills column by column: reorder, so that the reader's order is row by row.
-    ordered = [handles[row * columns + column] for column in range(columns) for row in range(rows)
-               if row * columns + column < len(handles)]  # fmt: skip
+    # matplotlib fills column by column: transpose, so that the reader's order is row by row.
+    ordered = [handles[row * columns + column] for column in range(columns) for row in range(rows)]
     figure.legend(handles=ordered, loc="outside lower left", ncols=columns, handlelength=2.4, columnspacing=1.4)
 
 

@@ -52,7 +52,8 @@ def tuning(selected: list[dict], dataset: str, strategies: list[str], backbones:
                     if (where, strategy, content["parameter"]) == (backbone, name, parameter):
                         _curve(panel, content, parameter, metric, look[name], limits)
             panel.set(title=backbone, xscale="log", ylim=limits, xlabel=AXIS_LABELS[parameter])
-            panel.xaxis.set_minor_formatter("")
+            _ticks(panel, {trial[parameter] for where, _, content in chosen for trial in content["trials"]
+                           if (where, content["parameter"]) == (backbone, parameter)})  # fmt: skip
             if panel.get_subplotspec().is_first_col():
                 panel.set_ylabel(METRIC_LABELS[metric])
             else:
@@ -70,12 +71,12 @@ def tuning(selected: list[dict], dataset: str, strategies: list[str], backbones:
             if name in present
         ]
         ring = {"ls": "", "mfc": "none", "mec": "#222222", "ms": 10, "mew": 1.4}
-        handles += [
+        meanings = [
             Line2D([], [], marker="o", label="chosen", **ring),
             Line2D([], [], marker="s", label="chosen, grid edge", **ring),
             Line2D([], [], marker="x", ls="", color=GREY, mew=2, ms=7, label="diverged"),
         ]
-        legend(figure, handles)
+        legend(figure, handles, meanings)
         save(figure, out)
 
 
@@ -89,6 +90,13 @@ def _slots(wanted: list[tuple[str, str]]) -> list:
     while slots[-1] is None:
         slots.pop()
     return slots
+
+
+def _ticks(panel, values: set[float]) -> None:
+    """Ticks at the tried values themselves where they are few enough to read."""
+    panel.minorticks_off()
+    if len(values) <= 5:
+        panel.set_xticks(sorted(values), [f"{value:g}" for value in sorted(values)])
 
 
 def _finished(content: dict, metric: str) -> list[dict]:

@@ -31,10 +31,11 @@ def require_part(part: str) -> None:
         raise InputError(f"part: {part!r} is unknown; valid are test, train.")
 
 
-def refuse_groups(settings: dict) -> None:
-    """For the sources whose images have no file names that a table could list."""
-    if settings["groups"] is not None:
-        raise InputError(
-            f"groups: {settings['groups']} is given for source {settings['source']}; it works with source imagefolder "
-            f"only, so set it to null."
-        )
+def refuse_folder_settings(settings: dict) -> None:
+    """For the sources that have a test part of their own and no file names that a table could list."""
+    for key in ("groups", "test_fraction"):
+        if settings[key] is not None:
+            raise InputError(
+                f"{key}: {settings[key]} is given for source {settings['source']}; it works with source imagefolder "
+                f"only, so set it to null."
+            )

@@ -16,9 +16,7 @@ class Set:
     labels: str  # attribute with one label per image, or (path, label) pairs
     homepage: str
     licence: str = NOT_STATED
-    files: str | None = (
-        None  # attribute with one path per image, or (path, label) pairs; None: the images are in memory
-    )
+    files: str | None = None  # attribute with one path, or (path, label) pair, per image; None: images are in memory
     classes: list[str] | None = None  # None: the class has an attribute `classes`
 
 

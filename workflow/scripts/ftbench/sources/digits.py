@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ftbench.sources import refuse_groups, require_part
+from ftbench.sources import refuse_folder_settings, require_part
 
 TRAIN_ROWS = 1200  # of 1,797: two thirds
 CLASSES = [str(digit) for digit in range(10)]
@@ -28,6 +28,7 @@ def read(settings: dict, root: str | Path | None, part: str) -> tuple[list[str],
     from sklearn.datasets import load_digits
 
     require_part(part)
+    refuse_folder_settings(settings)
     data = load_digits()
     pixels = np.round(data.images * (255 / 16)).astype(np.uint8)
     rows = range(TRAIN_ROWS) if part == "train" else range(TRAIN_ROWS, len(pixels))
@@ -36,5 +37,4 @@ def read(settings: dict, root: str | Path | None, part: str) -> tuple[list[str],
 
 
 def group_keys(settings: dict, root: str | Path | None, names: list[str]) -> list[None]:
-    refuse_groups(settings)
     return [None] * len(names)

@@ -8,6 +8,7 @@ archive whose own checksum was verified (`md5` in the config).
 Where a set has official train and validation parts, both are the train part: the study draws its own validation images.
 """
 
+import contextlib
 import gzip
 import os
 import shutil
@@ -21,7 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from ftbench.errors import InputError, choices
-from ftbench.sources import refuse_groups, require_part
+from ftbench.sources import refuse_folder_settings, require_part
 from ftbench.sources._torchvision_sets import AIRCRAFT_MD5, GTSRB_MD5, GTSRB_URL, SETS, Set
 
 STALE_SECONDS = 2 * 24 * 3600  # an unpacked copy this old was left behind by a job that was killed
@@ -76,6 +77,7 @@ def read(settings: dict, root: str | Path, part: str) -> tuple[list[str], Iterat
     import torchvision.datasets
 
     require_part(part)
+    refuse_folder_settings(settings)
     name, entry = _entry(settings)
     scratch = _Scratch(Path(root))
     for archive in archives(settings):
@@ -88,7 +90,6 @@ def read(settings: dict, root: str | Path, part: str) -> tuple[list[str], Iterat
 
 def group_keys(settings: dict, root: str | Path, names: list[str]) -> list[str | None]:
     """GTSRB: the frames of one drive past a sign share the first half of their name, and so a group. Others: None."""
-    refuse_groups(settings)
     if settings["name"] != "GTSRB":
         return [None] * len(names)
     return [name.rpartition("_")[0] for name in names]  # GTSRB/Training/<class>/<track>_<frame>.ppm
@@ -183,7 +184,9 @@ class _Scratch:
     def __init__(self, root: Path):
         root.mkdir(parents=True, exist_ok=True)
         for old in root.glob(".unpacked-*"):
-            if time.time() - old.stat().st_mtime > STALE_SECONDS:
-                shutil.rmtree(old, ignore_errors=True)  # another job may be removing it too
-        self.path = Path(tempfile.mkdtemp(prefix=f".unpacked-{os.getpid()}-", dir=root.resolve()))
-        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+            with contextlib.suppress(FileNotFoundError):  # another job may be removing it too
+                if time.time() - old.stat().st_mtime > STALE_SECONDS:
+                    shutil.rmtree(old, ignore_errors=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".unpacked-{os.getpid()}-", dir=root.resolve()))
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self.path = folder / "root"  # one deeper: an archive may hold "./" and set that folder's time to its own

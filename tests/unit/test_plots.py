@@ -1,0 +1,154 @@
+import json
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+from unit.synthetic import evaluate_study, write_study
+
+from ftbench.errors import InputError
+from ftbench.plots.accuracy import accuracy
+from ftbench.plots.augmentations import augmentations
+from ftbench.plots.confusion import confusion
+from ftbench.plots.learning_curves import learning_curves
+from ftbench.plots.mistakes import mistakes
+from ftbench.plots.montage import montage
+from ftbench.plots.pareto import front, pareto
+from ftbench.plots.per_class import per_class
+from ftbench.plots.pictures import thumbnail, tile
+from ftbench.plots.style import looks
+from ftbench.plots.tuning import tuning
+
+FIGURES = (
+    "learning_curves",
+    "tuning",
+    "accuracy",
+    "pareto",
+    "confusion",
+    "per_class",
+    "montage",
+    "augmentations",
+    "mistakes",
+)
+
+
+def draw(study, tables, folder):
+    dataset = study["datasets"][0]
+    data, order = study["data"][dataset], (study["strategies"], study["backbones"])
+    out = {name: folder / f"{name}.svg" for name in FIGURES}
+    learning_curves(study["runs"], dataset, *order, out["learning_curves"])
+    tuning(study["selected"], dataset, *order, out["tuning"])
+    accuracy(tables["comparison"], tables["runs"], dataset, *order, out["accuracy"])
+    pareto(tables["comparison"], dataset, *order, out["pareto"])
+    confusion(study["runs"], tables["cells"], dataset, out["confusion"])
+    per_class(tables["per_class"], dataset, out["per_class"])
+    montage(data / "images.npy", data / "labels.npy", data / "classes.json", dataset, out["montage"])
+    augmentations(data / "augmentations.npz", dataset, out["augmentations"])
+    mistakes(study["runs"], tables["cells"], data / "test_images.npy", data / "classes.json", dataset, out["mistakes"])
+    return {name: path.read_text() for name, path in out.items()}
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    root = tmp_path_factory.mktemp("study")
+    study = write_study(root)
+    return study, evaluate_study(study, root / "tables")
+
+
+@pytest.fixture(scope="module")
+def figures(study, tmp_path_factory):
+    return draw(*study, tmp_path_factory.mktemp("plots"))
+
+
+def test_every_figure_is_svg_without_a_date(figures):
+    for text in figures.values():
+        assert ElementTree.fromstring(text).tag.endswith("svg")
+        assert "<dc:date>" not in text
+
+
+def test_titles_state_the_finding(figures):
+    # Text is drawn as paths, and matplotlib writes it beside them as a comment.
+    assert "leads: " in figures["accuracy"]
+    assert "is most accurate" in figures["pareto"]
+    assert "2 of 6 choices on shapes lie at the edge" in figures["tuning"]
+    assert "is most often taken for" in figures["confusion"]
+    assert "hardest class" in figures["per_class"]
+    assert "mistakes on shapes" in figures["mistakes"]
+    assert "are balanced: 50 images each" in figures["montage"]
+    assert "<!-- diverged -->" in figures["accuracy"]
+
+
+def test_equal_studies_give_equal_bytes(study, figures, tmp_path):
+    again = draw(*study, tmp_path)
+    assert [name for name in FIGURES if again[name] != figures[name]] == []
+
+
+def test_a_study_of_two_cells(tmp_path):
+    study = write_study(
+        tmp_path,
+        backbones=("one",),
+        strategies=("linear_probe", "finetune"),
+        seeds=(0,),
+        classes=2,
+        images=40,
+        diverged_cell=False,
+    )
+    texts = draw(study, evaluate_study(study, tmp_path / "tables"), tmp_path / "plots")
+    assert "finetune on one" in texts["accuracy"]
+
+
+def test_a_study_where_everything_diverged_says_so(tmp_path):
+    study = write_study(tmp_path, backbones=("one",), strategies=("finetune",), images=40)
+    texts = draw(study, evaluate_study(study, tmp_path / "tables"), tmp_path / "plots")
+    for name in ("accuracy", "pareto", "confusion", "per_class", "mistakes"):
+        assert "No run on shapes finished" in texts[name]
+    assert "diverged" in texts["learning_curves"]
+
+
+def test_a_perfect_model_has_no_mistakes_to_draw(tmp_path):
+    study = write_study(
+        tmp_path, backbones=("one",), strategies=("finetune",), seeds=(0,), images=40, diverged_cell=False
+    )
+    path = study["runs"][0]["test_logits"]
+    saved = dict(np.load(path))
+    saved["logits"] = (np.eye(4, dtype=np.float32) * 50)[saved["labels"]]
+    np.savez(path, **saved)
+    texts = draw(study, evaluate_study(study, tmp_path / "tables"), tmp_path / "plots")
+    assert "makes no mistake" in texts["mistakes"]
+    assert "No test image is taken for another class" in texts["confusion"]
+
+
+def test_one_look_per_strategy_by_its_position():
+    names = [f"s{number}" for number in range(12)]
+    look = looks(names)
+    assert look["s3"] == looks(names[:4])["s3"]
+    assert len(set(look.values())) == 12
+
+
+def test_front():
+    assert front(np.array([1.0, 2.0, 3.0, 4.0]), np.array([0.5, 0.4, 0.7, 0.7])) == [0, 2]
+    assert front(np.array([2.0, 2.0]), np.array([0.1, 0.9])) == [1]
+
+
+def test_pictures():
+    assert thumbnail(np.zeros((300, 150, 3), np.uint8)).shape == (96, 48, 3)
+    canvas, (step, _) = tile([[np.zeros((10, 10, 3), np.uint8), None]])
+    assert canvas.shape == (10, 21, 3)
+    assert canvas[:, 10:].min() == 255
+    assert step == 11
+
+
+def test_bad_input_is_named(study, tmp_path):
+    np.savez(tmp_path / "a.npz", original=np.zeros((1, 4, 4, 3), np.uint8))
+    with pytest.raises(InputError, match="at least one policy"):
+        augmentations(tmp_path / "a.npz", "shapes", tmp_path / "a.svg")
+    np.save(tmp_path / "few.npy", np.zeros((3, 4, 4, 3), np.uint8))
+    (tmp_path / "classes.json").write_text(json.dumps(["a", "b", "c", "d"]))
+    with pytest.raises(InputError, match="names test image 199"):
+        mistakes(
+            study[0]["runs"],
+            study[1]["cells"],
+            tmp_path / "few.npy",
+            tmp_path / "classes.json",
+            "shapes",
+            tmp_path / "m.svg",
+        )
