@@ -56,5 +56,5 @@ include: "workflow/rules/compare.smk"
 rule all:
     default_target: True
     input:
-        run_files("metrics.json"),
-
+        get_all_tables(),
+        get_all_plots(),

@@ -29,7 +29,17 @@ LOOP, FEATURES = (
     [name for name, entry in STUDY["strategies"].items() if declared(entry["kind"])["engine"] == engine]
     for engine in ("loop", "features")
 )
-FIGURES = ["accuracy", "pareto", "learning_curves", "tuning", "confusion", "per_class", "mistakes", "montage", "augmentations"]
+FIGURES = [
+    "accuracy",
+    "pareto",
+    "learning_curves",
+    "tuning",
+    "confusion",
+    "per_class",
+    "mistakes",
+    "montage",
+    "augmentations",
+]
 RUN = "<results>/runs/{dataset}/{backbone}/{strategy}/seed{seed}"
 WEIGHTS = "<resources>/weights/{source}/{model}.{tag}"
 
@@ -86,7 +96,7 @@ def get_augmentation(dataset, policy):
 
 def get_machine(wildcards):
     """The settings of any job that runs a network."""
-    keys = ("device", "precision", "channels_last", "deterministic", "threads")
+    keys = ("device", "precision", "channels_last", "crop_kernels", "deterministic", "threads")
     return {"network": get_network(wildcards)} | {key: STUDY[key] for key in keys}
 
 
@@ -130,7 +140,8 @@ def get_weights_entry(wildcards):
     return next(
         {key: entry[key] for key in keys}
         for entry in STUDY["backbones"].values()
-        if (entry["source"], entry["model"], weights_tag(entry["weights"])) == (wildcards.source, wildcards.model, wildcards.tag)
+        if (entry["source"], entry["model"], weights_tag(entry["weights"]))
+        == (wildcards.source, wildcards.model, wildcards.tag)
     )
 
 
@@ -207,18 +218,30 @@ def run_files(name):
     return get
 
 
-def get_tuned_cells(wildcards):
-    """Labels of the data set's cells that had something to choose."""
-    return [
-        cell._asdict()
-        for cell in CELLS
-        if cell.dataset == wildcards.dataset and declared(STUDY["strategies"][cell.strategy]["kind"])["tuned"]
-    ]
+def get_run_labels(wildcards):
+    """The labels of `run_files`, in the same order: they travel as a parameter, so that no file name is parsed."""
+    return get_all_runs(wildcards.get("dataset"))
+
+
+def get_cell_labels(wildcards):
+    """Labels of the study's, or the data set's, cells that have a selected.json."""
+    return [cell._asdict() for cell in CELLS if wildcards.get("dataset", cell.dataset) == cell.dataset]
 
 
 def get_selected(wildcards):
     path = "<results>/tuning/{dataset}/{backbone}/{strategy}/selected.json"
-    return [path.format(**labels) for labels in get_tuned_cells(wildcards)]
+    return [path.format(**labels) for labels in get_cell_labels(wildcards)]
+
+
+def get_run_selected(wildcards):
+    """The selected.json of every run's cell: a cell's appears once per seed."""
+    path = "<results>/tuning/{dataset}/{backbone}/{strategy}/selected.json"
+    return [path.format(**labels) for labels in get_run_labels(wildcards)]
+
+
+def get_axes(wildcards):
+    """All strategies and backbones in config order: a figure's colours and rows do not depend on what finished."""
+    return {"strategies": list(STUDY["strategies"]), "backbones": list(STUDY["backbones"])}
 
 
 def get_policies(wildcards):
@@ -227,8 +250,16 @@ def get_policies(wildcards):
 
 
 def get_all_tables():
-    named = [f"<results>/tables/{name}" for name in ("comparison.csv", "comparison.html", "comparison.md", "comparison.tex")]
-    return [*named, "<results>/tables/per_class.csv", "<results>/tables/pairwise.html", "<results>/tables/cost.html", "<results>/study.json"]
+    named = [
+        f"<results>/tables/{name}" for name in ("comparison.csv", "comparison.html", "comparison.md", "comparison.tex")
+    ]
+    return [
+        *named,
+        "<results>/tables/per_class.csv",
+        "<results>/tables/pairwise.html",
+        "<results>/tables/cost.html",
+        "<results>/study.json",
+    ]
 
 
 def get_all_plots():

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from ftbench import architectures
+from ftbench.cropping import crop_kernels
 from ftbench.errors import InputError
 
 SHOWN = 3  # names in a message about tensors that do not fit
@@ -60,8 +61,12 @@ class Backbone:
         return captured[0], logits
 
 
-def memory_format(run: dict) -> torch.memory_format:
-    return torch.channels_last if run["channels_last"] else torch.contiguous_format
+def prepare(backbone: Backbone, run: dict, device: torch.device) -> None:
+    """Move the network to `device` in the layout and with the kernels that the settings `run` ask for."""
+    layout = torch.channels_last if run["channels_last"] else torch.contiguous_format
+    backbone.network.to(device, memory_format=layout)
+    if run["crop_kernels"]:
+        crop_kernels(backbone.network)
 
 
 def find_head(network: nn.Module, outputs: int, model: str) -> str:

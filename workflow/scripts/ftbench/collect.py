@@ -48,6 +48,11 @@ FROM_COST = ("images_per_second", "peak_memory_mb", "threads", "resumes")
 NULLABLE = {"best_epoch": "Int64", "at_grid_edge": "boolean", "tuned": "boolean", "stochastic": "boolean"}
 
 
+def zip_runs(labels: list[dict], **files: list) -> list[dict]:
+    """Put the labels of runs (or cells) and their files, listed in the same order, together: [{"labels", name: path}]."""
+    return [dict(zip(("labels", *files), entry)) for entry in zip(labels, *files.values(), strict=True)]
+
+
 def row(labels: dict, run: dict, cost: dict, metrics: dict, selected: dict | None) -> dict:
     """One run as a flat dict; `selected` is the cell's selected.json, or None where nothing was selected."""
     for label in CELL:

@@ -31,7 +31,7 @@ def extract_features(
     device = devices.set_up(run)
     source = read_json(record)
     backbone = backbones.build(run["network"], 2, 0, Path(weights), source)
-    backbone.network.to(device, memory_format=backbones.memory_format(run))
+    backbones.prepare(backbone, run, device)
     store = Images(images, device)
     rows = training_rows(split) if split else np.arange(len(store))
 

@@ -27,7 +27,8 @@ def folder_listing(folder: str | Path, *others: str | Path | None) -> str:
     for root, folders, files in os.walk(folder):
         folders.sort()
         for name in sorted(files):
-            total.update(f"{os.path.relpath(root, folder)}/{name} {os.path.getsize(os.path.join(root, name))}\n".encode())
+            path = Path(root, name)
+            total.update(f"{path.relative_to(folder)} {path.stat().st_size}\n".encode())
     for other in filter(None, others):
         total.update(Path(other).read_bytes() if Path(other).exists() else b"missing")
     return total.hexdigest()[:16]

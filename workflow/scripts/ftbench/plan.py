@@ -85,7 +85,9 @@ def plan(study: dict) -> list[dict]:
     seconds_per_image = {}
     for name, entry in study["backbones"].items():
         flops, moved = forward_cost(entry, bytes_per_value)
-        seconds_per_image[name] = flops / (machine["teraflops"] * 1e12) + moved / (machine["gigabytes_per_second"] * 1e9)
+        seconds_per_image[name] = flops / (machine["teraflops"] * 1e12) + moved / (
+            machine["gigabytes_per_second"] * 1e9
+        )
     rows = []
     for cell in grid.cells(study):
         entry, dataset = study["strategies"][cell.strategy], study["datasets"][cell.dataset]
@@ -115,7 +117,10 @@ def show(study: dict, rows: list[dict]) -> str:
     lines = [
         f"Study {study['study']}: {len(rows)} cells ({skipped} of the product excluded or impossible), {sum(row['runs'] for row in rows)} trials and runs.",
         f"Estimated for {machine['name']} ({machine['teraflops']:g} TFLOP/s, {machine['gigabytes_per_second']:g} GB/s sustained), within a factor of two:",
-        *(f"  {f'{dataset} / {backbone}':<{width}}  {runs:4d} runs  {_time(hours)}" for (dataset, backbone), (runs, hours) in by_backbone.items()),
+        *(
+            f"  {f'{dataset} / {backbone}':<{width}}  {runs:4d} runs  {_time(hours)}"
+            for (dataset, backbone), (runs, hours) in by_backbone.items()
+        ),
         f"Total {_time(total)} of training, {_time(total / machine['parallel_jobs'])} with {machine['parallel_jobs']} at a time.",
     ]
     return "\n".join(lines)

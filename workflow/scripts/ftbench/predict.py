@@ -24,7 +24,7 @@ def predict_test(
         else:
             backbone = backbones.build(run["network"], count, 0, None, record["normalization"])
             backbone.network.load_state_dict(load_file(model))
-            backbone.network.to(device, memory_format=backbones.memory_format(run))
+            backbones.prepare(backbone, run, device)
             with torch.inference_mode():
                 logits = loop.part_logits(backbone, store, rows, run, device)
         write_npz(path, logits=logits, labels=target, ids=rows)

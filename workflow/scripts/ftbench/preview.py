@@ -23,5 +23,7 @@ def preview_augmentations(images: str, labels: str, split: str, names: list[str]
     for name in names:
         generator = torch.Generator().manual_seed(SEED)
         batch = torch.from_numpy(original).repeat_interleave(REPEATS, 0)
-        pictures[name] = policies.load(name)(batch, generator).numpy().reshape(len(chosen), REPEATS, *original.shape[1:])
+        pictures[name] = (
+            policies.load(name)(batch, generator).numpy().reshape(len(chosen), REPEATS, *original.shape[1:])
+        )
     write_npz(out, original=original, **pictures)

@@ -40,7 +40,11 @@ def fit_head(features: np.ndarray, labels: np.ndarray, classes: int, l2: float) 
     if classes == 2:  # scikit-learn fits one logit; two that differ by it give the same probabilities
         weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
     folded = weight / std
-    return np.ascontiguousarray(folded, np.float32), (bias - folded @ mean).astype(np.float32), int(np.max(model.n_iter_))
+    return (
+        np.ascontiguousarray(folded, np.float32),
+        (bias - folded @ mean).astype(np.float32),
+        int(np.max(model.n_iter_)),
+    )
 
 
 def head_logits(features: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:

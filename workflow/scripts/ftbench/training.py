@@ -1,11 +1,11 @@
 """A training run and a tuning trial: from the files of a study to the files of a run, around the loop."""
 
+import csv
 import hashlib
 import time
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from safetensors.torch import load_file, save_file
 
@@ -117,8 +117,8 @@ class _Job:
         )
         self.data = read_data(inputs, self.device)
         self.backbone = build(run, inputs, self.data.classes, self.statistics)
+        backbones.prepare(self.backbone, run, self.device)
         strategies.freeze(self.backbone, self.strategy.trainable(self.backbone))
-        self.backbone.network.to(self.device, memory_format=backbones.memory_format(run))
         self.frozen = digest_of_tensors(strategies.frozen_tensors(self.backbone.network))
 
     def fit(self, folder: Path) -> loop.Outcome:
@@ -151,7 +151,9 @@ class _Job:
             "total_params": self.total_params(),
             "network": self.run["network"],
             "normalization": {"mean": self.backbone.mean, "std": self.backbone.std},
-            **{key: self.run[key] for key in ("precision", "channels_last", "deterministic", "threads")},
+            **{
+                key: self.run[key] for key in ("precision", "channels_last", "crop_kernels", "deterministic", "threads")
+            },
             "device": self.device.type,
             "device_name": devices.device_name(self.device),
             "versions": devices.versions(),
@@ -206,9 +208,11 @@ def build(run: dict, inputs: dict, classes: int, statistics: dict) -> Backbone:
 
 
 def write_history(outcome: loop.Outcome, path: str) -> None:
-    columns = "epoch train_loss learning_rate validation_accuracy validation_balanced_accuracy validation_nll images_per_second seconds"
-    with atomic_write(path) as temporary:
-        pd.DataFrame(outcome.history, columns=columns.split()).to_csv(temporary, index=False)
+    columns = ["epoch", "train_loss", "learning_rate", "validation_accuracy", "validation_balanced_accuracy", "validation_nll"]
+    with atomic_write(path) as temporary, temporary.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, [*columns, "images_per_second", "seconds"])
+        writer.writeheader()
+        writer.writerows(outcome.history)
 
 
 def digest_of_tensors(tensors: dict) -> str:

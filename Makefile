@@ -1,0 +1,64 @@
+# `make help` lists the targets. CONFIG chooses the study, CORES how many cores Snakemake may use.
+PYTHON ?= python3
+CORES ?= all
+CONFIG ?= config/config.yaml
+BIN := .venv/bin
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
+STUDY = $(shell sed -n 's/^study: *\([A-Za-z0-9_-]*\).*/\1/p' $(CONFIG))
+
+.PHONY: help setup demo study smoke plan report test test-unit lint format bench clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@echo "  variables: CONFIG=$(CONFIG)  CORES=$(CORES)  PYTHON=$(PYTHON)"
+
+setup: .venv/installed ## create .venv with the pinned packages
+
+.venv/installed: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, $(PYTHON) is {sys.version.split()[0]}; name another with PYTHON=...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+demo: ## the whole workflow on the embedded study, and its report: about five minutes, no network
+	@$(MAKE) --no-print-directory study report CONFIG=config/demo.yaml
+
+study: setup ## run the study of CONFIG
+	$(SNAKEMAKE)
+
+smoke: setup ## rehearse the study of CONFIG: one seed, one epoch, few images, every stage
+	$(SNAKEMAKE) --config smoke=true
+
+plan: setup ## print the jobs and estimated hours of the study of CONFIG, and run nothing
+	@PYTHONPATH=workflow/scripts $(BIN)/python -m ftbench.plan --configfile $(CONFIG)
+	@$(SNAKEMAKE) --dry-run --quiet rules
+
+report: setup ## write the report of the study of CONFIG from its results; runs no job
+	$(BIN)/snakemake --configfile $(CONFIG) --report results/$(STUDY)/report.zip
+	@rm -rf results/$(STUDY)/report
+	@$(BIN)/python -m zipfile -e results/$(STUDY)/report.zip results/$(STUDY)
+	@echo "report: file://$(CURDIR)/results/$(STUDY)/report/report.html"
+
+test: setup ## run every test
+	$(BIN)/python -m pytest
+
+test-unit: setup ## run the fast tests
+	$(BIN)/python -m pytest tests/unit
+
+lint: setup ## check the workflow and the code
+	$(BIN)/snakemake --lint
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/ruff check workflow tests benchmarks
+	$(BIN)/ruff format --check workflow tests benchmarks
+
+format: setup ## format the workflow and the code
+	$(BIN)/snakefmt Snakefile workflow
+	$(BIN)/ruff format workflow tests benchmarks
+	$(BIN)/ruff check --fix workflow tests benchmarks
+
+bench: setup ## measure the training loop against the reference loop (results/bench.json)
+	$(BIN)/python benchmarks/bench.py
+
+clean: ## remove the results of the study of CONFIG, downloads and weights stay
+	rm -rf results/$(STUDY)

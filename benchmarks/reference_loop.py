@@ -1,0 +1,61 @@
+"""The loop that tutorials write, faithfully: float32, NCHW, PIL transforms in a DataLoader with two workers.
+
+It is what `make bench` compares the training loop with. It takes the same images and network and does the same work:
+random crop, flip, resize to the network's size, cross-entropy, SGD with momentum.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+from torchvision import transforms
+
+WORKERS = 2
+
+
+class PILImages(Dataset):
+    """images (N, H, W, 3) uint8 and labels (N,), through torchvision's transforms one image at a time."""
+
+    def __init__(self, images: np.ndarray, labels: np.ndarray, transform):
+        self.images, self.labels, self.transform = images, labels, transform
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int):
+        return self.transform(self.images[index]), int(self.labels[index])
+
+
+def reference_transform(stored: int, size: int, mean, std):
+    return transforms.Compose(
+        [
+            transforms.ToPILImage(),
+            transforms.RandomCrop(stored, padding=stored // 8),
+            transforms.RandomHorizontalFlip(),
+            *([transforms.Resize(size)] if size != stored else []),
+            transforms.ToTensor(),
+            transforms.Normalize(mean, std),
+        ]
+    )
+
+
+def reference_steps(
+    network: nn.Module, images: np.ndarray, labels: np.ndarray, size: int, batch: int, mean, std
+) -> Iterator[float]:
+    """Train for as long as it is asked to, yielding the loss after each step."""
+    data = PILImages(images, labels, reference_transform(images.shape[1], size, mean, std))
+    loader = DataLoader(
+        data, batch_size=batch, shuffle=True, num_workers=WORKERS, drop_last=True, persistent_workers=True
+    )
+    criterion = nn.CrossEntropyLoss()
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.001, momentum=0.9)
+    network.train()
+    while True:
+        for inputs, targets in loader:
+            optimizer.zero_grad()
+            loss = criterion(network(inputs), targets)
+            loss.backward()
+            optimizer.step()
+            yield loss.item()

@@ -1,0 +1,11 @@
+from ftbench.job import job
+
+if __name__ == "__main__":
+    with job(snakemake):
+        from ftbench.collect import collect, zip_runs
+
+        given = snakemake.input
+        runs = zip_runs(
+            snakemake.params.labels, run=given.runs, cost=given.costs, metrics=given.metrics, selected=given.selected
+        )
+        collect(runs, snakemake.output[0])

@@ -1,0 +1,13 @@
+from ftbench.job import job
+
+if __name__ == "__main__":
+    with job(snakemake):
+        from ftbench.plots.accuracy import accuracy
+
+        accuracy(
+            snakemake.input.comparison,
+            snakemake.input.runs,
+            snakemake.wildcards.dataset,
+            **snakemake.params.axes,
+            out=snakemake.output[0],
+        )

@@ -1,0 +1,12 @@
+from ftbench.job import job
+
+if __name__ == "__main__":
+    with job(snakemake):
+        from ftbench.plots.pareto import pareto
+
+        pareto(
+            snakemake.input.comparison,
+            snakemake.wildcards.dataset,
+            **snakemake.params.axes,
+            out=snakemake.output[0],
+        )
