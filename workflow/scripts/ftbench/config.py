@@ -126,11 +126,6 @@ def _resolve_strategy(name: str, entry: dict, config: dict) -> dict:
             f"config: strategies.{name}.{next(iter(overrides))} has no effect on the kind {entry['kind']}, "
             "which is fitted on cached features without augmentation; remove it."
         )
-    if declares["tuned"] == "learning_rate" and not isinstance(learning_rate, list):
-        raise InputError(
-            f"config: strategies.{name}.learning_rate is {learning_rate!r}; the kind {entry['kind']} is tuned "
-            "and needs a list of learning rates."
-        )
     if declares["tuned"] != "learning_rate" and isinstance(learning_rate, list):
         if "learning_rate" in entry:
             raise InputError(

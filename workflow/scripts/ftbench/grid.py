@@ -52,5 +52,5 @@ def seeds_of(config: dict, strategy: str) -> list[int]:
 
 def trials_of(config: dict, strategy: str) -> list[float]:
     """The learning rates that the tuning jobs of a strategy try, one job each; none for an untuned one or a probe."""
-    entry = config["strategies"][strategy]
-    return entry["learning_rate"] if declared(entry["kind"])["tuned"] == "learning_rate" else []
+    rates = config["strategies"][strategy]["learning_rate"]
+    return rates if isinstance(rates, list) else []

@@ -76,7 +76,7 @@ def fit(
     `recipe` has the keys of `training` in the config and learning_rate; `run` gives seed, precision and
     selection_metric. On SIGTERM or SIGINT the state is saved after the running step and SystemExit raised.
     """
-    loop = _Loop(backbone, data, run, recipe, device, resume, identity)
+    loop = TrainingLoop(backbone, data, run, recipe, device, resume, identity)
     with checkpoint.StopSignal() as stop:
         try:
             loop.run_epochs(stop)
@@ -89,7 +89,9 @@ def fit(
     return loop.outcome
 
 
-class _Loop:
+class TrainingLoop:
+    """The state of a run between two steps: what `save` writes and a new process takes up again."""
+
     def __init__(self, backbone, data, run, recipe, device, resume, identity):
         self.backbone, self.data, self.run, self.recipe = backbone, data, run, recipe
         self.device, self.resume, self.identity = device, resume, identity

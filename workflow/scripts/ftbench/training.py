@@ -208,7 +208,14 @@ def build(run: dict, inputs: dict, classes: int, statistics: dict) -> Backbone:
 
 
 def write_history(outcome: loop.Outcome, path: str) -> None:
-    columns = ["epoch", "train_loss", "learning_rate", "validation_accuracy", "validation_balanced_accuracy", "validation_nll"]
+    columns = [
+        "epoch",
+        "train_loss",
+        "learning_rate",
+        "validation_accuracy",
+        "validation_balanced_accuracy",
+        "validation_nll",
+    ]
     with atomic_write(path) as temporary, temporary.open("w", newline="") as stream:
         writer = csv.DictWriter(stream, [*columns, "images_per_second", "seconds"])
         writer.writeheader()
