@@ -39,6 +39,7 @@ RECIPE = {
     "schedule": "constant",
     "warmup_steps": 0,
     "label_smoothing": 0.0,
+    "norm_momentum": 0.1,
     "augmentation": "crop_flip",
     "epochs": 10**6,
 }

@@ -37,6 +37,8 @@ def read(path: str | Path) -> dict:
         raise InputError(f"There is no config file {path}.") from error
     except yaml.YAMLError as error:
         raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from error
+    if not isinstance(config or {}, dict):
+        raise InputError(f"{path} holds {config!r:.60}; a config is a mapping of keys to values.")
     return resolve(config or {})
 
 
@@ -78,14 +80,16 @@ def _sentence(fault: jsonschema.ValidationError) -> str:
             missing = [name for name in fault.validator_value if name not in fault.instance]
             return f"config: {key} lacks the key {missing[0]}; it needs {choices(fault.validator_value)}."
         case "enum":
-            return f"config: {key} is {fault.instance!r}; valid: {choices(fault.validator_value)}."
+            return f"config: {key} is {fault.instance!r}; valid: {choices(v for v in fault.validator_value if v is not None)}."
         case "type":
             types = fault.validator_value if isinstance(fault.validator_value, list) else [fault.validator_value]
             return f"config: {key} is {fault.instance!r}, which is not of type {' or '.join(types)}."
         case "minItems" | "minProperties":
-            return f"config: {key} is empty or too short; it needs at least {fault.validator_value} entries."
+            return f"config: {key} is {fault.instance!r}; it needs at least {fault.validator_value} entries."
         case "pattern":
             return f"config: {key} has the name {fault.instance!r}; valid are letters, digits, - and _, starting with a letter or digit."
+        case "uniqueItems":
+            return f"config: {key} is {fault.instance!r}, which lists a value twice; every value must be another."
         case _:
             limits = {
                 "minimum": "at least",
@@ -115,15 +119,18 @@ def _resolve_strategy(name: str, entry: dict, config: dict) -> dict:
     declares = kinds.declared(entry["kind"])
     properties = schema()["properties"]["strategies"]["additionalProperties"]["properties"]
     overrides = {key: value for key, value in entry.items() if key in recipe_keys()}
+    if declares["tuned"] != "l2" and "l2" in entry:
+        raise InputError(f"config: strategies.{name}.l2 has no effect on the kind {entry['kind']}; remove it.")
     recipe = config["training"] | declares["recipe"] | overrides
     learning_rate = entry.get(
         "learning_rate", declares["recipe"].get("learning_rate", properties["learning_rate"]["default"])
     )
     recipe.pop("learning_rate", None)
     kinds.check("policies", recipe["augmentation"], f"strategies.{name}.augmentation")
-    if declares["engine"] == "features" and overrides:
+    ignored = [key for key in entry if key in overrides or key == "learning_rate"]
+    if declares["engine"] == "features" and ignored:
         raise InputError(
-            f"config: strategies.{name}.{next(iter(overrides))} has no effect on the kind {entry['kind']}, "
+            f"config: strategies.{name}.{ignored[0]} has no effect on the kind {entry['kind']}, "
             "which is fitted on cached features without augmentation; remove it."
         )
     if declares["tuned"] != "learning_rate" and isinstance(learning_rate, list):
@@ -181,6 +188,16 @@ def _check_datasets(config: dict) -> None:
         for unused in {"name", "path"} - {needed}:
             if entry[unused] is not None:
                 raise InputError(f"config: {key}.{unused} has no effect with source {entry['source']}; remove it.")
+
+    published = {}
+    for name, entry in config["datasets"].items():
+        if entry["source"] == "torchvision":
+            first = published.setdefault(entry["name"], (name, entry["urls"], entry["md5"]))
+            if first[1:] != (entry["urls"], entry["md5"]):
+                raise InputError(
+                    f"config: datasets.{name} and datasets.{first[0]} give different urls or md5 for {entry['name']}, "
+                    "which is downloaded once for both; give both the same."
+                )
 
 
 def _check_backbones(config: dict) -> None:

@@ -30,14 +30,20 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
     try:
         yield temporary
         temporary.replace(path)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    except Exception as error:
+        if _disk_is_full(error):
             raise InputError(
                 f"No space left on the disk while writing {path}: free some space and start again."
             ) from error
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _disk_is_full(error: Exception) -> bool:
+    """Whether an error says so: an OSError by its number, safetensors' own error class in its text alone."""
+    full = (errno.ENOSPC, errno.EDQUOT)
+    return getattr(error, "errno", None) in full or any(f"(os error {number})" in str(error) for number in full)
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

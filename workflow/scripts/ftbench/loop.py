@@ -96,6 +96,7 @@ class TrainingLoop:
         self.backbone, self.data, self.run, self.recipe = backbone, data, run, recipe
         self.device, self.resume, self.identity = device, resume, identity
         self.augment = policies.load(recipe["augmentation"])
+        recipes.set_norm_momentum(backbone.network, recipe["norm_momentum"])
         self.optimizer = recipes.make_optimizer(backbone.network, recipe)
         self.batch = min(recipe["batch_size"], len(data.train))
         self.steps = len(data.train) // self.batch  # per epoch; the remainder waits for another epoch's order
@@ -122,7 +123,8 @@ class TrainingLoop:
             self.generator.manual_seed(int(seeds[0]))
             torch.manual_seed(int(seeds[1]))  # dropout and stochastic depth
         strategies.train_mode(self.backbone.network)
-        begun, first, reported = time.perf_counter(), self.step, time.perf_counter()
+        begun = before = reported = time.perf_counter()
+        first = self.step
         while self.step < self.steps:
             ids = order[self.step * self.batch : (self.step + 1) * self.batch]
             self.losses[self.step] = self.train_step(ids)
@@ -130,6 +132,9 @@ class TrainingLoop:
             if self.device.type == "cpu" or self.step % CHECK_STEPS == 0 or self.step == self.steps:
                 self.check_losses()
             now = time.perf_counter()
+            self.outcome.step_seconds += now - before  # before any save: a resumed run goes on counting from here
+            self.outcome.trained_images += self.batch
+            before = now
             if now - reported > REPORT_SECONDS:
                 reported = now
                 self.report(
@@ -138,8 +143,6 @@ class TrainingLoop:
             self.leave_on(stop)
             if now - self._saved > SAVE_SECONDS:
                 self.save()
-        self.outcome.step_seconds += time.perf_counter() - begun
-        self.outcome.trained_images += (self.steps - first) * self.batch
 
     def train_step(self, ids: np.ndarray) -> torch.Tensor:
         """One optimizer step on the images `ids`; the loss stays on the device."""

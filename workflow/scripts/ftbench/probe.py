@@ -33,11 +33,12 @@ def fit_head(features: np.ndarray, labels: np.ndarray, classes: int, l2: float) 
     mean, std = features.mean(0, dtype=np.float64), features.std(0, dtype=np.float64)
     std[std == 0] = 1.0  # a dead feature: constant over the training rows, so its weight stays zero
     standardised = ((features - mean) / std).astype(np.float64)
-    strength = {"C": 1.0 / (l2 * len(labels))} if l2 > 0 else {"C": np.inf}
-    model = LogisticRegression(**strength, max_iter=MAX_ITERATIONS, tol=TOLERANCE)
+    if classes == 2:  # scikit-learn fits one logit w; |W|² of the two heads ±w/2 is w²/2
+        l2 = l2 / 2
+    model = LogisticRegression(C=1.0 / (l2 * len(labels)) if l2 > 0 else np.inf, max_iter=MAX_ITERATIONS, tol=TOLERANCE)
     model.fit(standardised, labels)
     weight, bias = model.coef_, model.intercept_
-    if classes == 2:  # scikit-learn fits one logit; two that differ by it give the same probabilities
+    if classes == 2:  # two logits that differ by the one give the same probabilities
         weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
     folded = weight / std
     return (

@@ -4,6 +4,7 @@ import math
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
 
 
 def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict]:
@@ -27,6 +28,17 @@ def make_optimizer(network: nn.Module, recipe: dict) -> torch.optim.Optimizer:
     return torch.optim.SGD(
         groups, lr=recipe["learning_rate"], momentum=recipe["momentum"], nesterov=nesterov, fused=True
     )
+
+
+def set_norm_momentum(network: nn.Module, momentum: float) -> None:
+    """Give every batch norm this momentum: the libraries' own differ by a factor of ten, which is nobody's choice.
+
+    At TensorFlow's 0.01, half of a pretrained network's running statistics are still ImageNet's after 69 steps, and a
+    short fine-tuning is scored with statistics that fit neither data set.
+    """
+    for module in network.modules():
+        if isinstance(module, _NormBase):
+            module.momentum = momentum
 
 
 def learning_rate(recipe: dict, step: int, steps: int) -> float:

@@ -4,6 +4,7 @@ import importlib.metadata
 from pathlib import Path
 
 import torch
+from huggingface_hub.errors import HTTPError  # of whichever HTTP library the hub uses; not always an OSError
 from safetensors.torch import load_file, save_file
 
 from ftbench import architectures
@@ -27,10 +28,11 @@ def fetch_weights(entry: dict, out: str | Path, record: str | Path) -> None:
     else:
         try:
             found = library.published(entry["model"], entry["weights"])
-        except OSError as error:  # URLError and requests' errors are OSErrors
+        except (OSError, HTTPError, RuntimeError) as error:  # RuntimeError: a wrong hash, a damaged file in the cache
+            reason = " ".join(str(error).split()).partition(". ")[0].rstrip(".")
             raise InputError(
                 f"The weights {entry['weights']} of {entry['source']} {entry['model']} could not be downloaded "
-                f"({error}); put the file into torch's or the hub's cache on this machine, or name it as weights: file:<path>."
+                f"({reason}); put the file into torch's or the hub's cache on this machine, or name it as weights: file:<path>."
             ) from error
     state = {name: tensor.detach().clone().contiguous() for name, tensor in found["state"].items()}
     _check(entry, state)
@@ -65,8 +67,9 @@ def read_state(path: str | Path) -> dict[str, torch.Tensor]:
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # each format fails with errors of its own; all of them mean the same to the user
+        reason = str(error).partition("\n")[0].partition(". ")[0]  # torch's goes on for a page
         raise InputError(
-            f"The weights file {path} cannot be read ({type(error).__name__}: {str(error).splitlines()[0]}); "
+            f"The weights file {path} cannot be read ({type(error).__name__}: {reason}); "
             "valid are a .safetensors file and a state dict saved by torch.save."
         ) from error
     for key in ("state_dict", "model"):

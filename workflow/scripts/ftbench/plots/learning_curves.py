@@ -67,12 +67,15 @@ def _draw(histories, levels, backbones, strategies, look):
     ] or [np.array([1.0])]
     top_loss = 1.08 * max(np.nanmax(losses) for losses in finished)
     accuracies = [
-        100 * history["validation_accuracy"].to_numpy() for group in histories.values() for history, _ in group
+        100 * history["validation_accuracy"].to_numpy(float) for group in histories.values() for history, _ in group
     ]
     accuracies += [np.array([100 * level]) for level in levels.values()]
+    if not any(len(values) for values in accuracies):  # all diverged in their first epoch
+        accuracies = [np.array([0.0, 100.0])]
     low, high = (edge(np.concatenate(accuracies)) for edge in (np.nanmin, np.nanmax))
     margin = 0.05 * (high - low) + 0.2
-    longest = max(int(history["epoch"].max()) for group in histories.values() for history, _ in group)
+    epochs = [int(history["epoch"].max()) for group in histories.values() for history, _ in group if len(history)]
+    longest = max(epochs, default=1)
     for number in range(blocks * columns):
         loss, accuracy = (
             grid[2 * (number // columns), number % columns],
@@ -109,8 +112,9 @@ def _strategy(loss, accuracy, group, look, top_loss) -> None:
     for history, diverged in group:
         loss.plot(history["epoch"], history["train_loss"], **thin)
         accuracy.plot(history["epoch"], 100 * history["validation_accuracy"], **thin)
-        if diverged and len(history):
-            last = history.iloc[-1]
+        if diverged:
+            first_epoch = {"epoch": 1, "train_loss": np.nan, "validation_accuracy": np.nan}
+            last = history.iloc[-1] if len(history) else first_epoch  # no epoch to draw: a cross at the first
             height = np.nan_to_num(last["train_loss"], nan=top_loss, posinf=top_loss)
             loss.plot(last["epoch"], min(height, 0.97 * top_loss), "x", color=look.colour, ms=7, mew=2)
             accuracy.plot(last["epoch"], 100 * last["validation_accuracy"], "x", color=look.colour, ms=7, mew=2)

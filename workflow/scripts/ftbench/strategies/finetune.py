@@ -1,4 +1,4 @@
-"""Full fine-tuning: every parameter moves, from the pretrained weights and a random head."""
+"""Full fine-tuning: every parameter moves, from the pretrained weights and a head of zeros."""
 
 DECLARES = {"start": "pretrained", "engine": "loop", "tuned": "learning_rate", "stochastic": True, "recipe": {}}
 

@@ -1,0 +1,138 @@
+"""A study's files in small, for the tests of the first two floors: 8-pixel images of three colours and a ResNet-8.
+
+`study(folder)` writes what the data jobs write; `weights(folder)` what fetch_weights writes; `run(...)` gives the
+resolved settings of one job. A run over them takes a fraction of a second.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from ftbench import architectures
+from ftbench.files import read_json, sha256_of_file, write_json, write_npy, write_npz
+
+CLASSES = ["red", "green", "blue"]
+SIZE = 8
+STATISTICS = {"mean": [0.4, 0.5, 0.6], "std": [0.25, 0.2, 0.3]}
+RECIPE = {
+    "epochs": 3,
+    "batch_size": 8,
+    "optimizer": "adamw",
+    "momentum": 0.9,
+    "nesterov": True,
+    "weight_decay": 0.01,
+    "schedule": "cosine",
+    "warmup_steps": 2,
+    "label_smoothing": 0.0,
+    "augmentation": "crop_flip",
+}
+NETWORK = {"source": "ftbench", "model": "resnet8", "weights": "none", "image_size": SIZE, "mean": None, "std": None}
+MACHINE = {
+    "device": "cpu",
+    "precision": "float32",
+    "channels_last": True,
+    "crop_kernels": False,
+    "deterministic": False,
+    "threads": 1,
+}
+
+
+def images(count: int, seed: int = 0, size: int = SIZE) -> tuple[np.ndarray, np.ndarray]:
+    """(count, size, size, 3) uint8 and labels: the class's channel is brighter, under noise that hides it a little."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % len(CLASSES)
+    pixels = rng.normal(110, 45, (count, size, size, 3))
+    pixels[np.arange(count), :, :, labels] += 40
+    return np.clip(pixels, 0, 255).astype(np.uint8), labels.astype(np.int64)
+
+
+def study(folder: Path, count: int = 60) -> dict:
+    """Write the data of a study below `folder`: every third row validates. Returns the `inputs` of a scratch run."""
+    pixels, labels = images(count)
+    rows = np.arange(count)
+    # Blocks of three rows hold one image of each class, so both parts are balanced.
+    validation = rows[rows // len(CLASSES) % 3 == 2]
+    write_npy(folder / "images.npy", pixels)
+    write_npy(folder / "labels.npy", labels)
+    write_npz(folder / "split.npz", train=np.setdiff1d(rows, validation), validation=validation)
+    write_json(folder / "classes.json", CLASSES)
+    write_json(folder / "train.json", {"images": count, "digest": "d" * 64})
+    write_json(folder / "normalization.json", STATISTICS)
+    names = {
+        "images": "images.npy",
+        "labels": "labels.npy",
+        "split": "split.npz",
+        "classes": "classes.json",
+        "data": "train.json",
+        "normalization": "normalization.json",
+    }
+    given = {key: str(folder / name) for key, name in names.items()}
+    return given | {"weights": None, "record": None, "probe": None}
+
+
+def weights(folder: Path, seed: int = 7) -> dict:
+    """Write random "pretrained" weights of a ResNet-8 with 5 outputs and their record; returns both paths."""
+    torch.manual_seed(seed)
+    network = architectures.load("ftbench").build("resnet8", 5, SIZE)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):  # as if it had seen images
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+    path, record = folder / "weights.safetensors", folder / "weights.json"
+    save_file(network.state_dict(), path)
+    write_json(record, {"sha256": sha256_of_file(path), **STATISTICS})
+    return {"weights": str(path), "record": str(record), "normalization": None}
+
+
+def run(kind: str = "scratch", seed: int = 0, recipe: dict | None = None, network: dict | None = None, **changes) -> dict:
+    """The resolved settings of one training job, as `get_run` in common.smk gives them."""
+    return (
+        MACHINE
+        | {
+            "dataset": "colours",
+            "backbone": "resnet8",
+            "strategy": kind,
+            "kind": kind,
+            "seed": seed,
+            "selection_metric": "accuracy",
+            "network": NETWORK | (network or {}),
+            "recipe": RECIPE | (recipe or {}),
+        }
+        | changes
+    )
+
+
+def selected(path: Path, recipe: dict, learning_rate: float | None = 0.01, **changes) -> str:
+    """Write a selected.json; returns its path."""
+    write_json(
+        path,
+        {
+            "status": "finished",
+            "diverged": None,
+            "tuned": True,
+            "at_grid_edge": False,
+            "recipe": recipe | {"learning_rate": learning_rate},
+        }
+        | changes,
+    )
+    return str(path)
+
+
+def outputs(folder: Path) -> dict:
+    """The outputs of a training job, below `folder`, by the names of train()'s arguments."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = {
+        "model": "model.safetensors",
+        "history": "history.csv",
+        "run_json": "run.json",
+        "cost": "cost.json",
+        "val_logits": "val_logits.npz",
+        "resume": "model.resume",
+    }
+    return {key: str(folder / name) for key, name in names.items()}
+
+
+def record(folder: Path) -> dict:
+    return read_json(folder / "run.json")

@@ -1,0 +1,141 @@
+"""The digest decides what reruns after an edit: too narrow keeps stale results, too wide retrains a study."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ftbench import codedigest
+
+KINDS = ("ftbench.strategies.last_block", "ftbench.policies.crop_flip", "ftbench.architectures.torchvision")
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    """A copy of workflow/scripts that may be edited; `digest` and `edit` work on it."""
+    scripts = tmp_path / "scripts"
+    shutil.copytree(codedigest.SCRIPTS, scripts, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(codedigest, "SCRIPTS", scripts)
+    _forget()
+    yield scripts
+    _forget()
+
+
+def _forget():
+    codedigest._parse.cache_clear()
+    codedigest.code_digest.cache_clear()
+
+
+def digest(script: str = "train.py", *extra: str) -> str:
+    _forget()
+    return codedigest.code_digest(script, *(extra or KINDS))
+
+
+def edit(path: Path, pattern: str, replacement: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    changed, count = re.subn(pattern, replacement, text, count=1, flags=re.M)
+    assert count == 1, f"{pattern} is not in {path}"
+    path.write_text(changed, encoding="utf-8")
+
+
+def test_the_digest_of_a_copy_is_that_of_the_original(tree, monkeypatch):
+    copied = digest()
+    monkeypatch.undo()
+    assert re.fullmatch("[0-9a-f]{16}", copied)
+    assert digest() == copied  # nothing in it depends on where the code lies
+
+
+def test_comments_docstrings_and_layout_change_nothing(tree):
+    before = digest()
+    for path in sorted(tree.rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        text = re.sub(r'\A"""', '"""Another first sentence. ', text)
+        path.write_text(f"# a comment\n\n\n{text}\n\n# the end\n", encoding="utf-8")
+    edit(tree / "ftbench" / "recipes.py", r"    groups = parameter_groups\(", "\n    # why\n    groups = parameter_groups(\n")
+    edit(tree / "ftbench" / "recipes.py", r"^def make_optimizer(.*):$", r'def make_optimizer\1:\n    """New."""')
+    edit(tree / "ftbench" / "loop.py", r'"""Score the validation part', '"""Evaluate the validation part')
+    assert digest() == before
+
+
+@pytest.mark.parametrize(
+    "file, pattern, replacement",
+    [
+        ("train.py", r"resume=snakemake.params.resume", "resume=snakemake.params.code"),
+        ("ftbench/training.py", r'"feature_seconds": 0\.0', '"feature_seconds": 1.0'),
+        ("ftbench/recipes.py", r"steps // 10", "steps // 20"),  # imported by loop, which training imports
+        ("ftbench/stages.py", r"denseblock", "dense_block"),  # imported by the strategy alone
+        ("ftbench/augment.py", r"height // 8", "height // 4"),  # imported by the policy alone
+        ("ftbench/strategies/last_block.py", r"\[-1\]", "[-2]"),
+        ("ftbench/architectures/torchvision.py", r'"vit_"', '"swin_"'),
+        ("ftbench/architectures/__init__.py", r"cutoff=0\.4", "cutoff=0.5"),  # a package's own __init__
+    ],
+)
+def test_an_edit_of_code_that_the_job_runs_changes_it(tree, file, pattern, replacement):
+    before = digest()
+    edit(tree / file, pattern, replacement)
+    assert digest() != before
+
+
+def test_an_import_inside_a_function_is_followed(tree):
+    script = (tree / "train.py").read_text(encoding="utf-8")
+    assert re.search(r"^ +from ftbench.training import", script, re.M), "train.py imports at its top now: see the floors"
+    assert "ftbench.training" in codedigest.modules("train.py")
+    (tree / "ftbench" / "late.py").write_text('"""Late."""\n\nVALUE = 1\n')
+    edit(tree / "ftbench" / "recipes.py", r"^    groups = parameter_groups", "    from ftbench import late\n\n    groups = parameter_groups")  # fmt: skip
+    before = digest()
+    edit(tree / "ftbench" / "late.py", "VALUE = 1", "VALUE = 2")
+    assert digest() != before
+
+
+@pytest.mark.parametrize(
+    "file, pattern, replacement",
+    [
+        ("ftbench/strategies/finetune.py", r"for name, _ in", "for name, _unused in"),
+        ("ftbench/policies/none.py", r"return images", "return images.clone()"),
+        ("ftbench/architectures/timm.py", r"pretrained=False", "pretrained=True"),
+        ("ftbench/sources/digits.py", r"^import", "import os\nimport"),
+        ("ftbench/tables.py", r"^import", "import os\nimport"),
+        ("ftbench/metrics.py", r"^import", "import os\nimport"),
+        ("ftbench/plan.py", r"TRAINING_PASSES = 3", "TRAINING_PASSES = 4"),
+        ("ftbench/probe.py", r"MAX_ITERATIONS = 1000", "MAX_ITERATIONS = 10"),
+        ("ftbench/job.py", r"^import", "import json\nimport"),  # the harness: where a log goes changes no result
+        ("evaluate.py", r"ftbench\.job", "ftbench.errors"),
+    ],
+)
+def test_an_edit_of_code_that_the_job_does_not_run_leaves_it(tree, file, pattern, replacement):
+    before = digest()
+    edit(tree / file, pattern, replacement)
+    assert digest() == before
+
+
+def test_every_plot_may_change_without_retraining(tree):
+    before = digest()
+    for path in (tree / "ftbench" / "plots").glob("*.py"):
+        path.write_text(path.read_text(encoding="utf-8") + "\nEDITED = True\n")
+    assert digest() == before
+
+
+def test_new_kinds_change_no_other_kinds_digest(tree):
+    scripts = {path.name: codedigest.code_digest(path.name) for path in tree.glob("*.py")}
+    before = digest()
+    for folder in ("strategies", "policies", "sources", "architectures"):
+        (tree / "ftbench" / folder / "brand_new.py").write_text('"""New."""\n\nDECLARES = {}\n')
+    assert digest() == before
+    _forget()
+    assert {path.name: codedigest.code_digest(path.name) for path in tree.glob("*.py")} == scripts
+
+
+def test_scripts_and_kinds_have_digests_of_their_own(tree):
+    digests = [codedigest.code_digest(path.name) for path in sorted(tree.glob("*.py"))]
+    assert len(set(digests)) == len(digests)
+    strategies = {codedigest.code_digest("train.py", f"ftbench.strategies.{kind}") for kind in ("finetune", "lp_ft")}
+    assert len(strategies) == 2
+    assert digest("train.py", *KINDS) == digest("train.py", *reversed(KINDS))
+
+
+def test_training_runs_no_third_floor_and_evaluation_no_network(tree):
+    training = codedigest.modules("train.py", KINDS)
+    assert not {"ftbench.metrics", "ftbench.evaluation", "ftbench.tables", "ftbench.config"} & set(training)
+    assert {"ftbench.loop", "ftbench.stages", "ftbench.augment", "ftbench.cropping"} <= set(training)
+    assert not {"ftbench.loop", "ftbench.backbones"} & set(codedigest.modules("evaluate.py"))

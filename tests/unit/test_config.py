@@ -1,0 +1,345 @@
+import copy
+import math
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ftbench import config, grid, kinds
+from ftbench.errors import InputError
+
+FOLDER = Path(__file__).parents[2] / "config"
+SHIPPED = sorted(FOLDER.glob("*.yaml"))
+
+
+def minimal() -> dict:
+    """The smallest study that runs everything: a network from scratch and one with weights."""
+    return {
+        "study": "small",
+        "seeds": [0, 1],
+        "datasets": {"digits": {"source": "digits"}},
+        "backbones": {
+            "plain": {"source": "ftbench", "model": "resnet8", "image_size": 8},
+            "trained": {"model": "resnet18", "weights": "IMAGENET1K_V1", "image_size": 32},
+        },
+        "strategies": {
+            "probe": {"kind": "linear_probe"},
+            "finetune": {"kind": "finetune", "learning_rate": [0.01, 0.001, 0.1]},
+            "lp_ft": {"kind": "lp_ft"},
+            "scratch": {"kind": "scratch"},
+            "tutorial": {"kind": "tutorial"},
+        },
+    }
+
+
+def changed(key: str, value) -> dict:
+    """`minimal()` with the value at a dotted key replaced, or removed where `value` is KeyError."""
+    study = minimal()
+    *parents, last = key.split(".")
+    part = study
+    for name in parents:
+        part = part.setdefault(name, {})
+    if value is KeyError:
+        del part[last]
+    else:
+        part[last] = value
+    return study
+
+
+# --- what ships ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_every_shipped_config_resolves_to_a_complete_study(path):
+    study = config.read(path)
+    assert set(study) == set(config.schema()["properties"])
+    assert grid.cells(study)
+    for entry in study["strategies"].values():
+        assert set(entry) == {"kind", "learning_rate", "l2", "probe", "recipe"}
+        assert set(entry["recipe"]) == set(config.recipe_keys())
+    for table in ("datasets", "backbones"):
+        keys = set(config.schema()["properties"][table]["additionalProperties"]["properties"])
+        assert all(set(entry) == keys for entry in study[table].values())
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_every_shipped_config_can_be_rehearsed(path):
+    study = yaml.safe_load(path.read_text(encoding="utf-8"))
+    small = config.resolve(study | {"smoke": True})
+    assert small["study"] == f"{study['study']}_smoke"
+    assert len(small["seeds"]) == small["tuning"]["trials"] == 1
+    assert grid.cells(small) == grid.cells(config.resolve(study))
+    for name, entry in small["strategies"].items():
+        assert entry["recipe"]["epochs"] == 1
+        assert len(grid.trials_of(small, name)) <= 1
+    for entry in small["datasets"].values():
+        assert entry["train_limit"] <= config.SMOKE_LIMIT
+        assert entry["train_limit"] * entry["validation_fraction"] >= 1  # an image per class to validate on
+
+
+def test_a_rehearsal_enlarges_no_data_set():
+    study = changed("datasets.digits.train_limit", 7) | {"smoke": True}
+    assert config.resolve(study)["datasets"]["digits"]["train_limit"] == 7
+
+
+def test_the_full_study_is_the_study_at_other_sizes():
+    full, study = (config.read(FOLDER / name) for name in ("full.yaml", "config.yaml"))
+    assert full.pop("study") != study.pop("study")
+    assert full.pop("exclude") == study.pop("exclude") == []
+    large, moderate = full.pop("backbones"), study.pop("backbones")
+    assert full == study
+    assert len(large) == len(moderate)
+    for (name, a), (other, b) in zip(large.items(), moderate.items()):
+        assert name == f"{a['model']}_{a['image_size']}" and other == f"{b['model']}_{b['image_size']}"
+        assert a["image_size"] >= b["image_size"]
+        assert a | {"image_size": 0} == b | {"image_size": 0}
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_grids_of_learning_rates_are_evenly_spaced_and_ascending(path):
+    study = config.read(path)
+    for name in study["strategies"]:
+        ratios = [b / a for a, b in zip(grid.trials_of(study, name), grid.trials_of(study, name)[1:])]
+        assert all(math.isclose(ratio, 10**0.5, rel_tol=0.1) for ratio in ratios), name  # half a decade
+
+
+# --- resolving -------------------------------------------------------------------------------------------------------
+
+
+def test_the_given_config_is_left_as_it_is():
+    study = minimal()
+    before = copy.deepcopy(study)
+    config.resolve(study)
+    assert study == before
+
+
+def test_defaults_come_from_the_schema():
+    study = config.resolve(minimal())
+    properties = config.schema()["properties"]
+    for key in set(properties) - set(minimal()):
+        if "properties" not in properties[key]:
+            assert study[key] == properties[key]["default"], key
+    assert study["training"] == {key: part["default"] for key, part in properties["training"]["properties"].items()}
+    assert study["hardware"] == {key: part["default"] for key, part in properties["hardware"]["properties"].items()}
+
+
+@pytest.mark.parametrize(
+    "key, value",
+    [
+        ("epochs", 3),
+        ("batch_size", 7),
+        ("optimizer", "adamw"),
+        ("momentum", 0.5),
+        ("nesterov", False),
+        ("weight_decay", 0.25),
+        ("schedule", "constant"),
+        ("warmup_steps", 1),
+        ("label_smoothing", 0.1),
+        ("augmentation", "none"),
+    ],
+)
+def test_a_strategy_overrides_the_recipe_which_overrides_the_default(key, value):
+    default = config.resolve(minimal())["strategies"]["finetune"]["recipe"][key]
+    assert default != value
+    shared = config.resolve(changed(f"training.{key}", value))
+    assert shared["strategies"]["finetune"]["recipe"][key] == shared["strategies"]["scratch"]["recipe"][key] == value
+    own = config.resolve(changed(f"strategies.finetune.{key}", value))
+    assert own["strategies"]["finetune"]["recipe"][key] == value
+    assert own["strategies"]["scratch"]["recipe"][key] == default
+    assert set(kinds.declared("tutorial")["recipe"]) <= {*config.recipe_keys(), "learning_rate"}
+
+
+def test_the_overrides_above_are_all_keys_of_a_recipe():
+    marks = test_a_strategy_overrides_the_recipe_which_overrides_the_default.pytestmark
+    assert {key for key, _ in marks[0].args[1]} == set(config.recipe_keys())
+
+
+def test_the_tutorial_keeps_its_own_recipe_whatever_training_says():
+    study = changed("training", {"optimizer": "adamw", "batch_size": 512, "schedule": "cosine", "epochs": 5})
+    entry = config.resolve(study)["strategies"]["tutorial"]
+    assert entry["learning_rate"] == 0.001
+    wanted = {"optimizer": "sgd", "momentum": 0.9, "batch_size": 128, "schedule": "constant", "weight_decay": 0.0}
+    assert wanted.items() <= entry["recipe"].items()
+    assert entry["recipe"]["epochs"] == 5  # how long is not part of the textbook
+    study["strategies"]["tutorial"]["batch_size"] = 32
+    assert config.resolve(study)["strategies"]["tutorial"]["recipe"]["batch_size"] == 32
+
+
+def test_learning_rates_are_sorted_and_a_single_one_means_untuned():
+    study = config.resolve(minimal())
+    assert study["strategies"]["finetune"]["learning_rate"] == [0.001, 0.01, 0.1]
+    assert config.resolve(changed("strategies.finetune.learning_rate", 0.5))["strategies"]["finetune"] == (
+        study["strategies"]["finetune"] | {"learning_rate": 0.5}
+    )
+    assert study["strategies"]["probe"]["learning_rate"] is None
+    assert grid.trials_of(study, "tutorial") == grid.trials_of(study, "probe") == []
+
+
+def test_lp_ft_takes_the_only_probe_or_the_one_it_names():
+    assert config.resolve(minimal())["strategies"]["lp_ft"]["probe"] == "probe"
+    study = changed("strategies.other", {"kind": "linear_probe", "l2": [0.5]})
+    with pytest.raises(InputError, match="strategies.lp_ft.probe is None.*other, probe"):
+        config.resolve(study)
+    study["strategies"]["lp_ft"]["probe"] = "other"
+    assert config.resolve(study)["strategies"]["lp_ft"]["probe"] == "other"
+
+
+# --- what is refused -------------------------------------------------------------------------------------------------
+
+PIP = {"model": "resnet18", "weights": "pip:some-package", "image_size": 32}
+REFUSED = [  # key, value, what the sentence has to contain
+    ("flavour", 1, ["flavour", "valid keys", "backbones", "seeds"]),
+    ("study", KeyError, ["lacks the key study", "datasets"]),
+    ("study", "a b", ["study", "'a b'", "letters"]),
+    ("study", "../up", ["study", "'../up'", "letters"]),
+    ("training.epoch", 3, ["training.epoch", "epochs"]),
+    ("training.epochs", 0, ["training.epochs", "0", "at least 1"]),
+    ("training.momentum", 1, ["training.momentum", "1", "less than 1"]),
+    ("training.optimizer", "adam", ["training.optimizer", "'adam'", "adamw, sgd"]),
+    ("training.augmentation", "mirror", ["augmentation", "'mirror'", "crop_flip", "none"]),
+    ("strategies.finetune.augmentation", "mirror", ["strategies.finetune.augmentation", "'mirror'", "crop_flip"]),
+    ("strategies.finetune.kind", "finetuning", ["strategies.finetune.kind", "'finetuning'", "finetune", "lp_ft"]),
+    ("strategies.finetune.kind", KeyError, ["strategies.finetune", "lacks the key kind"]),
+    ("strategies.finetune.epoch", 3, ["strategies.finetune.epoch", "epochs", "learning_rate"]),
+    ("strategies.finetune.learning_rate", [], ["strategies.finetune.learning_rate", "0 different", "trials is 3"]),
+    ("strategies.finetune.learning_rate", [0.1, 0.2], ["strategies.finetune.learning_rate", "2 different", "is 3"]),
+    ("strategies.finetune.learning_rate", [0.1, 0.1, 0.2], ["strategies.finetune.learning_rate", "2 different"]),
+    ("strategies.finetune.learning_rate", "1e-3", ["strategies.finetune.learning_rate", "'1e-3'", "array or number"]),
+    ("strategies.finetune.learning_rate", 0, ["strategies.finetune.learning_rate", "0", "greater than 0"]),
+    ("strategies.finetune.l2", [0.1], ["strategies.finetune.l2", "no effect", "finetune"]),
+    ("strategies.finetune.probe", "probe", ["strategies.finetune.probe", "no effect", "finetune"]),
+    ("strategies.probe.l2", [], ["strategies.probe.l2", "[]", "at least 1"]),
+    ("strategies.probe.epochs", 3, ["strategies.probe.epochs", "no effect", "linear_probe"]),
+    ("strategies.probe.learning_rate", 0.1, ["strategies.probe.learning_rate", "no effect", "linear_probe"]),
+    ("strategies.tutorial.learning_rate", [0.1], ["strategies.tutorial.learning_rate", "[0.1]", "one number"]),
+    ("strategies.lp_ft.probe", "scratch", ["strategies.lp_ft.probe", "'scratch'", "linear_probe", "(probe)"]),
+    ("strategies.probe", KeyError, ["strategies.lp_ft.probe", "linear_probe", "add one"]),
+    ("strategies", {}, ["strategies", "{}", "at least 1"]),
+    ("strategies.finetune", None, ["strategies.finetune", "None", "object"]),
+    ("seeds", [], ["seeds", "[]", "at least 1"]),
+    ("seeds", [3, 3], ["seeds", "[3, 3]", "twice"]),
+    ("seeds", [-1], ["seeds.0", "-1", "at least 0"]),
+    ("tuning.seed", 1, ["tuning.seed", "1", "seeds", "another"]),
+    ("datasets.digits.source", "zip", ["datasets.digits.source", "'zip'", "digits, imagefolder, torchvision"]),
+    ("datasets.digits.path", "photos", ["datasets.digits.path", "no effect", "digits"]),
+    ("datasets.cifar", {"source": "torchvision"}, ["datasets.cifar.name", "missing", "torchvision"]),
+    ("datasets.cifar", {"source": "torchvision", "name": "CIFAR11"}, ["datasets.cifar.name", "'CIFAR11'", "CIFAR10"]),
+    ("datasets.mine", {"source": "imagefolder"}, ["datasets.mine.path", "missing", "imagefolder"]),
+    ("datasets.digits.train_limit", 1, ["datasets.digits.train_limit", "1", "at least 2"]),
+    ("datasets.digits.validation_fraction", 1, ["datasets.digits.validation_fraction", "1", "less than 1"]),
+    ("datasets", {224: {"source": "digits"}}, ["datasets", "224", "string"]),
+    ("datasets", {"a/b": {"source": "digits"}}, ["datasets", "'a/b'", "letters"]),
+    ("backbones.trained.source", "keras", ["backbones.trained.source", "'keras'", "ftbench, timm, torchvision"]),
+    ("backbones.plain.weights", "best", ["backbones.plain.weights", "'best'", "none or file:"]),
+    ("backbones.trained.weights", "pip:", ["backbones.trained.weights", "'pip:'", "pip:<package>", "none"]),
+    ("backbones.trained.mean", [0.5, 0.5, 0.5], ["backbones.trained", "mean and std", "both"]),
+    ("backbones.trained.mean", [0.5], ["backbones.trained.mean", "[0.5]", "at least 3"]),
+    ("backbones.plain", {"model": "resnet18", "mean": [0.5] * 3, "std": [0.2] * 3}, ["backbones.plain.mean", "none"]),
+    ("backbones.mine", PIP, ["backbones.mine.mean", "missing", "pip:some-package"]),
+    ("exclude", [{"backbone": "resnet8"}], ["exclude.0.backbone", "'resnet8'", "plain, trained"]),
+    ("exclude", [{"strategy": ["scratch", "knn"]}], ["exclude.0.strategy", "'knn'", "finetune", "tutorial"]),
+    ("exclude", [{"dataset": "digit"}], ["exclude.0.dataset", "'digit'", "digits"]),
+    ("exclude", [{"model": "resnet8"}], ["exclude.0.model", "backbone, dataset, strategy"]),
+    ("exclude", [{}], ["exclude.0", "{}", "at least 1"]),
+    ("exclude", [{"backbone": [["plain"]]}], ["exclude.0.backbone.0", "['plain']", "string"]),
+    ("exclude", [{"dataset": "digits"}], ["grid is empty", "exclude"]),
+    ("device", "gpu", ["device", "'gpu'", "auto, cpu, cuda"]),
+    ("precision", "float16", ["precision", "'float16'", "bfloat16, float32"]),
+    ("threads", 0, ["threads", "0", "at least 1"]),
+    ("channels_last", "yes", ["channels_last", "'yes'", "boolean"]),
+]
+
+
+@pytest.mark.parametrize("key, value, words", REFUSED, ids=lambda value: value if isinstance(value, str) else "")
+def test_a_fault_is_one_sentence_with_key_value_and_choices(key, value, words):
+    with pytest.raises(InputError) as caught:
+        config.resolve(changed(key, value))
+    sentence = str(caught.value)
+    assert all(word in sentence for word in words), sentence
+    assert sentence.startswith("config: ") and sentence.endswith(".") and "\n" not in sentence
+
+
+def test_a_study_of_backbones_without_weights_needs_a_strategy_that_needs_none():
+    study = minimal()
+    del study["backbones"]["trained"]
+    study["strategies"] = {"finetune": {"kind": "finetune"}}
+    with pytest.raises(InputError, match=r"^config: the grid is empty.*scratch for backbones with weights none\.$"):
+        config.resolve(study)
+    study["strategies"]["scratch"] = {"kind": "scratch"}
+    assert grid.cells(config.resolve(study)) == [("digits", "plain", "scratch")]
+
+
+def test_two_data_sets_from_one_download_agree_about_it():
+    study = minimal()
+    one, other = {"source": "torchvision", "name": "CIFAR10"}, {"urls": ["https://mirror.example/"]}
+    study["datasets"] = {"a": one, "b": one | other}
+    with pytest.raises(InputError, match=r"^config: datasets.b and datasets.a give different urls.*\.$"):
+        config.resolve(study)
+    study["datasets"] = {"a": one | other, "b": one | other | {"train_limit": 10}}
+    config.resolve(study)
+
+
+def test_two_faults_are_two_sentences():
+    with pytest.raises(InputError) as caught:
+        config.resolve(changed("device", "gpu") | {"precision": "half"})
+    assert [line.split(" is ")[0] for line in str(caught.value).splitlines()] == ["config: device", "config: precision"]
+
+
+@pytest.mark.parametrize("text", ["- a\n- b\n", "just words\n", "seeds: [0,\n", "42\n"])
+def test_a_file_that_is_no_mapping_is_one_sentence(tmp_path, text):
+    path = tmp_path / "study.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"study.yaml (holds|is not valid YAML).*\.$") as caught:
+        config.read(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_empty_file_lacks_keys_and_a_missing_one_is_named(tmp_path):
+    (tmp_path / "empty.yaml").write_text("")
+    with pytest.raises(InputError, match="lacks the key study"):
+        config.read(tmp_path / "empty.yaml")
+    with pytest.raises(InputError, match=r"no config file .*missing\.yaml"):
+        config.read(tmp_path / "missing.yaml")
+
+
+# --- the schema ------------------------------------------------------------------------------------------------------
+
+
+def levels():
+    """(dotted name, its properties) of every level of the schema."""
+    properties = config.schema()["properties"]
+    yield "", properties
+    for name, part in properties.items():
+        inner = part.get("additionalProperties") if isinstance(part.get("additionalProperties"), dict) else part
+        inner = part["items"] if isinstance(part.get("items"), dict) and "properties" in part["items"] else inner
+        if "properties" in inner:
+            yield name, inner["properties"]
+
+
+def test_every_key_has_a_description_and_a_default():
+    found = dict(levels())
+    assert set(found) == {"", "hardware", "tuning", "training", "datasets", "backbones", "strategies", "exclude"}
+    for level, properties in found.items():
+        for key, part in properties.items():
+            assert part["description"].endswith("."), f"{level}.{key}"
+            assert "default" in part, f"{level}.{key}"
+
+
+def test_no_level_takes_unknown_keys():
+    def closed(part):
+        if "properties" in part:
+            assert part["additionalProperties"] is False, list(part["properties"])
+        for inner in [*part.get("properties", {}).values(), part.get("additionalProperties"), part.get("items")]:
+            if isinstance(inner, dict):
+                closed(inner)
+
+    closed(config.schema())
+
+
+def test_a_strategys_overrides_are_the_keys_of_training_with_the_same_types():
+    properties = config.schema()["properties"]
+    strategy, training = properties["strategies"]["additionalProperties"]["properties"], properties["training"]
+    for key, part in training["properties"].items():
+        shared, own = ({k: v for k, v in side.items() if k != "description"} for side in (part, strategy[key]))
+        assert own == shared, key
+    assert set(strategy) - set(training["properties"]) == {"kind", "learning_rate", "l2", "probe"}

@@ -1,0 +1,77 @@
+import ast
+import importlib
+
+import pytest
+
+from ftbench import config, kinds
+from ftbench.errors import InputError
+
+VALUES = {
+    "start": {"random", "pretrained", "probe", "any"},
+    "engine": {"loop", "features"},
+    "tuned": {"learning_rate", "l2", None},
+    "stochastic": {True, False},
+}
+
+
+@pytest.mark.parametrize("kind", kinds.names("strategies"))
+def test_every_strategy_declares_all_its_facts_with_known_values(kind):
+    declares = kinds.declared(kind)
+    assert set(declares) == {*VALUES, "recipe"}
+    for key, valid in VALUES.items():
+        assert declares[key] in valid, key
+    assert set(declares["recipe"]) <= {*config.recipe_keys(), "learning_rate"}
+    assert (declares["engine"] == "features") == (declares["tuned"] == "l2")
+
+
+@pytest.mark.parametrize("kind", kinds.names("policies"))
+def test_a_policy_without_flip_is_a_policy_that_does_not_flip(kind):
+    stand_in = kinds.declared(kind, "policies")["without_flip"]
+    assert stand_in in kinds.names("policies") and "flip" not in stand_in
+    assert kinds.declared(stand_in, "policies")["without_flip"] == stand_in  # already without
+    assert set(stand_in.split("_")) == set(kind.split("_")) - {"flip"}  # and nothing else is lost
+
+
+@pytest.mark.parametrize("folder", ["strategies", "policies"])
+def test_the_declarations_read_from_the_syntax_tree_are_those_of_the_module(folder):
+    for name in kinds.names(folder):
+        assert kinds.declared(name, folder) == importlib.import_module(f"ftbench.{folder}.{name}").DECLARES
+
+
+@pytest.mark.parametrize("folder", ["strategies", "policies", "sources", "architectures"])
+def test_names_are_the_files_of_the_folder(folder):
+    found = kinds.names(folder)
+    assert list(found) == sorted(found) and found
+    for name in found:
+        text = (kinds.PACKAGE / folder / f"{name}.py").read_text(encoding="utf-8")
+        assert ast.get_docstring(ast.parse(text))
+        kinds.check(folder, name, "key")
+
+
+def test_an_unknown_name_is_one_sentence_with_the_valid_ones():
+    with pytest.raises(InputError) as caught:
+        kinds.check("policies", "mirror", "training.augmentation")
+    assert str(caught.value) == (
+        "config: training.augmentation is 'mirror', which does not exist; valid: "
+        f"{', '.join(kinds.names('policies'))}."
+    )
+    with pytest.raises(InputError, match="'_torchvision_sets', which does not exist"):  # a helper, not a kind
+        kinds.check("sources", "_torchvision_sets", "datasets.x.source")
+
+
+def test_a_dropped_in_file_is_a_kind_and_one_without_facts_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "strategies").mkdir()
+    (tmp_path / "strategies" / "mine.py").write_text('"""Mine."""\nimport no_such_module\nDECLARES = {"start": "any"}\n')
+    (tmp_path / "strategies" / "bare.py").write_text('"""Bare."""\n')
+    (tmp_path / "strategies" / "_helper.py").write_text('"""Not a kind."""\n')
+    monkeypatch.setattr(kinds, "PACKAGE", tmp_path)
+    for cached in (kinds.names, kinds.declared):
+        cached.cache_clear()
+    try:
+        assert kinds.names("strategies") == ("bare", "mine")
+        assert kinds.declared("mine") == {"start": "any"}  # read without importing it
+        with pytest.raises(InputError, match=r"strategies/bare\.py has no DECLARES"):
+            kinds.declared("bare")
+    finally:
+        for cached in (kinds.names, kinds.declared):
+            cached.cache_clear()
