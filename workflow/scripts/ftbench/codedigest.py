@@ -14,7 +14,7 @@ from pathlib import Path
 
 SCRIPTS = Path(__file__).parent.parent
 # The harness around a job: where its log goes and how its error is phrased changes no result.
-HARNESS = {"ftbench.job", "ftbench.errors", "ftbench.files"}
+HARNESS = {"ftbench.job", "ftbench.lease", "ftbench.errors", "ftbench.files"}
 
 
 @functools.cache

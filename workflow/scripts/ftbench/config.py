@@ -48,7 +48,7 @@ def resolve(config: dict) -> dict:
     In the result each strategy has the keys kind, learning_rate, l2, probe and `recipe`, the whole of `training` with
     the kind's and the entry's own values laid over it. Raises InputError, one sentence per fault.
     """
-    config = copy.deepcopy(dict(config))
+    config = _read_text(copy.deepcopy(dict(config)), schema())
     faults = sorted(
         jsonschema.Draft202012Validator(schema()).iter_errors(config), key=lambda fault: list(map(str, fault.path))
     )
@@ -65,6 +65,26 @@ def resolve(config: dict) -> dict:
     _check_probes(config)
     _check_grid(config)
     return config
+
+
+def _read_text(value, part: dict):
+    """`value` with text turned into numbers where `part` of the schema wants no text.
+
+    Snakemake hands lists and tables given by --config on with every scalar as text: seeds=[0,1] arrives as ["0", "1"].
+    """
+    if isinstance(value, dict):
+        known, rest = part.get("properties", {}), part.get("additionalProperties")
+        rest = rest if isinstance(rest, dict) else {}
+        return {key: _read_text(entry, known.get(key, rest)) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_read_text(entry, part.get("items", {})) for entry in value]
+    types = part.get("type", "string")
+    if isinstance(value, str) and "string" not in (types if isinstance(types, list) else [types]):
+        try:
+            return float(value) if "e" in value.lower() and "number" in types else yaml.safe_load(value)
+        except (ValueError, yaml.YAMLError):
+            return value  # the schema's sentence will name it
+    return value
 
 
 def _sentence(fault: jsonschema.ValidationError) -> str:

@@ -39,7 +39,8 @@ def _forward(module: nn.Conv2d, whole, same: bool, x: torch.Tensor) -> torch.Ten
         last.append(met[1])
         before -= met[0]
         pads.append((before, (outputs - 1) * stride + met[1] - met[0] - size - before))
-    if (*first, *last) == (0, 0, *module.kernel_size):
+    unseen = first[0] >= last[0] or first[1] >= last[1]  # no tap meets the map: padding as wide as the kernel
+    if unseen or (*first, *last) == (0, 0, *module.kernel_size):
         return whole(x)
     weight = module.weight[:, :, first[0] : last[0], first[1] : last[1]]
     padded = F.pad(x, (*pads[1], *pads[0]))  # a negative pad crops rows that no output reads

@@ -1,4 +1,4 @@
-"""Enter and leave a workflow job: where its output goes, and how it tells the user what went wrong.
+"""Enter and leave a workflow job: its GPU, where its output goes, and how it tells the user what went wrong.
 
 `log:` redirects nothing by itself, so file descriptors 1 and 2 are put onto the job's log, C libraries included.
 Snakemake deletes the log of a failed job; a copy stays beside it as `<log>.failed`, and the reason is also written to
@@ -14,6 +14,7 @@ import traceback
 from pathlib import Path
 
 from ftbench.errors import InputError
+from ftbench.lease import leased
 
 
 @contextlib.contextmanager
@@ -32,7 +33,11 @@ def job(snakemake):
     start = time.monotonic()
     print(f"{name}: started {time.strftime('%Y-%m-%d %H:%M:%S')}, {snakemake.threads} threads")
     try:
-        yield
+        with leased(int(snakemake.resources.get("gpu", 0))) as gpus:
+            if gpus:
+                os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
+                print(f"GPU {', '.join(gpus)} leased")
+            yield
     except InputError as error:
         print(error)
         _tell(terminal, f"{name}: {error}", log)

@@ -20,7 +20,8 @@ from ftbench.backbones import Backbone
 
 EVALUATION_BATCH = 256
 EXPLODED = 100.0  # times log(classes), the loss of a uniform guess: beyond it a run has diverged
-SAVE_SECONDS = 120.0  # between two saves inside an epoch
+EPOCH_SAVE_SECONDS = 15.0  # after the last save, the end of an epoch saves: a kill costs no more than this
+SAVE_SECONDS = 120.0  # between two saves inside a long epoch
 REPORT_SECONDS = 10.0  # between two progress lines inside an epoch
 CHECK_STEPS = 25  # between two looks at the loss on CUDA, where each look waits for the device
 
@@ -113,7 +114,8 @@ class TrainingLoop:
             self.end_epoch()
             self.epoch, self.step = self.epoch + 1, 0
             self.losses.zero_()
-            self.save()
+            if time.perf_counter() - self._saved > EPOCH_SAVE_SECONDS:
+                self.save()
             self.leave_on(stop)
 
     def train_epoch(self, stop: checkpoint.StopSignal) -> None:

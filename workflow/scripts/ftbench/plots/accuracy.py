@@ -37,6 +37,7 @@ def accuracy(comparison_csv, runs_csv, dataset: str, strategies: list[str], back
                     seeds = runs[(runs["backbone"] == backbone) & (runs["strategy"] == strategy)]["accuracy"]
                     _row(panel, place, cell.iloc[0], 100 * seeds.dropna(), look[strategy], low)
             panel.set(title=backbone, xlim=(low - 0.05 * (high - low), high + room), ylim=(len(rows) - 0.4, -0.6))
+            panel.set_xticks([tick for tick in panel.get_xticks() if low - 0.05 * (high - low) <= tick <= 100])
             panel.set_yticks(range(len(rows)), rows)
             panel.tick_params(axis="y", length=0)
             panel.grid(visible=False, axis="y")
