@@ -10,7 +10,7 @@ import pytest
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 FLOORS = {
-    "ground": "errors files kinds codedigest paths grid config configdoc job",
+    "ground": "errors files kinds codedigest paths grid config configdoc lease job",
     "first": "arrays augment policies sources download prepare groups split normalization preview architectures "
     "cropping backbones weights stages features devices",
     "second": "strategies recipes checkpoint loop training probe selection predict plan",

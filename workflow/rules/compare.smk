@@ -65,7 +65,7 @@ rule report_comparison:
             "<results>/tables/comparison.html",
             caption="../report/comparison.rst",
             category="1 Comparison",
-            labels={"table": "all cells"},
+            labels={"shows": "table: all cells", "data set": "all"},
         ),
     log:
         "<logs>/report_comparison.log",
@@ -85,7 +85,7 @@ rule report_pairwise:
             "<results>/tables/pairwise.html",
             caption="../report/pairwise.rst",
             category="1 Comparison",
-            labels={"table": "differences"},
+            labels={"shows": "table: differences", "data set": "all"},
         ),
     log:
         "<logs>/report_pairwise.log",
@@ -105,7 +105,7 @@ rule report_cost:
             "<results>/tables/cost.html",
             caption="../report/cost.rst",
             category="2 Cost",
-            labels={"table": "cost of every cell"},
+            labels={"shows": "table: cost of every cell", "data set": "all"},
         ),
     log:
         "<logs>/report_cost.log",
@@ -125,7 +125,7 @@ rule report_per_class:
             "<results>/tables/per_class.csv",
             caption="../report/per_class_table.rst",
             category="3 Classes",
-            labels={"table": "per class"},
+            labels={"shows": "table: per class", "data set": "all"},
         ),
     log:
         "<logs>/report_per_class.log",
@@ -147,7 +147,7 @@ rule plot_accuracy:
             "<results>/plots/{dataset}.accuracy.svg",
             caption="../report/accuracy.rst",
             category="1 Comparison",
-            labels={"data set": "{dataset}", "figure": "accuracy"},
+            labels={"shows": "accuracy", "data set": "{dataset}"},
         ),
     log:
         "<logs>/plot_accuracy/{dataset}.log",
@@ -167,7 +167,7 @@ rule plot_pareto:
             "<results>/plots/{dataset}.pareto.svg",
             caption="../report/pareto.rst",
             category="2 Cost",
-            labels={"data set": "{dataset}", "figure": "accuracy against cost"},
+            labels={"shows": "accuracy against cost", "data set": "{dataset}"},
         ),
     log:
         "<logs>/plot_pareto/{dataset}.log",
@@ -188,7 +188,7 @@ rule plot_learning_curves:
             "<results>/plots/{dataset}.learning_curves.svg",
             caption="../report/learning_curves.rst",
             category="4 Training",
-            labels={"data set": "{dataset}", "figure": "learning curves"},
+            labels={"shows": "learning curves", "data set": "{dataset}"},
         ),
     log:
         "<logs>/plot_learning_curves/{dataset}.log",
@@ -209,7 +209,7 @@ rule plot_tuning:
             "<results>/plots/{dataset}.tuning.svg",
             caption="../report/tuning.rst",
             category="4 Training",
-            labels={"data set": "{dataset}", "figure": "tuning"},
+            labels={"shows": "tuning", "data set": "{dataset}"},
         ),
     log:
         "<logs>/plot_tuning/{dataset}.log",
@@ -231,7 +231,7 @@ rule plot_confusion:
             "<results>/plots/{dataset}.confusion.svg",
             caption="../report/confusion.rst",
             category="3 Classes",
-            labels={"data set": "{dataset}", "figure": "confusion"},
+            labels={"shows": "confusion", "data set": "{dataset}"},
         ),
     log:
         "<logs>/plot_confusion/{dataset}.log",
@@ -251,7 +251,7 @@ rule plot_per_class:
             "<results>/plots/{dataset}.per_class.svg",
             caption="../report/per_class.rst",
             category="3 Classes",
-            labels={"data set": "{dataset}", "figure": "per class"},
+            labels={"shows": "per class", "data set": "{dataset}"},
         ),
     log:
         "<logs>/plot_per_class/{dataset}.log",
@@ -274,7 +274,7 @@ rule plot_mistakes:
             "<results>/plots/{dataset}.mistakes.svg",
             caption="../report/mistakes.rst",
             category="3 Classes",
-            labels={"data set": "{dataset}", "figure": "most confident mistakes"},
+            labels={"shows": "most confident mistakes", "data set": "{dataset}"},
         ),
     log:
         "<logs>/plot_mistakes/{dataset}.log",
@@ -296,7 +296,7 @@ rule plot_montage:
             "<results>/plots/{dataset}.montage.svg",
             caption="../report/montage.rst",
             category="5 Data",
-            labels={"data set": "{dataset}", "figure": "training images"},
+            labels={"shows": "training images", "data set": "{dataset}"},
         ),
     log:
         "<logs>/plot_montage/{dataset}.log",
@@ -315,7 +315,7 @@ rule plot_augmentations:
             "<results>/plots/{dataset}.augmentations.svg",
             caption="../report/augmentations.rst",
             category="5 Data",
-            labels={"data set": "{dataset}", "figure": "augmentation policies"},
+            labels={"shows": "augmentation policies", "data set": "{dataset}"},
         ),
     log:
         "<logs>/plot_augmentations/{dataset}.log",
