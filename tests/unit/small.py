@@ -4,14 +4,18 @@
 resolved settings of one job. A run over them takes a fraction of a second.
 """
 
+import functools
 from pathlib import Path
 
 import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from ftbench import architectures
+from ftbench import architectures, backbones, config, strategies
+from ftbench.backbones import Backbone
 from ftbench.files import read_json, sha256_of_file, write_json, write_npy, write_npz
+from ftbench.loop import Data
+from ftbench.training import read_data
 
 CLASSES = ["red", "green", "blue"]
 SIZE = 8
@@ -25,6 +29,7 @@ RECIPE = {
     "weight_decay": 0.01,
     "schedule": "cosine",
     "warmup_steps": 2,
+    "norm_momentum": 0.1,
     "label_smoothing": 0.0,
     "augmentation": "crop_flip",
 }
@@ -86,7 +91,9 @@ def weights(folder: Path, seed: int = 7) -> dict:
     return {"weights": str(path), "record": str(record), "normalization": None}
 
 
-def run(kind: str = "scratch", seed: int = 0, recipe: dict | None = None, network: dict | None = None, **changes) -> dict:
+def run(
+    kind: str = "scratch", seed: int = 0, recipe: dict | None = None, network: dict | None = None, **changes
+) -> dict:
     """The resolved settings of one training job, as `get_run` in common.smk gives them."""
     return (
         MACHINE
@@ -136,3 +143,45 @@ def outputs(folder: Path) -> dict:
 
 def record(folder: Path) -> dict:
     return read_json(folder / "run.json")
+
+
+def recipe(**changes) -> dict:
+    """A recipe as the training loop takes it, learning rate included."""
+    return RECIPE | {"learning_rate": 0.01} | changes
+
+
+def backbone(seed: int = 0, kind: str = "scratch") -> Backbone:
+    """A ResNet-8 from random weights, with what strategy `kind` moves set free."""
+    result = backbones.build(NETWORK, len(CLASSES), seed, None, STATISTICS)
+    strategies.freeze(result, strategies.load(kind).trainable(result))
+    return result
+
+
+def loop_data(inputs: dict) -> Data:
+    """The data of `study` as the training loop takes them."""
+    return read_data(inputs, torch.device("cpu"))
+
+
+def _shipped() -> dict:
+    """The backbones of the study and of the demo: the networks that have to work."""
+    folder = Path(__file__).parents[2] / "config"
+    return {
+        name: entry
+        for file in ("config.yaml", "demo.yaml")
+        for name, entry in config.read(folder / file)["backbones"].items()
+    }
+
+
+META_BACKBONES = _shipped()
+
+
+@functools.cache
+def meta_network(name: str) -> tuple[dict, torch.nn.Module, str]:
+    """(entry, network for 10 classes on torch's meta device, name of its head): shapes without the cost of numbers.
+
+    Shared by all tests of a process: give it back as it was.
+    """
+    entry = META_BACKBONES[name]
+    with torch.device("meta"):
+        network = architectures.load(entry["source"]).build(entry["model"], 10, entry["image_size"])
+    return entry, network, backbones.find_head(network, 10, entry["model"])

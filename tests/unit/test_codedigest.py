@@ -52,7 +52,11 @@ def test_comments_docstrings_and_layout_change_nothing(tree):
         text = path.read_text(encoding="utf-8")
         text = re.sub(r'\A"""', '"""Another first sentence. ', text)
         path.write_text(f"# a comment\n\n\n{text}\n\n# the end\n", encoding="utf-8")
-    edit(tree / "ftbench" / "recipes.py", r"    groups = parameter_groups\(", "\n    # why\n    groups = parameter_groups(\n")
+    edit(
+        tree / "ftbench" / "recipes.py",
+        r"    groups = parameter_groups\(",
+        "\n    # why\n    groups = parameter_groups(\n",
+    )
     edit(tree / "ftbench" / "recipes.py", r"^def make_optimizer(.*):$", r'def make_optimizer\1:\n    """New."""')
     edit(tree / "ftbench" / "loop.py", r'"""Score the validation part', '"""Evaluate the validation part')
     assert digest() == before
@@ -79,7 +83,9 @@ def test_an_edit_of_code_that_the_job_runs_changes_it(tree, file, pattern, repla
 
 def test_an_import_inside_a_function_is_followed(tree):
     script = (tree / "train.py").read_text(encoding="utf-8")
-    assert re.search(r"^ +from ftbench.training import", script, re.M), "train.py imports at its top now: see the floors"
+    assert re.search(r"^ +from ftbench.training import", script, re.M), (
+        "train.py imports at its top now: see the floors"
+    )
     assert "ftbench.training" in codedigest.modules("train.py")
     (tree / "ftbench" / "late.py").write_text('"""Late."""\n\nVALUE = 1\n')
     edit(tree / "ftbench" / "recipes.py", r"^    groups = parameter_groups", "    from ftbench import late\n\n    groups = parameter_groups")  # fmt: skip

@@ -134,6 +134,7 @@ def test_defaults_come_from_the_schema():
         ("weight_decay", 0.25),
         ("schedule", "constant"),
         ("warmup_steps", 1),
+        ("norm_momentum", 0.01),
         ("label_smoothing", 0.1),
         ("augmentation", "none"),
     ],
@@ -175,6 +176,29 @@ def test_learning_rates_are_sorted_and_a_single_one_means_untuned():
     assert grid.trials_of(study, "tutorial") == grid.trials_of(study, "probe") == []
 
 
+@pytest.mark.parametrize(
+    "key, text, value",
+    [
+        ("seeds", ["0", "3"], [0, 3]),  # as --config 'seeds=[0,3]' arrives
+        ("threads", "4", 4),
+        ("training.weight_decay", "1e-3", 0.001),
+        ("channels_last", "false", False),
+        ("datasets.digits.train_limit", "null", None),
+        ("study", "2024", "2024"),  # a name stays text
+    ],
+)
+def test_numbers_that_arrive_as_text_are_read(key, text, value):
+    part = config.resolve(changed(key, text))
+    for name in key.split("."):
+        part = part[name]
+    assert part == value and type(part) is type(value)
+
+
+def test_learning_rates_that_arrive_as_text_are_numbers():
+    study = config.resolve(changed("strategies.finetune.learning_rate", ["1e-2", "0.001", "1"]))
+    assert study["strategies"]["finetune"]["learning_rate"] == [0.001, 0.01, 1]
+
+
 def test_lp_ft_takes_the_only_probe_or_the_one_it_names():
     assert config.resolve(minimal())["strategies"]["lp_ft"]["probe"] == "probe"
     study = changed("strategies.other", {"kind": "linear_probe", "l2": [0.5]})
@@ -204,7 +228,7 @@ REFUSED = [  # key, value, what the sentence has to contain
     ("strategies.finetune.learning_rate", [], ["strategies.finetune.learning_rate", "0 different", "trials is 3"]),
     ("strategies.finetune.learning_rate", [0.1, 0.2], ["strategies.finetune.learning_rate", "2 different", "is 3"]),
     ("strategies.finetune.learning_rate", [0.1, 0.1, 0.2], ["strategies.finetune.learning_rate", "2 different"]),
-    ("strategies.finetune.learning_rate", "1e-3", ["strategies.finetune.learning_rate", "'1e-3'", "array or number"]),
+    ("strategies.finetune.learning_rate", "fast", ["strategies.finetune.learning_rate", "'fast'", "array or number"]),
     ("strategies.finetune.learning_rate", 0, ["strategies.finetune.learning_rate", "0", "greater than 0"]),
     ("strategies.finetune.l2", [0.1], ["strategies.finetune.l2", "no effect", "finetune"]),
     ("strategies.finetune.probe", "probe", ["strategies.finetune.probe", "no effect", "finetune"]),
@@ -246,7 +270,7 @@ REFUSED = [  # key, value, what the sentence has to contain
     ("device", "gpu", ["device", "'gpu'", "auto, cpu, cuda"]),
     ("precision", "float16", ["precision", "'float16'", "bfloat16, float32"]),
     ("threads", 0, ["threads", "0", "at least 1"]),
-    ("channels_last", "yes", ["channels_last", "'yes'", "boolean"]),
+    ("channels_last", "perhaps", ["channels_last", "'perhaps'", "boolean"]),
 ]
 
 

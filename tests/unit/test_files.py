@@ -24,7 +24,9 @@ def test_a_write_leaves_the_file_and_nothing_else(tmp_path, name):
     assert list(path.parent.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("error", [ValueError("no"), OSError(errno.EIO, "broken"), KeyboardInterrupt(), SystemExit(143)])
+@pytest.mark.parametrize(
+    "error", [ValueError("no"), OSError(errno.EIO, "broken"), KeyboardInterrupt(), SystemExit(143)]
+)
 def test_a_failure_leaves_the_old_file_and_no_temporary_one(tmp_path, error):
     path = tmp_path / "a.txt"
     path.write_text("old")

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from ftbench.errors import InputError
 from ftbench.job import job
 
-snakemake = SimpleNamespace(log=["logs/deep/er.log"], rule="train", wildcards={"dataset": "d", "seed": 3}, threads=2)
+snakemake = SimpleNamespace(log=["logs/deep/er.log"], rule="train", wildcards={"dataset": "d", "seed": 3}, threads=2, resources={})
 with job(snakemake):
 """
 

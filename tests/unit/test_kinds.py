@@ -52,8 +52,7 @@ def test_an_unknown_name_is_one_sentence_with_the_valid_ones():
     with pytest.raises(InputError) as caught:
         kinds.check("policies", "mirror", "training.augmentation")
     assert str(caught.value) == (
-        "config: training.augmentation is 'mirror', which does not exist; valid: "
-        f"{', '.join(kinds.names('policies'))}."
+        f"config: training.augmentation is 'mirror', which does not exist; valid: {', '.join(kinds.names('policies'))}."
     )
     with pytest.raises(InputError, match="'_torchvision_sets', which does not exist"):  # a helper, not a kind
         kinds.check("sources", "_torchvision_sets", "datasets.x.source")
@@ -61,7 +60,9 @@ def test_an_unknown_name_is_one_sentence_with_the_valid_ones():
 
 def test_a_dropped_in_file_is_a_kind_and_one_without_facts_is_refused(tmp_path, monkeypatch):
     (tmp_path / "strategies").mkdir()
-    (tmp_path / "strategies" / "mine.py").write_text('"""Mine."""\nimport no_such_module\nDECLARES = {"start": "any"}\n')
+    (tmp_path / "strategies" / "mine.py").write_text(
+        '"""Mine."""\nimport no_such_module\nDECLARES = {"start": "any"}\n'
+    )
     (tmp_path / "strategies" / "bare.py").write_text('"""Bare."""\n')
     (tmp_path / "strategies" / "_helper.py").write_text('"""Not a kind."""\n')
     monkeypatch.setattr(kinds, "PACKAGE", tmp_path)

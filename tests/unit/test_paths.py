@@ -1,4 +1,5 @@
 import re
+import shutil
 
 import pytest
 
@@ -61,8 +62,6 @@ def test_a_listing_changes_with_the_folders_files(folder, change):
 
 
 def test_a_listing_survives_a_copy_and_a_touch(folder, tmp_path):
-    import shutil
-
     before = folder_listing(folder)
     (folder / "cat" / "1.jpg").touch()
     assert folder_listing(folder) == before

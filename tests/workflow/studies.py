@@ -42,6 +42,12 @@ class Node(NamedTuple):
     outputs: frozenset[str]
 
 
+def environment(more: dict | None = None) -> dict:
+    """The user's environment, without a PYTHONPATH that would put this repository's package before the clone's."""
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return inherited | {"OMP_NUM_THREADS": "1"} | (more or {})
+
+
 @dataclass
 class Clone:
     """A working copy of the repository with the config of a study, `study.yaml`, in it."""
@@ -74,15 +80,15 @@ class Clone:
         return yaml.safe_load((self.root / "study.yaml").read_text())
 
     def command(self, *arguments: str) -> list[str]:
-        own = [] if "--configfile" in arguments else ["--configfile", "study.yaml"]
-        return [sys.executable, "-m", "snakemake", "--cores", "2", *own, *arguments]
+        own = [] if "--configfile" in arguments else ["--configfile", "study.yaml"]  # takes all names that follow it
+        return [sys.executable, "-m", "snakemake", "--cores", "2", *arguments, *own]
 
     def snakemake(self, *arguments: str, fails: bool = False, env: dict | None = None) -> str:
         """Run snakemake and return all that it prints. A wrong exit status is an error here, with that text."""
         done = subprocess.run(
             self.command(*arguments),
             cwd=self.root,
-            env=os.environ | {"OMP_NUM_THREADS": "1"} | (env or {}),
+            env=environment(env),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -101,7 +107,7 @@ class Clone:
             elif line.startswith("    wildcards: ") and jobs:
                 jobs[-1].wildcards.update(pair.split("=", 1) for pair in line.split(": ", 1)[1].split(", "))
         assert bool(jobs) != ("Nothing to be done" in printed), printed
-        return [job for job in jobs if job.rule != "all"]
+        return [job for job in jobs if job.rule not in ("all", "study")]
 
     def graph(self, *arguments: str) -> list[Node]:
         """Every job of the study with its files, done or not, from Snakemake's own summary."""
@@ -166,7 +172,7 @@ def tiny() -> dict:
         "tuning": {"trials": 2},
         "strategies": {
             "linear_probe": {"kind": "linear_probe"},
-            "finetune": {"kind": "finetune", "learning_rate": [0.003, 1.0e9]},  # the second trial diverges
+            "finetune": {"kind": "finetune", "learning_rate": [0.01, 1.0e9]},  # the second trial diverges
             "hopeless": {"kind": "finetune", "learning_rate": [1.0e9, 1.0e10]},  # every trial does
             "lp_ft": {"kind": "lp_ft", "learning_rate": 0.003, "weight_decay": 0.01},
             "scratch": {"kind": "scratch", "epochs": 6, "learning_rate": [0.01, 0.03]},
@@ -189,6 +195,15 @@ def cells() -> set[tuple[str, str, str]]:
         ("digits", "small", "tutorial"),
         ("photos", "small", "scratch"),
     }
+
+
+def seeds(strategy: str) -> list[int]:
+    return [0] if strategy == "linear_probe" else [0, 1]
+
+
+def runs() -> list[tuple[str, str, str, int]]:
+    """(dataset, backbone, strategy, seed) of every run of `tiny`."""
+    return [(*cell, seed) for cell in sorted(cells()) for seed in seeds(cell[2])]
 
 
 def write_weights(path: Path, model: str = "resnet8", steps: int = 60) -> None:

@@ -113,12 +113,14 @@ def build(entry: dict, classes: int, seed: int, weights: Path | None, statistics
 def check_fit(state: dict[str, torch.Tensor], network: nn.Module, skip: str, what: str) -> None:
     """Raise InputError, with the first names that differ, unless `state` has exactly the network's tensors.
 
-    `skip` is the prefix of the head's tensors, which are replaced anyway; BatchNorm's step counters may be missing.
+    `skip` is the prefix of the head's tensors, which are replaced anyway; BatchNorm's step counters do not count.
     """
     expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items() if not name.startswith(skip)}
     found = {name: tuple(tensor.shape) for name, tensor in state.items() if not name.startswith(skip)}
-    missing = [name for name in expected if name not in found and not name.endswith("num_batches_tracked")]
-    unknown = [name for name in found if name not in expected]
+    missing, unknown = (
+        [name for name in one if name not in other and not name.endswith("num_batches_tracked")]
+        for one, other in ((expected, found), (found, expected))
+    )
     other = [
         f"{name} {found[name]} instead of {expected[name]}"
         for name in found

@@ -64,7 +64,8 @@ def train(
         }
         state = outcome.best_state or {}
         with atomic_write(outputs[0]) as temporary:
-            save_file(state, temporary, metadata={"status": outcome.status, "identity": job.identity})
+            # One key alone: safetensors writes several in random order, and equal runs would not be equal files.
+            save_file(state, temporary, metadata={"identity": job.identity})
         record["digests"]["model"] = digest_of_tensors(state)
         record["digests"]["model_file"] = sha256_of_file(outputs[0])
         write_history(outcome, history)

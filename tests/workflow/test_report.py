@@ -1,0 +1,60 @@
+"""The report: every figure and table with its caption, from results alone."""
+
+import html
+import re
+import shutil
+import zipfile
+
+import pytest
+
+FIGURES = "accuracy pareto learning_curves tuning confusion per_class mistakes montage augmentations".split()
+SHOWN = [
+    *(f"plots/{dataset}.{figure}.svg" for dataset in ("digits", "photos") for figure in FIGURES),
+    *(f"tables/{name}" for name in ("comparison.html", "pairwise.html", "cost.html", "per_class.csv")),
+]
+
+
+def plain(text: str) -> str:
+    """The words of a caption: reStructuredText, or the HTML that Snakemake makes of it inside a JSON string."""
+    text = re.sub(r"<[^>]*>", "", text.replace("\\n", " ").replace('\\"', '"'))
+    return " ".join(re.sub(r"[`*]", "", html.unescape(text)).split())
+
+
+def report(clone) -> dict[str, bytes]:
+    """{name in the report: content} of a report made now."""
+    path = clone.path("report.zip")
+    path.unlink(missing_ok=True)
+    printed = clone.snakemake("--report", str(path.relative_to(clone.root)))
+    assert "Finished jobid" not in printed
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+@pytest.fixture(scope="module")
+def shared(finished, tmp_path_factory):
+    return finished.clone.copy_to(tmp_path_factory.mktemp("report") / "clone")
+
+
+def test_report_holds_every_figure_table_and_caption(shared):
+    before = shared.contents()
+    found = report(shared)
+    assert {name: digest for name, digest in shared.contents().items() if not name.endswith("report.zip")} == before
+    held = {name.split("/")[-1]: content for name, content in found.items()}
+    for name in SHOWN:
+        assert held[name.split("/")[-1]] == shared.path(name).read_bytes(), name
+    page = plain(found["report/report.html"].decode())
+    for caption in sorted((shared.root / "workflow/report").glob("*.rst")):
+        if "{{" not in caption.read_text():
+            assert plain(caption.read_text()) in page, caption.name
+    assert "This study, tiny, asks which pretrained backbone" in page
+    assert "with 2 seed(s)" in page
+
+
+def test_report_needs_no_data_no_model_and_no_download(shared):
+    for folder in ("results/tiny/data", "results/tiny/features", "resources", "photos"):
+        shutil.rmtree(shared.root / folder)
+    for model in shared.path("runs").rglob("model.safetensors"):
+        model.unlink()
+    held = {name.split("/")[-1] for name in report(shared)}
+    assert {name.split("/")[-1] for name in SHOWN} <= held
+    assert not shared.path("data").exists()
