@@ -13,8 +13,10 @@ from safetensors.torch import save_file
 
 from ftbench import architectures, backbones, config, strategies
 from ftbench.backbones import Backbone
+from ftbench.features import extract_features
 from ftbench.files import read_json, sha256_of_file, write_json, write_npy, write_npz
 from ftbench.loop import Data
+from ftbench.probe import fit_probe
 from ftbench.training import read_data
 
 CLASSES = ["red", "green", "blue"]
@@ -33,6 +35,7 @@ RECIPE = {
     "label_smoothing": 0.0,
     "augmentation": "crop_flip",
 }
+PENALTIES = [0.001, 0.01, 0.1, 1.0]
 NETWORK = {"source": "ftbench", "model": "resnet8", "weights": "none", "image_size": SIZE, "mean": None, "std": None}
 MACHINE = {
     "device": "cpu",
@@ -185,3 +188,20 @@ def meta_network(name: str) -> tuple[dict, torch.nn.Module, str]:
     with torch.device("meta"):
         network = architectures.load(entry["source"]).build(entry["model"], 10, entry["image_size"])
     return entry, network, backbones.find_head(network, 10, entry["model"])
+
+
+def probe_job(
+    folder: Path, inputs: dict, features: str | None = None, features_cost: str | None = None, **changes
+) -> dict:
+    """Extract features (unless given) and fit a probe into `folder`; returns the paths of every file."""
+    settings = run("linear_probe", l2=PENALTIES) | changes
+    paths = outputs(folder) | {"selected": str(folder / "selected.json")}
+    del paths["resume"]
+    if features is None:
+        features, features_cost = str(folder / "features.npy"), str(folder / "features_cost.json")
+        extract_features(settings, inputs["images"], inputs["weights"], inputs["record"], features, features_cost, inputs["split"])  # fmt: skip
+    fit_probe(
+        run=settings, code="c" * 16, features=features, features_cost=features_cost, labels=inputs["labels"],
+        split=inputs["split"], classes=inputs["classes"], data=inputs["data"], record=inputs["record"], **paths,
+    )  # fmt: skip
+    return paths | {"features": features, "features_cost": features_cost}

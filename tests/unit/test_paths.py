@@ -1,3 +1,4 @@
+import os
 import re
 import shutil
 
@@ -67,6 +68,33 @@ def test_a_listing_survives_a_copy_and_a_touch(folder, tmp_path):
     assert folder_listing(folder) == before
     shutil.copytree(folder, tmp_path / "elsewhere")
     assert folder_listing(tmp_path / "elsewhere") == before
+
+
+class Entries(list):
+    """What os.scandir gives: a context manager over entries that are taken by next()."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.clear()
+
+    def __next__(self):
+        if not self:
+            raise StopIteration
+        return self.pop(0)
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_listing_does_not_depend_on_the_order_in_which_a_file_system_lists(folder, monkeypatch, backwards):
+    before, original = folder_listing(folder), os.scandir
+
+    def scandir(path):
+        with original(path) as entries:
+            return Entries(sorted(entries, key=lambda entry: entry.name, reverse=backwards))
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert folder_listing(folder) == before
 
 
 def test_other_files_count_by_their_content_and_none_is_left_out(folder, tmp_path):

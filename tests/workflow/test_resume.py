@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from studies import Clone, environment
 
 RUN = "results/tiny/runs/digits/small/long/seed0"
-EPOCHS = 80
+EPOCHS = 60
 PATIENCE = 120.0  # seconds to wait for any one event
 KILLS = 2
 
@@ -130,20 +130,28 @@ def test_a_killed_run_equals_an_uninterrupted_one(long_run):
 def test_another_process_that_trains_the_run_is_waited_for(long_run):
     """A driver killed alone leaves its training process alive: the next start waits for it and does not train twice."""
     clone = long_run[0]
+    log = clone.root / "results/tiny/logs/train/digits/small/long/seed0.log"
     begun = time.time()
-    first = start(clone)
+    first, second = start(clone), None
     wait_for_progress(clone, first, begun)
     orphan = training_process(first)
     try:
+        orphan.suspend()  # it shall not end before the second start finds it
         os.kill(first.pid, signal.SIGKILL)
         first.wait(PATIENCE)
-        assert orphan.is_running()
         clone.snakemake("--unlock")
-        clone.snakemake("--cores", "1", f"{RUN}/model.safetensors")
+        second = start(clone)
+        deadline = time.time() + PATIENCE
+        while "another process trains this run" not in (log.read_text() if log.exists() else ""):
+            assert second.poll() is None, (clone.root / "driver.txt").read_text()
+            assert time.time() < deadline
+            time.sleep(0.05)
+        orphan.resume()
+        assert second.wait(PATIENCE) == 0, (clone.root / "driver.txt").read_text()
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(first.pid, signal.SIGKILL)  # what is left of the group
-    log = (clone.root / "results/tiny/logs/train/digits/small/long/seed0.log").read_text()
-    assert "another process trains this run" in log
+        for driver in filter(None, (first, second)):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(driver.pid, signal.SIGKILL)  # what is left of the group
+    assert "has finished this very run" in log.read_text()
     assert json.loads((clone.root / RUN / "run.json").read_text())["status"] == "finished"
     assert json.loads((clone.root / RUN / "cost.json").read_text())["resumes"] == 0

@@ -131,8 +131,9 @@ def get_probe_run(wildcards):
 
 
 def get_download(wildcards):
-    """The entry that says where a torchvision set comes from: the first of this name."""
-    return next(entry for entry in STUDY["datasets"].values() if entry["name"] == wildcards.name)
+    """Where a torchvision set comes from, by the first entry of this name; its other keys are no business of a download."""
+    entry = next(entry for entry in STUDY["datasets"].values() if entry["name"] == wildcards.name)
+    return {key: entry[key] for key in ("source", "name", "urls", "md5")}
 
 
 def get_weights_entry(wildcards):

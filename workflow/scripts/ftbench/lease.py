@@ -41,12 +41,15 @@ def leased(count: int, environment: Mapping[str, str] = os.environ, folder: Path
     if not count or len(available) < count:
         yield []
         return
-    folder.mkdir(mode=0o777, parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(PermissionError):  # another user made it, and did the same
+        folder.chmod(0o777)  # mkdir's mode would be cut by the umask
     waiting = False
     while True:
         held: dict[str, int] = {}
         for name in available:
-            handle = os.open(folder / f"{name.replace('/', '-')}.lock", os.O_RDWR | os.O_CREAT, 0o666)
+            # Reading is enough for a lock, and all that another user's file allows.
+            handle = os.open(folder / f"{name.replace('/', '-')}.lock", os.O_RDONLY | os.O_CREAT, 0o666)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
