@@ -1,5 +1,4 @@
-import math
-
+import numpy as np
 import pytest
 import torch
 
@@ -94,18 +93,19 @@ def test_a_rotation_by_nothing_is_the_identity(monkeypatch):
 
 
 @pytest.mark.parametrize("height, width", [(21, 21), (21, 31), (31, 21)])
-def test_a_rotation_is_rigid_on_any_aspect_ratio(monkeypatch, height, width):
+@pytest.mark.parametrize("start", [(7, 0), (0, 7)], ids=["to the right", "below"])
+def test_a_rotation_is_rigid_on_any_aspect_ratio(monkeypatch, height, width, start):
     """A bright dot keeps its distance from the centre and moves by the angle."""
-    centre_y, centre_x, radius = (height - 1) / 2, (width - 1) / 2, 7
+    centre = np.array([(width - 1) / 2, (height - 1) / 2])
     image = torch.zeros(1, height, width, 3, dtype=torch.uint8)
-    image[0, int(centre_y), int(centre_x) + radius] = 255
+    image[0, int(centre[1]) + start[1], int(centre[0]) + start[0]] = 255
     _angle(monkeypatch, 15.0)
-    weight = augment.rotate(image, generator())[0, :, :, 0].double()
-    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-    y = (weight * rows).sum() / weight.sum() - centre_y
-    x = (weight * columns).sum() / weight.sum() - centre_x
-    assert math.hypot(x, y) == pytest.approx(radius, abs=0.3)
-    assert abs(math.degrees(math.atan2(y, x))) == pytest.approx(15, abs=2)
+    weight = augment.rotate(image, generator())[0, :, :, 0].double().numpy()
+    rows, columns = np.indices((height, width))
+    dot = np.array([(weight * columns).sum(), (weight * rows).sum()]) / weight.sum() - centre
+    assert np.linalg.norm(dot) == pytest.approx(7, abs=0.3)
+    turned = np.degrees(np.arctan2(*dot[::-1]) - np.arctan2(*start[::-1]))
+    assert abs(turned) == pytest.approx(15, abs=2)
 
 
 def test_a_right_angle_is_torchs_own(monkeypatch):

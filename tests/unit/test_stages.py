@@ -5,7 +5,7 @@ from torch import nn
 
 from ftbench import architectures, backbones
 from ftbench.errors import InputError
-from ftbench.stages import stages
+from ftbench.stages import _group, stages
 
 # The number of stages, the stem among them, and the first name of the last one.
 EXPECTED = {
@@ -74,6 +74,11 @@ def test_stages_of_other_families(source, model, count):
     flat = [parameter for group in groups for parameter in group]
     assert flat == [n for n, _ in network.named_parameters() if not n.startswith(f"{head}.")]
     assert len(groups) == count
+
+
+def test_what_stands_inside_a_stage_stays_there_in_order():
+    names, numbers = ["stem", "a", "odd", "b", "between", "c", "end"], [None, "1", None, "1", None, "2", None]
+    assert _group(names, numbers) == [["stem"], ["a", "odd", "b"], ["between", "c", "end"]]
 
 
 def test_an_unknown_pattern_is_one_sentence():
