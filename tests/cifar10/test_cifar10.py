@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from studies import Clone
 
-CLASSES = "airplane automobile bird cat deer dog frog horse ship truck".split()
+CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 ARCHIVE = "resources/datasets/torchvision/CIFAR10/cifar-10-python.tar.gz"
 # No way out: a mirror that fails must not fall back on the publisher's server.
-OFFLINE = {name: "http://127.0.0.1:9" for name in ("http_proxy", "https_proxy")} | {"no_proxy": "127.0.0.1"}
+OFFLINE = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9") | {"no_proxy": "127.0.0.1"}
 # Of the images that build.py unpacks, a JPEG copy, as its docstring gives them: 0.2-0.3 % below the original's std.
 MEAN, STD = [0.4913, 0.4821, 0.4465], [0.2452, 0.2428, 0.2606]
 LIMIT = 60  # images per class, train and validation together
@@ -41,7 +41,9 @@ def run(clone: Clone, name: str, entry: dict) -> dict:
     clone.write_config(config(name, entry, LIMIT))
     planned = {job.rule for job in clone.plan()}
     assert "split_dataset" in planned
-    assert not planned & {"download_dataset", "prepare_train"}, "a limit draws from the images that are prepared already"
+    assert not planned & {"download_dataset", "prepare_train"}, (
+        "a limit draws from the images that are prepared already"
+    )
     clone.snakemake("results/tiny/tables/comparison.csv", f"results/tiny/plots/{name}.mistakes.svg", env=OFFLINE)
     return measured
 

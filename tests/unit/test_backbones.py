@@ -45,7 +45,7 @@ def test_shrinking_averages_instead_of_picking_pixels():
     stripes = torch.zeros(1, 32, 32, 3, dtype=torch.uint8)
     stripes[:, :, ::4] = 200  # between the points that a plain bilinear resize would look at
     result = plain(8, mean=(0, 0, 0), std=(1 / 255,) * 3).to_input(stripes)
-    assert (result - 50).abs().max() < 10
+    assert (result - 50).abs().max() < 15  # the borders weigh fewer pixels
 
 
 # --- head ------------------------------------------------------------------------------------------------------------

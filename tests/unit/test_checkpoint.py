@@ -82,7 +82,7 @@ def test_nobody_else_gets_the_lock_while_it_is_held(tmp_path):
     def free():
         with (tmp_path / "run" / "lock").open("w") as other:
             try:
-                fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(other, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
                 return False
         return True

@@ -71,6 +71,17 @@ def test_operations_are_counted_as_by_hand():
     assert moved > 4 * (3 * 64 + 16 * 64) and plan.forward_cost(entry, 2)[1] == moved / 2
 
 
+def test_hours_are_forward_passes_over_the_machines_speed():
+    """Three forward passes for a training image, one for a validation and a test image; bandwidth left out."""
+    resolved = study(hardware={"teraflops": 1e-6, "gigabytes_per_second": 1e12})
+    hours = {row["strategy"]: row["hours"] for row in plan.plan(resolved) if row["backbone"] == "loaded"}
+    forward = plan.forward_cost(resolved["backbones"]["loaded"], 4)[0] / 1e6 / 3600
+    epoch = 45_000 * 3 + 5_000
+    assert hours["scratch"] == pytest.approx(forward * (6 * 10 * epoch + 3 * 10_000))
+    assert hours["fixed"] == pytest.approx(forward * (3 * 10 * epoch + 3 * 10_000))
+    assert hours["probe"] == pytest.approx(forward * 60_000)
+
+
 def test_prepared_data_are_counted_instead_of_guessed(tmp_path):
     folder = tmp_path / "results" / "planned" / "data" / "cifar"
     folder.mkdir(parents=True)

@@ -235,6 +235,15 @@ def test_a_run_that_another_process_finishes_meanwhile_is_not_trained_again(fini
     assert not (tmp_path / "run" / "model.resume").exists()
 
 
+def test_a_run_that_is_asked_for_again_is_trained_again(finished, tmp_path, monkeypatch):
+    _, inputs, _ = finished
+    calls, original = [], loop.fit
+    monkeypatch.setattr(loop, "fit", lambda *arguments: calls.append(1) or original(*arguments))
+    for _ in range(2):  # nobody had to be waited for
+        train(tmp_path / "run", inputs)
+    assert len(calls) == 2
+
+
 @pytest.mark.parametrize("left", ["nothing", "another run"])
 def test_a_run_that_the_other_process_did_not_finish_is_trained(finished, tmp_path, monkeypatch, left):
     _, inputs, outputs = finished

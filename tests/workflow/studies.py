@@ -14,10 +14,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 import yaml
-from ftbench.architectures import ftbench as small_resnets
 from PIL import Image
 from safetensors.torch import save_file
 from sklearn.datasets import load_digits
+
+from ftbench.architectures import ftbench as small_resnets
 
 REPOSITORY = Path(__file__).parents[2]
 PARTS = ("Snakefile", "workflow", "config", "profiles")  # what a user's clone needs to run a study

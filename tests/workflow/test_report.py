@@ -7,7 +7,17 @@ import zipfile
 
 import pytest
 
-FIGURES = "accuracy pareto learning_curves tuning confusion per_class mistakes montage augmentations".split()
+FIGURES = [
+    "accuracy",
+    "pareto",
+    "learning_curves",
+    "tuning",
+    "confusion",
+    "per_class",
+    "mistakes",
+    "montage",
+    "augmentations",
+]
 SHOWN = [
     *(f"plots/{dataset}.{figure}.svg" for dataset in ("digits", "photos") for figure in FIGURES),
     *(f"tables/{name}" for name in ("comparison.html", "pairwise.html", "cost.html", "per_class.csv")),

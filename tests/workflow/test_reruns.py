@@ -6,7 +6,17 @@ import os
 PACKAGE = "workflow/scripts/ftbench"
 PLOTS = {
     f"plot_{name}"
-    for name in "accuracy pareto learning_curves tuning confusion per_class mistakes montage augmentations".split()
+    for name in [
+        "accuracy",
+        "pareto",
+        "learning_curves",
+        "tuning",
+        "confusion",
+        "per_class",
+        "mistakes",
+        "montage",
+        "augmentations",
+    ]
 }
 TRAINING = {"train", "train_trial", "fit_probe", "extract_features", "prepare_train", "split_dataset"}
 NEW_STRATEGY = '''"""The head and the last stage move."""
