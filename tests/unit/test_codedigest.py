@@ -11,6 +11,12 @@ from ftbench import codedigest
 KINDS = ("ftbench.strategies.last_block", "ftbench.policies.crop_flip", "ftbench.architectures.torchvision")
 
 
+@pytest.fixture(scope="module")
+def before():
+    """The digest before any edit. A copy has the same, as a test below holds."""
+    return digest()
+
+
 @pytest.fixture
 def tree(tmp_path, monkeypatch):
     """A copy of workflow/scripts that may be edited; `digest` and `edit` work on it."""
@@ -39,15 +45,12 @@ def edit(path: Path, pattern: str, replacement: str) -> None:
     path.write_text(changed, encoding="utf-8")
 
 
-def test_the_digest_of_a_copy_is_that_of_the_original(tree, monkeypatch):
-    copied = digest()
-    monkeypatch.undo()
-    assert re.fullmatch("[0-9a-f]{16}", copied)
-    assert digest() == copied  # nothing in it depends on where the code lies
+def test_the_digest_of_a_copy_is_that_of_the_original(before, tree):
+    assert re.fullmatch("[0-9a-f]{16}", before)
+    assert digest() == before  # nothing in it depends on where the code lies
 
 
-def test_comments_docstrings_and_layout_change_nothing(tree):
-    before = digest()
+def test_comments_docstrings_and_layout_change_nothing(before, tree):
     for path in sorted(tree.rglob("*.py")):
         text = path.read_text(encoding="utf-8")
         text = re.sub(r'\A"""', '"""Another first sentence. ', text)
@@ -75,8 +78,7 @@ def test_comments_docstrings_and_layout_change_nothing(tree):
         ("ftbench/architectures/__init__.py", r"cutoff=0\.4", "cutoff=0.5"),  # a package's own __init__
     ],
 )
-def test_an_edit_of_code_that_the_job_runs_changes_it(tree, file, pattern, replacement):
-    before = digest()
+def test_an_edit_of_code_that_the_job_runs_changes_it(before, tree, file, pattern, replacement):
     edit(tree / file, pattern, replacement)
     assert digest() != before
 
@@ -109,22 +111,19 @@ def test_an_import_inside_a_function_is_followed(tree):
         ("evaluate.py", r"ftbench\.job", "ftbench.errors"),
     ],
 )
-def test_an_edit_of_code_that_the_job_does_not_run_leaves_it(tree, file, pattern, replacement):
-    before = digest()
+def test_an_edit_of_code_that_the_job_does_not_run_leaves_it(before, tree, file, pattern, replacement):
     edit(tree / file, pattern, replacement)
     assert digest() == before
 
 
-def test_every_plot_may_change_without_retraining(tree):
-    before = digest()
+def test_every_plot_may_change_without_retraining(before, tree):
     for path in (tree / "ftbench" / "plots").glob("*.py"):
         path.write_text(path.read_text(encoding="utf-8") + "\nEDITED = True\n")
     assert digest() == before
 
 
-def test_new_kinds_change_no_other_kinds_digest(tree):
+def test_new_kinds_change_no_other_kinds_digest(before, tree):
     scripts = {path.name: codedigest.code_digest(path.name) for path in tree.glob("*.py")}
-    before = digest()
     for folder in ("strategies", "policies", "sources", "architectures"):
         (tree / "ftbench" / folder / "brand_new.py").write_text('"""New."""\n\nDECLARES = {}\n')
     assert digest() == before
@@ -132,15 +131,15 @@ def test_new_kinds_change_no_other_kinds_digest(tree):
     assert {path.name: codedigest.code_digest(path.name) for path in tree.glob("*.py")} == scripts
 
 
-def test_scripts_and_kinds_have_digests_of_their_own(tree):
-    digests = [codedigest.code_digest(path.name) for path in sorted(tree.glob("*.py"))]
+def test_scripts_and_kinds_have_digests_of_their_own():
+    digests = [codedigest.code_digest(path.name) for path in sorted(codedigest.SCRIPTS.glob("*.py"))]
     assert len(set(digests)) == len(digests)
     strategies = {codedigest.code_digest("train.py", f"ftbench.strategies.{kind}") for kind in ("finetune", "lp_ft")}
     assert len(strategies) == 2
     assert digest("train.py", *KINDS) == digest("train.py", *reversed(KINDS))
 
 
-def test_training_runs_no_third_floor_and_evaluation_no_network(tree):
+def test_training_runs_no_third_floor_and_evaluation_no_network():
     training = codedigest.modules("train.py", KINDS)
     assert not {"ftbench.metrics", "ftbench.evaluation", "ftbench.tables", "ftbench.config"} & set(training)
     assert {"ftbench.loop", "ftbench.stages", "ftbench.augment", "ftbench.cropping"} <= set(training)
