@@ -22,6 +22,7 @@ from reference_loop import reference_steps  # noqa: E402
 from ftbench import backbones, checkpoint, devices, loop, strategies  # noqa: E402
 from ftbench.arrays import Images  # noqa: E402
 from ftbench.files import write_json, write_npy  # noqa: E402
+from ftbench.kinds import declared  # noqa: E402
 
 CASES = {  # name: (source, model, network's size, stored size, batch, target ratio)
     "train_step_resnet18_128": ("torchvision", "resnet18", 128, 128, 128, 3.5),
@@ -30,19 +31,7 @@ CASES = {  # name: (source, model, network's size, stored size, batch, target ra
 }
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 CLASSES = 10
-RECIPE = {
-    "optimizer": "sgd",
-    "learning_rate": 0.001,
-    "momentum": 0.9,
-    "nesterov": False,
-    "weight_decay": 0.0,
-    "schedule": "constant",
-    "warmup_steps": 0,
-    "label_smoothing": 0.0,
-    "norm_momentum": 0.1,
-    "augmentation": "crop_flip",
-    "epochs": 10**6,
-}
+RECIPE = declared("tutorial")["recipe"] | {"norm_momentum": 0.1, "epochs": 10**6}  # what the reference loop does
 
 
 class Timer:
@@ -56,18 +45,20 @@ class Timer:
         self.order = np.random.default_rng(0).permutation(data.train)
         self.batch = batch
 
-    def step(self, number: int) -> float:
+    def ids(self, number: int) -> np.ndarray:
         first = number * self.batch % (len(self.order) - self.batch + 1)
+        return self.order[first : first + self.batch]
+
+    def step(self, number: int) -> float:
+        ids = self.ids(number)
         start = time.perf_counter()
-        self.loop.train_step(self.order[first : first + self.batch])
+        self.loop.train_step(ids)
         return time.perf_counter() - start
 
     def data_seconds(self, number: int) -> float:
-        first = number * self.batch % (len(self.order) - self.batch + 1)
+        ids = self.ids(number)
         start = time.perf_counter()
-        images = self.loop.augment(
-            self.loop.data.images.batch(self.order[first : first + self.batch]), self.loop.generator
-        )
+        images = self.loop.augment(self.loop.data.images.batch(ids), self.loop.generator)
         self.loop.backbone.to_input(images)
         return time.perf_counter() - start
 

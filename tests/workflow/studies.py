@@ -23,6 +23,17 @@ from ftbench.architectures import ftbench as small_resnets
 REPOSITORY = Path(__file__).parents[2]
 PARTS = ("Snakefile", "workflow", "config", "profiles")  # what a user's clone needs to run a study
 WEIGHTS = "pretrained.safetensors"
+FIGURES = [
+    "accuracy",
+    "pareto",
+    "learning_curves",
+    "tuning",
+    "confusion",
+    "per_class",
+    "mistakes",
+    "montage",
+    "augmentations",
+]
 MEAN, STD = [0.3, 0.3, 0.3], [0.37, 0.37, 0.37]  # of the digits, about
 PHOTO_SIZES = ((16, 16), (21, 16), (16, 25), (40, 30))  # width, height
 CORRUPT = "train/dark/broken.jpg"

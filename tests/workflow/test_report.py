@@ -6,18 +6,8 @@ import shutil
 import zipfile
 
 import pytest
+from studies import FIGURES
 
-FIGURES = [
-    "accuracy",
-    "pareto",
-    "learning_curves",
-    "tuning",
-    "confusion",
-    "per_class",
-    "mistakes",
-    "montage",
-    "augmentations",
-]
 SHOWN = [
     *(f"plots/{dataset}.{figure}.svg" for dataset in ("digits", "photos") for figure in FIGURES),
     *(f"tables/{name}" for name in ("comparison.html", "pairwise.html", "cost.html", "per_class.csv")),

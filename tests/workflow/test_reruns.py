@@ -3,21 +3,10 @@
 import json
 import os
 
+from studies import FIGURES
+
 PACKAGE = "workflow/scripts/ftbench"
-PLOTS = {
-    f"plot_{name}"
-    for name in [
-        "accuracy",
-        "pareto",
-        "learning_curves",
-        "tuning",
-        "confusion",
-        "per_class",
-        "mistakes",
-        "montage",
-        "augmentations",
-    ]
-}
+PLOTS = {f"plot_{name}" for name in FIGURES}
 TRAINING = {"train", "train_trial", "fit_probe", "extract_features", "prepare_train", "split_dataset"}
 NEW_STRATEGY = '''"""The head and the last stage move."""
 

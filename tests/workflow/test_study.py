@@ -7,19 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from safetensors.torch import load_file
-from studies import CORRUPT, cells, runs, seeds
+from studies import CORRUPT, FIGURES, cells, runs, seeds
 
-FIGURES = [
-    "accuracy",
-    "pareto",
-    "learning_curves",
-    "tuning",
-    "confusion",
-    "per_class",
-    "mistakes",
-    "montage",
-    "augmentations",
-]
 TABLES = ["comparison.csv", "comparison.html", "comparison.md", "comparison.tex", "per_class.csv", "pairwise.csv"]
 RUN = ["run.json", "cost.json", "history.csv", "model.safetensors", "val_logits.npz", "test_logits.npz", "metrics.json"]
 TRAIN = ["images.npy", "labels.npy", "groups.npy", "classes.json", "files.csv", "train.json", "split.npz"]

@@ -41,6 +41,7 @@ FIGURES = [
     "augmentations",
 ]
 RUN = "<results>/runs/{dataset}/{backbone}/{strategy}/seed{seed}"
+SELECTED = "<results>/tuning/{dataset}/{backbone}/{strategy}/selected.json"
 WEIGHTS = "<resources>/weights/{source}/{model}.{tag}"
 
 # --- wildcards -------------------------------------------------------------------------------------------------------
@@ -230,14 +231,12 @@ def get_cell_labels(wildcards):
 
 
 def get_selected(wildcards):
-    path = "<results>/tuning/{dataset}/{backbone}/{strategy}/selected.json"
-    return [path.format(**labels) for labels in get_cell_labels(wildcards)]
+    return [SELECTED.format(**labels) for labels in get_cell_labels(wildcards)]
 
 
 def get_run_selected(wildcards):
     """The selected.json of every run's cell: a cell's appears once per seed."""
-    path = "<results>/tuning/{dataset}/{backbone}/{strategy}/selected.json"
-    return [path.format(**labels) for labels in get_run_labels(wildcards)]
+    return [SELECTED.format(**labels) for labels in get_run_labels(wildcards)]
 
 
 def get_axes(wildcards):
