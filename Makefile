@@ -27,15 +27,16 @@ demo: ## the whole workflow on the embedded study, and its report: about five mi
 study: setup ## run the study of CONFIG
 	$(SNAKEMAKE)
 
-smoke: setup ## rehearse the study of CONFIG: one seed, one epoch, few images, every stage
+smoke: setup ## rehearse the study of CONFIG and its report: one seed, one epoch, few images
 	$(SNAKEMAKE) --config smoke=true
+	@$(MAKE) --no-print-directory report STUDY=$(STUDY)_smoke REPORT_CONFIG="--config smoke=true"
 
 plan: setup ## print the jobs and estimated hours of the study of CONFIG, and run nothing
 	@PYTHONPATH=workflow/scripts $(BIN)/python -m ftbench.plan --configfile $(CONFIG)
 	@$(SNAKEMAKE) --dry-run --quiet rules
 
 report: setup ## write the report of the study of CONFIG from its results; runs no job
-	$(BIN)/snakemake --configfile $(CONFIG) --report results/$(STUDY)/report.zip
+	$(BIN)/snakemake --configfile $(CONFIG) $(REPORT_CONFIG) --report results/$(STUDY)/report.zip
 	@rm -rf results/$(STUDY)/report
 	@$(BIN)/python -m zipfile -e results/$(STUDY)/report.zip results/$(STUDY)
 	@echo "report: file://$(CURDIR)/results/$(STUDY)/report/report.html"

@@ -122,7 +122,6 @@ def selected(path: Path, recipe: dict, learning_rate: float | None = 0.01, **cha
             "status": "finished",
             "diverged": None,
             "tuned": True,
-            "at_grid_edge": False,
             "recipe": recipe | {"learning_rate": learning_rate},
         }
         | changes,

@@ -70,6 +70,10 @@ def write_study(
         labels = np.arange(images) % classes
         np.save(data / "images.npy", _images(rng, labels, classes))
         np.save(data / "labels.npy", labels)
+        used = (
+            images // classes // 2 * classes
+        )  # half of the images, as many of each class: a train_limit left the rest out
+        np.savez(data / "split.npz", train=np.arange(classes, used), validation=np.arange(classes))
         np.save(data / "test_images.npy", _images(rng, labels, classes))
         np.save(data / "test_labels.npy", labels)
         _json(data / "classes.json", names)
@@ -163,7 +167,6 @@ def _cell(
                 "diverged": {"epoch": 1, "step": 7, "learning_rate": 0.003, "loss": None} if diverged else None,
                 "stochastic": not probe,
                 "tuned": tuned,
-                "at_grid_edge": edge,
                 "recipe": {} if probe else {"learning_rate": chosen or 0.001},
                 "best_epoch": None if diverged or probe else 3,
                 "epochs": 5,

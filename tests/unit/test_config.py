@@ -166,9 +166,12 @@ def test_the_tutorial_keeps_its_own_recipe_whatever_training_says():
     assert config.resolve(study)["strategies"]["tutorial"]["recipe"]["batch_size"] == 32
 
 
-def test_learning_rates_are_sorted_and_a_single_one_means_untuned():
+def test_learning_rates_keep_their_order_and_a_single_one_means_untuned():
     study = config.resolve(minimal())
-    assert study["strategies"]["finetune"]["learning_rate"] == [0.001, 0.01, 0.1]
+    # A trial is known by its place: sorted, a value added below the others would rename and repeat them all.
+    assert (
+        grid.trials_of(study, "finetune") == minimal()["strategies"]["finetune"]["learning_rate"] == [0.01, 0.001, 0.1]
+    )
     assert config.resolve(changed("strategies.finetune.learning_rate", 0.5))["strategies"]["finetune"] == (
         study["strategies"]["finetune"] | {"learning_rate": 0.5}
     )
@@ -196,7 +199,7 @@ def test_numbers_that_arrive_as_text_are_read(key, text, value):
 
 def test_learning_rates_that_arrive_as_text_are_numbers():
     study = config.resolve(changed("strategies.finetune.learning_rate", ["1e-2", "0.001", "1"]))
-    assert study["strategies"]["finetune"]["learning_rate"] == [0.001, 0.01, 1]
+    assert study["strategies"]["finetune"]["learning_rate"] == [0.01, 0.001, 1]
 
 
 def test_lp_ft_takes_the_only_probe_or_the_one_it_names():
@@ -217,6 +220,8 @@ REFUSED = [  # key, value, what the sentence has to contain
     ("study", "a b", ["study", "'a b'", "letters"]),
     ("study", "../up", ["study", "'../up'", "letters"]),
     ("training.epoch", 3, ["training.epoch", "epochs"]),
+    ("training.weight_decay", math.nan, ["training.weight_decay", "nan", "finite"]),
+    ("strategies.finetune.learning_rate", [0.1, math.inf, 1], ["strategies.finetune.learning_rate.1", "inf", "finite"]),
     ("training.epochs", 0, ["training.epochs", "0", "at least 1"]),
     ("training.momentum", 1, ["training.momentum", "1", "less than 1"]),
     ("training.optimizer", "adam", ["training.optimizer", "'adam'", "adamw, sgd"]),
@@ -251,7 +256,7 @@ REFUSED = [  # key, value, what the sentence has to contain
     ("datasets.mine", {"source": "imagefolder"}, ["datasets.mine.path", "missing", "imagefolder"]),
     ("datasets.digits.train_limit", 1, ["datasets.digits.train_limit", "1", "at least 2"]),
     ("datasets.digits.validation_fraction", 1, ["datasets.digits.validation_fraction", "1", "less than 1"]),
-    ("datasets", {224: {"source": "digits"}}, ["datasets", "224", "string"]),
+    ("datasets", {224: {"source": "digits"}}, ["datasets", "224", "quotes"]),
     ("datasets", {"a/b": {"source": "digits"}}, ["datasets", "'a/b'", "letters"]),
     ("backbones.trained.source", "keras", ["backbones.trained.source", "'keras'", "ftbench, timm, torchvision"]),
     ("backbones.plain.weights", "best", ["backbones.plain.weights", "'best'", "none or file:"]),

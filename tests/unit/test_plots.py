@@ -41,7 +41,9 @@ def draw(study, tables, folder):
     pareto(tables["comparison"], dataset, *order, out["pareto"])
     confusion(study["runs"], tables["cells"], dataset, out["confusion"])
     per_class(tables["per_class"], dataset, out["per_class"])
-    montage(data / "images.npy", data / "labels.npy", data / "classes.json", dataset, out["montage"])
+    montage(
+        *(data / name for name in ("images.npy", "labels.npy", "classes.json", "split.npz")), dataset, out["montage"]
+    )
     augmentations(data / "augmentations.npz", dataset, out["augmentations"])
     mistakes(study["runs"], tables["cells"], data / "test_images.npy", data / "classes.json", dataset, out["mistakes"])
     return {name: path.read_text() for name, path in out.items()}
@@ -73,7 +75,7 @@ def test_titles_state_the_finding(figures):
     assert "is most often taken for" in figures["confusion"]
     assert "hardest class" in figures["per_class"]
     assert "mistakes on shapes" in figures["mistakes"]
-    assert "are balanced: 50 images each" in figures["montage"]
+    assert "are balanced: 25 images each" in figures["montage"]
     assert "<!-- diverged -->" in figures["accuracy"]
 
 

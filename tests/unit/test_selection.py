@@ -30,7 +30,8 @@ def select(folder, trials, metric="accuracy", learning_rate=None) -> dict:
         )
         write_json(costs[-1], {"train_seconds": 10.0 + number})
     run = small.run("finetune", selection_metric=metric, learning_rate=learning_rate)
-    select_recipe(run, list(map(str, paths)), list(map(str, costs)), str(folder / "selected.json"))
+    select_recipe(run, list(map(str, paths)), list(map(str, costs)), str(folder / "selected.json"),
+                  str(folder / "recipe.json"))  # fmt: skip
     return read_json(folder / "selected.json")
 
 
@@ -84,6 +85,18 @@ def test_a_strategy_without_a_grid_runs_at_its_own_rate_and_is_marked_untuned(tm
         False, None, None, None)  # fmt: skip
     assert (selected["status"], selected["chosen"], selected["tuning_seconds"]) == ("finished", 0.001, 0)
     assert selected["recipe"]["learning_rate"] == 0.001 and selected["trials"] == []
+
+
+def test_a_worse_trial_more_leaves_the_recipe_file_as_it_was(tmp_path):
+    trials = [(0.01, 0.5), (0.1, 0.7)]
+    folders = [tmp_path / "before", tmp_path / "after"]
+    for folder, tried in zip(folders, (trials, [*trials, (1.0, 0.6)])):
+        folder.mkdir()
+        select(folder, tried)
+    before, after = ((folder / "recipe.json").read_bytes() for folder in folders)
+    assert before == after and read_json(folders[0] / "recipe.json")["recipe"]["learning_rate"] == 0.1
+    assert read_json(folders[0] / "selected.json")["at_grid_edge"] is True
+    assert read_json(folders[1] / "selected.json")["at_grid_edge"] is False
 
 
 def test_a_grid_of_one_has_no_edge(tmp_path):

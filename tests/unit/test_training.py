@@ -86,7 +86,7 @@ def test_the_record_says_what_ran(finished):
     _, inputs, outputs = finished
     record = read_json(outputs["run_json"])
     expected = {"dataset": "colours", "backbone": "resnet8", "strategy": "scratch", "kind": "scratch", "seed": 0,
-                "status": "finished", "diverged": None, "stochastic": True, "tuned": True, "at_grid_edge": False,
+                "status": "finished", "diverged": None, "stochastic": True, "tuned": True,
                 "recipe": small.RECIPE | RECIPE | {"learning_rate": 0.01}, "device": "cpu", "precision": "float32",
                 "threads": 1, "normalization": small.STATISTICS}  # fmt: skip
     assert expected.items() <= record.items()
@@ -298,7 +298,7 @@ def test_a_learning_rate_of_a_million_diverges_and_ends_normally(inputs, tmp_pat
 def test_a_cell_whose_trials_all_diverged_is_recorded_without_training(inputs, tmp_path, monkeypatch):
     where = {"epoch": 2, "step": 1, "learning_rate": 0.1, "loss": 1e9}
     monkeypatch.setattr(loop, "fit", None)
-    chosen = {"status": "diverged", "diverged": where, "at_grid_edge": None}
+    chosen = {"status": "diverged", "diverged": where}
     outputs = train(tmp_path / "run", inputs, learning_rate=None, chosen=chosen)
     assert_diverged(outputs, inputs, where)
     assert read_json(outputs["run_json"])["recipe"]["learning_rate"] is None

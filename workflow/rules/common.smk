@@ -69,7 +69,7 @@ def start_of(wildcards):
 def get_dataset(wildcards):
     """What prepares a data set: its entry, without what only later steps read."""
     entry = STUDY["datasets"][wildcards.dataset]
-    later = ("validation_fraction", "train_limit", "flip")
+    later = ("validation_fraction", "train_limit", "flip", "urls", "md5")
     settings = {key: value for key, value in entry.items() if key not in later}
     if entry["source"] == "imagefolder":
         settings["listing"] = folder_listing(entry["path"], entry["groups"])

@@ -291,6 +291,7 @@ rule plot_montage:
         images="<results>/data/{dataset}/images.npy",
         labels="<results>/data/{dataset}/labels.npy",
         classes="<results>/data/{dataset}/classes.json",
+        split="<results>/data/{dataset}/split.npz",
     output:
         report(
             "<results>/plots/{dataset}.montage.svg",

@@ -72,7 +72,8 @@ rule select_recipe:
         trials=trial_files("trial.json"),
         costs=trial_files("cost.json"),
     output:
-        "<results>/tuning/{dataset}/{backbone}/{strategy}/selected.json",
+        selected="<results>/tuning/{dataset}/{backbone}/{strategy}/selected.json",
+        recipe="<results>/tuning/{dataset}/{backbone}/{strategy}/recipe.json",
     log:
         "<logs>/select_recipe/{dataset}/{backbone}/{strategy}.log",
     wildcard_constraints:
@@ -98,7 +99,7 @@ rule train:
         normalization=get_normalization,
         probe_model=probe_file("model.safetensors"),
         probe_cost=probe_file("cost.json"),
-        recipe="<results>/tuning/{dataset}/{backbone}/{strategy}/selected.json",
+        recipe="<results>/tuning/{dataset}/{backbone}/{strategy}/recipe.json",
     output:
         model="<results>/runs/{dataset}/{backbone}/{strategy}/seed{seed}/model.safetensors",
         history="<results>/runs/{dataset}/{backbone}/{strategy}/seed{seed}/history.csv",

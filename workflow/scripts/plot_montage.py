@@ -5,4 +5,6 @@ if __name__ == "__main__":
         from ftbench.plots.montage import montage
 
         given = snakemake.input
-        montage(given.images, given.labels, given.classes, snakemake.wildcards.dataset, snakemake.output[0])
+        montage(
+            given.images, given.labels, given.classes, given.split, snakemake.wildcards.dataset, snakemake.output[0]
+        )

@@ -4,4 +4,10 @@ if __name__ == "__main__":
     with job(snakemake):
         from ftbench.selection import select_recipe
 
-        select_recipe(snakemake.params.run, snakemake.input.trials, snakemake.input.costs, snakemake.output[0])
+        select_recipe(
+            run=snakemake.params.run,
+            trials=snakemake.input.trials,
+            costs=snakemake.input.costs,
+            out=snakemake.output.selected,
+            recipe=snakemake.output.recipe,
+        )

@@ -16,7 +16,6 @@ FROM_RUN = (
     "status",
     "stochastic",
     "tuned",
-    "at_grid_edge",
     "best_epoch",
     "epochs",
     "validation_accuracy",
@@ -53,8 +52,8 @@ def zip_runs(labels: list[dict], **files: list) -> list[dict]:
     return [dict(zip(("labels", *files), entry)) for entry in zip(labels, *files.values(), strict=True)]
 
 
-def row(labels: dict, run: dict, cost: dict, metrics: dict, selected: dict | None) -> dict:
-    """One run as a flat dict; `selected` is the cell's selected.json, or None where nothing was selected."""
+def row(labels: dict, run: dict, cost: dict, metrics: dict, selected: dict) -> dict:
+    """One run as a flat dict; `selected` is the cell's selected.json."""
     for label in CELL:
         if run[label] != labels[label]:
             raise InputError(
@@ -62,15 +61,15 @@ def row(labels: dict, run: dict, cost: dict, metrics: dict, selected: dict | Non
             )
     recipe = run["recipe"] or {}
     chosen = {name: recipe.get(name) for name in ("learning_rate", "l2")}
-    if selected is not None and selected["parameter"] is not None:
+    if selected["parameter"] is not None:
         chosen[selected["parameter"]] = selected["chosen"]
-    tuning_seconds = 0.0 if selected is None else selected["tuning_seconds"]
     return {
         **{label: labels[label] for label in LABELS},
         **{name: run[name] for name in FROM_RUN},
+        "at_grid_edge": selected["at_grid_edge"],
         **chosen,
         **{name: metrics[name] for name in FROM_METRICS},
-        **charge(cost, tuning_seconds),
+        **charge(cost, selected["tuning_seconds"]),
         **{name: cost[name] for name in FROM_COST},
     }
 
@@ -78,14 +77,13 @@ def row(labels: dict, run: dict, cost: dict, metrics: dict, selected: dict | Non
 def collect(runs: list[dict], out) -> None:
     """Write a CSV with one row per run, in the order given.
 
-    `runs` holds {"labels": {dataset, backbone, strategy, seed}, "run", "cost", "metrics": paths, "selected": path or None}.
+    `runs` holds {"labels": {dataset, backbone, strategy, seed}, "run", "cost", "metrics", "selected": paths}.
     Accuracies are fractions, seconds are those charged to the run (`ftbench.cost.charge`). Scores of a diverged run are empty.
     """
     read = [
         row(
             entry["labels"],
-            *(read_json(entry[name]) for name in ("run", "cost", "metrics")),
-            read_json(entry["selected"]) if entry["selected"] else None,
+            *(read_json(entry[name]) for name in ("run", "cost", "metrics", "selected")),
         )
         for entry in runs
     ]

@@ -7,6 +7,7 @@
 
 import copy
 import functools
+import math
 from pathlib import Path
 
 import jsonschema
@@ -54,6 +55,7 @@ def resolve(config: dict) -> dict:
     )
     if faults:
         raise InputError("\n".join(dict.fromkeys(_sentence(fault) for fault in faults)))
+    _check_finite(config)
     _fill_defaults(config, schema())
     for name, entry in config["strategies"].items():
         config["strategies"][name] = _resolve_strategy(name, entry, config)
@@ -87,9 +89,20 @@ def _read_text(value, part: dict):
     return value
 
 
+def _check_finite(value, key: str = "") -> None:
+    """YAML's .nan and .inf are numbers to the schema, and pass every limit or none."""
+    if isinstance(value, dict | list):
+        for name, entry in value.items() if isinstance(value, dict) else enumerate(value):
+            _check_finite(entry, f"{key}.{name}" if key else str(name))
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"config: {key} is {value}; it must be a finite number.")
+
+
 def _sentence(fault: jsonschema.ValidationError) -> str:
     """One sentence for one schema error: the key, the value, what would be valid."""
     key = ".".join(str(part) for part in fault.absolute_path) or "the config"
+    if fault.validator == "type" and "propertyNames" in fault.absolute_schema_path:
+        return f"config: {key} has the name {fault.instance!r}, which YAML reads as no text; put it in quotes."
     match fault.validator:
         case "additionalProperties":
             known = fault.schema.get("properties", {})
@@ -162,7 +175,7 @@ def _resolve_strategy(name: str, entry: dict, config: dict) -> dict:
         learning_rate = None
     return {
         "kind": entry["kind"],
-        "learning_rate": sorted(learning_rate) if isinstance(learning_rate, list) else learning_rate,
+        "learning_rate": learning_rate,
         "l2": sorted(entry.get("l2", properties["l2"]["default"])),
         "probe": entry.get("probe"),
         "recipe": recipe,

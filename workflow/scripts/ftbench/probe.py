@@ -157,7 +157,6 @@ def fit_probe(
             "diverged": None,
             "stochastic": False,
             "tuned": True,
-            "at_grid_edge": edge,
             "recipe": recipe,
             "best_epoch": None,
             "epochs": 0,

@@ -3,8 +3,10 @@
 from ftbench.files import read_json, write_json
 
 
-def select_recipe(run: dict, trials: list[str], costs: list[str], out: str) -> None:
-    """Write the recipe of the best trial, with every trial beside it.
+def select_recipe(run: dict, trials: list[str], costs: list[str], out: str, recipe: str) -> None:
+    """Write the recipe of the best trial (`recipe`, what the final runs read) and how it was chosen (`out`).
+
+    Two files, so that a grid extended by a worse value repeats no final run: Snakemake compares small files by content.
 
     `trials` and `costs` are the trial.json and cost.json files, none for an untuned strategy, whose recipe is taken as
     it is. Diverged trials are skipped; ties go to the smaller learning rate; a choice at the edge of the grid is flagged,
@@ -16,6 +18,14 @@ def select_recipe(run: dict, trials: list[str], costs: list[str], out: str) -> N
     best = max(finished, key=lambda trial: (trial[metric], -trial["learning_rate"]), default=None)
     rates = [trial["learning_rate"] for trial in tried]
     chosen = best["learning_rate"] if best else run["learning_rate"] if not tried else None
+    failed = bool(tried) and not best
+    chosen_for_runs = {
+        "status": "diverged" if failed else "finished",
+        "diverged": min(tried, key=lambda trial: trial["learning_rate"])["diverged"] if failed else None,
+        "tuned": bool(tried),
+        "recipe": run["recipe"] | {"learning_rate": chosen},
+    }
+    write_json(recipe, chosen_for_runs)
     keep = (
         "trial",
         "learning_rate",
@@ -30,10 +40,8 @@ def select_recipe(run: dict, trials: list[str], costs: list[str], out: str) -> N
     write_json(
         out,
         {
-            "status": "diverged" if tried and not best else "finished",
-            "diverged": min(tried, key=lambda trial: trial["learning_rate"])["diverged"]
-            if tried and not best
-            else None,
+            "status": chosen_for_runs["status"],
+            "diverged": chosen_for_runs["diverged"],
             "tuned": bool(tried),
             "parameter": "learning_rate" if tried else None,
             "chosen": chosen,
@@ -41,7 +49,7 @@ def select_recipe(run: dict, trials: list[str], costs: list[str], out: str) -> N
             "at_grid_edge": chosen in (min(rates), max(rates)) if best and len(rates) > 1 else None,
             "selection_metric": run["selection_metric"],
             "trials": [{key: trial[key] for key in keep} for trial in tried],
-            "recipe": run["recipe"] | {"learning_rate": chosen},
+            "recipe": chosen_for_runs["recipe"],
             "tuning_seconds": sum(read_json(path)["train_seconds"] for path in costs),
         },
     )

@@ -31,7 +31,7 @@ def train(
 
     `run` holds the resolved settings (see `get_run` in common.smk), `code` the digest of the code that runs, `inputs`
     the files: images, labels, split, classes, data (train.json), and weights, record, normalization and probe (a dict
-    of model and cost) or None. `recipe` is selected.json. `resume` is the folder of the unfinished state.
+    of model and cost) or None. `recipe` is the recipe.json of `select_recipe`. `resume` is the folder of the unfinished state.
     Writes model (safetensors: the whole network), history (CSV), run_json, cost and val_logits.
     """
     selected = read_json(recipe)
@@ -58,7 +58,6 @@ def train(
             "seed": run["seed"],
             "stochastic": True,
             "tuned": selected["tuned"],
-            "at_grid_edge": selected["at_grid_edge"],
             "recipe": selected["recipe"],
             "identity": job.identity,
         }

@@ -9,16 +9,22 @@ from ftbench.plots.style import blank, panels, save, style, title
 ROWS_PER_COLUMN = 25  # a hundred classes stand in four columns
 
 
-def montage(images_path, labels_path, classes_path, dataset: str, out, per_class: int = 8, seed: int = 0) -> None:
-    """Draw `per_class` images of each class, drawn at random (seeded) from `images.npy` (N, H, W, 3) uint8."""
-    images, labels, classes = np.load(images_path, mmap_mode="r"), np.load(labels_path), read_json(classes_path)
+def montage(
+    images_path, labels_path, classes_path, split_path, dataset: str, out, per_class: int = 8, seed: int = 0
+) -> None:
+    """Draw `per_class` images of each class, at random (seeded) from the rows of `images.npy` (N, H, W, 3) uint8 that
+    the study trains and validates on."""
+    images, classes = np.load(images_path, mmap_mode="r"), read_json(classes_path)
+    split = np.load(split_path)
+    used = np.sort(np.concatenate([split["train"], split["validation"]]))
+    labels = np.load(labels_path)[used]
     rng = np.random.default_rng(seed)
     rows = []
     for number in range(len(classes)):
         members = np.flatnonzero(labels == number)
         chosen = rng.permutation(members)[:per_class]
         # Fewer images than places leave the rest of the row white.
-        rows.append([thumbnail(images[one]) for one in chosen] + [None] * (per_class - len(chosen)))
+        rows.append([thumbnail(images[used[one]]) for one in chosen] + [None] * (per_class - len(chosen)))
     blocks = -(-len(rows) // ROWS_PER_COLUMN)
     per_block = -(-len(rows) // blocks)
     counts = np.bincount(labels, minlength=len(classes))

@@ -80,8 +80,8 @@ def read(settings: dict, root: str | Path, part: str) -> tuple[list[str], Iterat
     refuse_folder_settings(settings)
     name, entry = _entry(settings)
     scratch = _Scratch(Path(root))
-    for archive in archives(settings):
-        _unpack(Path(root), archive, scratch.path / entry.folder)
+    for file, urls, _ in _published(name):
+        _unpack(Path(root) / file, urls[-1], scratch.path / entry.folder)
     reader = _without_md5(getattr(torchvision.datasets, name))
     selections = entry.train if part == "train" else (entry.test,)
     datasets = [(selection, reader(str(scratch.path), **selection)) for selection in selections]
@@ -152,13 +152,9 @@ def _without_md5(cls: type) -> type:
     return type(cls.__name__, (cls,), attributes)
 
 
-def _unpack(root: Path, archive: dict, folder: Path) -> None:
-    path = root / archive["file"]
+def _unpack(path: Path, url: str, folder: Path) -> None:
     if not path.is_file():
-        raise InputError(
-            f"{path} is missing; let the workflow download it, or put the file from {archive['urls'][-1]} "
-            f"(md5 {archive['md5']}) there."
-        )
+        raise InputError(f"{path} is missing; let the workflow download it, or put the file from {url} there.")
     folder.mkdir(parents=True, exist_ok=True)
     try:
         if path.name.endswith((".tar.gz", ".tgz")):
@@ -174,7 +170,7 @@ def _unpack(root: Path, archive: dict, folder: Path) -> None:
             (folder / path.name).symlink_to(path.resolve())
     except (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise InputError(
-            f"{path} cannot be unpacked ({error}); delete it and start again to download it anew."
+            f"{path} cannot be unpacked ({error or 'it ends too early'}); delete it and start again to download it anew."
         ) from error
 
 
