@@ -26,10 +26,14 @@ def problem(classes=3, count=150, width=6, seed=0):
     return features.astype(np.float32), labels
 
 
+def standardisation(features):
+    mean, std = features.mean(0, dtype=np.float64), features.std(0, dtype=np.float64)
+    return mean, np.maximum(std, 0.1 * np.sqrt(np.mean(std**2)))
+
+
 def unfolded(features, weight, bias):
     """The head in terms of standardised features: the standardisation, taken back out."""
-    mean, std = features.mean(0, dtype=np.float64), features.std(0, dtype=np.float64)
-    std[std == 0] = 1
+    mean, std = standardisation(features)
     return (features - mean) / std, weight * std, bias + weight.astype(np.float64) @ mean
 
 
@@ -82,12 +86,31 @@ def test_the_folded_head_gives_the_standardised_models_logits_on_unseen_features
     features, labels = problem(classes)
     weight, bias, _ = fit_head(features, labels, classes, 0.01)
     unseen = features[:20] + 0.5
-    mean, std = features.mean(0, dtype=np.float64), features.std(0, dtype=np.float64)
-    std[std == 0] = 1
+    mean, std = standardisation(features)
     _, w, b = unfolded(features, weight, bias)
     logits = head_logits(unseen, weight, bias)
     assert logits.dtype == np.float32
     assert np.allclose(logits, (unseen - mean) / std @ w.T + b, atol=1e-3)
+
+
+def test_a_feature_that_hardly_ever_fires_does_not_rule_the_images_where_it_does():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 400)
+    features = (rng.normal(size=(400, 5)) + np.eye(3, 5)[labels]).astype(np.float32)
+    rare = np.zeros((400, 1), np.float32)
+    rare[labels.argmax()] = 1e-3  # once in 400 images, and very little
+    weight, bias, _ = fit_head(np.hstack([features, rare]), labels, 3, 1e-3)
+    unseen = np.hstack([features[:50], np.full((50, 1), 0.01, np.float32)])  # ten times what was ever seen
+    moved = head_logits(unseen, weight, bias) - head_logits(unseen * [1, 1, 1, 1, 1, 0], weight, bias)
+    assert abs(moved).max() < 0.5
+    without, bias, _ = fit_head(features, labels, 3, 1e-3)
+    assert np.allclose(weight[:, :5], without, atol=0.1)
+
+
+def test_features_that_are_all_constant_leave_the_class_frequencies():
+    labels = np.array([0, 0, 0, 1])
+    weight, bias, _ = fit_head(np.ones((4, 3), np.float32), labels, 2, 1e-3)
+    assert (weight == 0).all() and np.allclose(np.exp(bias) / np.exp(bias).sum(), [0.75, 0.25], atol=1e-3)
 
 
 def test_two_classes_get_two_logits_of_opposite_sign_and_the_right_probabilities():
