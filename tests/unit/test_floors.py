@@ -11,10 +11,10 @@ import pytest
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 FLOORS = {
     "ground": "errors files kinds codedigest paths grid config configdoc lease job",
-    "first": "arrays augment policies sources download prepare groups split normalization preview architectures "
+    "first": "arrays augment policies sources download prepare groups split normalization preview architectures flipped "
     "cropping backbones weights stages features devices",
     "second": "strategies recipes checkpoint loop training probe selection predict plan",
-    "third": "metrics statistics evaluation cost",
+    "third": "metrics statistics evaluation cost tta",
     "roof": "collect compare tables table_formats plots",
 }
 ORDER = list(FLOORS)

@@ -25,6 +25,7 @@ except InputError as error:
 
 CELLS = grid.cells(STUDY)
 DATASETS = list(dict.fromkeys(cell.dataset for cell in CELLS))
+FLIPPED = [name for name in DATASETS if STUDY["datasets"][name]["flip"]]  # get test-time augmentation
 LOOP, FEATURES = (
     [name for name, entry in STUDY["strategies"].items() if declared(entry["kind"])["engine"] == engine]
     for engine in ("loop", "features")
@@ -199,6 +200,15 @@ def seed_files(name, engine):
     """One file per seed of a cell, with the cell's wildcards left open."""
     seeds = [0] if engine == "features" else STUDY["seeds"]
     return expand(f"{RUN}/{name}", seed=seeds, allow_missing=True)
+
+
+def flipped_files(engine):
+    """An input function: the logits of a cell's mirrored test images, or nothing where they must not be mirrored."""
+
+    def get(wildcards):
+        return seed_files("test_logits_flipped.npz", engine) if wildcards.dataset in FLIPPED else []
+
+    return get
 
 
 def get_all_runs(dataset=None):

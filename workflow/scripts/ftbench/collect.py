@@ -40,6 +40,7 @@ FROM_METRICS = (
     "brier",
     "worst_class",
     "worst_class_accuracy",
+    "tta_accuracy",
     "images",
 )
 FROM_COST = ("images_per_second", "peak_memory_mb", "threads", "resumes")

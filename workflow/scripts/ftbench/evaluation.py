@@ -7,6 +7,7 @@ import numpy as np
 from ftbench.errors import InputError
 from ftbench.files import read_json, write_json
 from ftbench.metrics import scores
+from ftbench.tta import tta_accuracy
 
 # What a diverged run has None for, so that every metrics.json has the same keys.
 SCORES = (
@@ -24,6 +25,7 @@ SCORES = (
     "worst_class_accuracy",
     "per_class",
     "confusion",
+    "tta_accuracy",
 )
 
 
@@ -48,11 +50,12 @@ def load_logits(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray, np.nda
     return logits, labels, ids
 
 
-def evaluate(logits_path, run_path, classes_path, out) -> None:
+def evaluate(logits_path, run_path, classes_path, out, flipped_path=None) -> None:
     """Write the scores of a run as JSON: the scalars of `ftbench.metrics.scores` and these.
 
     status "finished" or "diverged" (as in run.json; a diverged run has None for every score), images, per_class (a list of {class,
-    precision, recall, f1, support} in class order), confusion (list of rows, true by predicted), worst_class (its name).
+    precision, recall, f1, support} in class order), confusion (list of rows, true by predicted), worst_class (its name), tta_accuracy
+    (with the logits of the mirrored images, `flipped_path`; None without them).
     Raises InputError where the logits do not fit the classes, or a finished run's logits are not finite.
     """
     logits, labels, _ = load_logits(logits_path)
@@ -77,4 +80,5 @@ def evaluate(logits_path, run_path, classes_path, out) -> None:
     ]
     result["confusion"] = result["confusion"].tolist()
     result["worst_class"] = classes[result["worst_class"]]
+    result["tta_accuracy"] = tta_accuracy(logits, load_logits(flipped_path)[0], labels) if flipped_path else None
     write_json(out, {"status": status, **result})

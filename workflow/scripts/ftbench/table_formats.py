@@ -21,7 +21,11 @@ NOTES = {
     "d": "some or all seeds diverged: scores are means over the others",
     "1": "one run only (a deterministic strategy, or a single seed): its interval covers the test images alone",
 }
+FLIPS_NOTE = (
+    "with flips: test-time augmentation, the mean probability of an image and its mirror image; nothing else uses it"
+)
 ACCURACY = "Accuracy, % [95 % interval]"
+WITH_FLIPS = "With flips, %"
 BOLD = ("Backbone", "Strategy", ACCURACY)  # what is set in bold in a leader's row, where HTML sets the whole row
 LATEX = {
     "\\": r"\textbackslash{}",
@@ -93,6 +97,7 @@ COMPARISON: dict[str, Callable] = {
     "Flags": _flags,
     "Seeds": _seeds,
     ACCURACY: _accuracy,
+    WITH_FLIPS: lambda row: percent(row.tta_accuracy),
     "Macro F1, %": lambda row: percent(row.macro_f1),
     "Worst class, %": lambda row: (
         MISSING if pd.isna(row.worst_class_accuracy) else f"{percent(row.worst_class_accuracy)} ({row.worst_class})"
@@ -165,6 +170,7 @@ def _notes(text: pd.DataFrame) -> list[str]:
     return [
         "bold: highest test accuracy of its data set",
         *(f"{mark}: {note}" for mark, note in NOTES.items() if mark in used),
+        *([FLIPS_NOTE] if WITH_FLIPS in text.columns else []),
     ]
 
 
@@ -227,6 +233,8 @@ def comparison_pages(comparison_csv, markdown_out, latex_out, html_out) -> None:
     """Write comparison.{md,tex,html} from comparison.csv: the leader of each data set in bold, flags explained below."""
     frame = read_table(comparison_csv)
     text, bold = readable(frame, COMPARISON), leaders(frame)
+    if frame["tta_accuracy"].isna().all():
+        text = text.drop(columns=WITH_FLIPS)  # no data set of the study may be mirrored
     notes = _notes(text)
     write_text(markdown_out, _markdown(text, notes, bold))
     write_text(latex_out, _latex(text, notes, bold))

@@ -48,6 +48,7 @@ EXTRA_COLUMNS = [
     "worst_class",
     "accuracy_bootstrap_low",
     "accuracy_bootstrap_high",
+    "tta_accuracy",
     "test_images",
     "precision",
     "threads",
@@ -65,6 +66,7 @@ MEANS = [
     "brier",
     "accuracy_bootstrap_low",
     "accuracy_bootstrap_high",
+    "tta_accuracy",
 ]
 COST_COLUMNS = [
     *CELL,
