@@ -13,7 +13,7 @@ FLOORS = {
     "ground": "errors files kinds codedigest paths grid config configdoc lease job",
     "first": "arrays augment policies sources download prepare groups split normalization preview architectures flipped "
     "cropping backbones weights stages features devices",
-    "second": "strategies recipes checkpoint loop training probe selection predict plan",
+    "second": "strategies recipes checkpoint loop training probe selection predict plan efficiency",
     "third": "metrics statistics evaluation cost tta",
     "roof": "collect compare tables table_formats plots",
 }

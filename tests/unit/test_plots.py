@@ -1,7 +1,9 @@
 import json
+import re
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
+import pandas as pd
 import pytest
 from unit.synthetic import evaluate_study, write_study
 
@@ -12,7 +14,7 @@ from ftbench.plots.confusion import confusion
 from ftbench.plots.learning_curves import learning_curves
 from ftbench.plots.mistakes import mistakes
 from ftbench.plots.montage import montage
-from ftbench.plots.pareto import front, pareto
+from ftbench.plots.pareto import cost_of, front, pareto
 from ftbench.plots.per_class import per_class
 from ftbench.plots.pictures import thumbnail, tile
 from ftbench.plots.style import looks
@@ -154,3 +156,16 @@ def test_bad_input_is_named(study, tmp_path):
             "shapes",
             tmp_path / "m.svg",
         )
+
+
+def test_the_cost_axis_is_time_on_equal_hardware_and_operations_on_mixed(study, tmp_path):
+    comparison = pd.read_csv(study[1]["comparison"])
+    equal = cost_of(comparison)
+    assert np.allclose(equal.values, np.maximum(comparison["train_seconds"] + comparison["tuning_seconds"], 0.1))
+    comparison.loc[0, "device_name"] = "a GPU"
+    mixed = cost_of(comparison)
+    assert np.allclose(mixed.values, np.maximum(comparison["train_flops"] + comparison["tuning_flops"], 1))
+    comparison.to_csv(tmp_path / "comparison.csv", index=False)
+    pareto(tmp_path / "comparison.csv", "shapes", study[0]["strategies"], study[0]["backbones"], tmp_path / "p.svg")
+    text = " ".join(re.findall("<!-- (.*?) -->", (tmp_path / "p.svg").read_text()))  # titles wrap
+    assert "FLOP" in text and "Cost is in operations" in text

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.iocontainers import Wildcards
 
 sys.path.insert(0, str(Path(workflow.current_basedir) / "../scripts"))
 
@@ -42,6 +43,7 @@ FIGURES = [
     "augmentations",
 ]
 RUN = "<results>/runs/{dataset}/{backbone}/{strategy}/seed{seed}"
+EFFICIENCY = "<results>/runs/{dataset}/{backbone}/efficiency.json"
 SELECTED = "<results>/tuning/{dataset}/{backbone}/{strategy}/selected.json"
 WEIGHTS = "<resources>/weights/{source}/{model}.{tag}"
 
@@ -132,6 +134,25 @@ def get_probe_run(wildcards):
     return get_run(wildcards) | {"l2": strategy_of(wildcards)["l2"], "recipe": {}}
 
 
+def get_cost_settings(wildcards):
+    """The machine, and what each strategy runs on the wildcards' data set and backbone."""
+    cells = []
+    for cell in cells_on(wildcards):
+        entry = STUDY["strategies"][cell.strategy]
+        engine = declared(entry["kind"])["engine"]
+        own = Wildcards(fromdict=cell._asdict())
+        starts = declared(entry["kind"])["start"]
+        cells.append(
+            {
+                "strategy": cell.strategy,
+                "engine": engine,
+                "probe": entry["probe"] if starts == "probe" else None,
+                "run": get_run(own) if engine == "loop" else None,
+            }
+        )
+    return {"run": get_machine(wildcards), "cells": cells}
+
+
 def get_download(wildcards):
     """Where a torchvision set comes from, by the first entry of this name; its other keys are no business of a download."""
     entry = next(entry for entry in STUDY["datasets"].values() if entry["name"] == wildcards.name)
@@ -146,6 +167,11 @@ def get_weights_entry(wildcards):
         if (entry["source"], entry["model"], weights_tag(entry["weights"]))
         == (wildcards.source, wildcards.model, wildcards.tag)
     )
+
+
+def cells_on(wildcards):
+    """The cells of the wildcards' data set and backbone."""
+    return [cell for cell in CELLS if (cell.dataset, cell.backbone) == (wildcards.dataset, wildcards.backbone)]
 
 
 # --- inputs ----------------------------------------------------------------------------------------------------------
@@ -211,6 +237,19 @@ def flipped_files(engine):
     return get
 
 
+def cell_files(by_engine):
+    """An input function: one file per cell of the wildcards' data set and backbone, by pattern for each engine."""
+
+    def get(wildcards):
+        kinds = {cell: declared(STUDY["strategies"][cell.strategy]["kind"])["engine"] for cell in cells_on(wildcards)}
+        return [
+            by_engine[engine].format(**cell._asdict(), seed=0 if engine == "features" else STUDY["seeds"][0])
+            for cell, engine in kinds.items()
+        ]
+
+    return get
+
+
 def get_all_runs(dataset=None):
     """Labels of every run of the study, or of one data set, in the order of the tables."""
     return [
@@ -247,6 +286,11 @@ def get_selected(wildcards):
 def get_run_selected(wildcards):
     """The selected.json of every run's cell: a cell's appears once per seed."""
     return [SELECTED.format(**labels) for labels in get_run_labels(wildcards)]
+
+
+def get_run_efficiency(wildcards):
+    """The efficiency.json of every run's data set and backbone."""
+    return [EFFICIENCY.format(**labels) for labels in get_run_labels(wildcards)]
 
 
 def get_axes(wildcards):
@@ -311,6 +355,16 @@ def run_code_of(script):
         )
 
     return get
+
+
+def get_cost_code(wildcards):
+    """The same, with every strategy and policy of the wildcards' data set and backbone."""
+    entries = [STUDY["strategies"][cell.strategy] for cell in cells_on(wildcards)]
+    strategies = {f"ftbench.strategies.{entry['kind']}" for entry in entries}
+    augmentations = {get_augmentation(wildcards.dataset, entry["recipe"]["augmentation"]) for entry in entries}
+    policies = {f"ftbench.policies.{name}" for name in augmentations}
+    source = STUDY["backbones"][wildcards.backbone]["source"]
+    return code_digest("measure_cost.py", f"ftbench.architectures.{source}", *sorted(strategies | policies))
 
 
 def source_code_of(script):

@@ -11,7 +11,7 @@ from great_tables import GT, html, loc, md, style
 from ftbench.collect import read_runs
 from ftbench.cost import study_total
 from ftbench.files import write_text
-from ftbench.tables import read_table
+from ftbench.tables import mixed_hardware, read_table
 
 MISSING = "–"
 NOTES = {
@@ -25,6 +25,11 @@ FLIPS_NOTE = (
     "with flips: test-time augmentation, the mean probability of an image and its mirror image; nothing else uses it"
 )
 ACCURACY = "Accuracy, % [95 % interval]"
+ENERGY = "Energy, Wh"
+MIXED_NOTE = (
+    "the cells ran on different devices or thread counts: their seconds, images/s and memory do not compare as they stand; "
+    "operations do"
+)
 WITH_FLIPS = "With flips, %"
 BOLD = ("Backbone", "Strategy", ACCURACY)  # what is set in bold in a leader's row, where HTML sets the whole row
 LATEX = {
@@ -60,6 +65,16 @@ def count(number: float) -> str:
         if number >= size:
             return f"{number / size:.3g}{unit}"
     return f"{number:.0f}"
+
+
+def operations(number: float) -> str:
+    """'96 MFLOP', '3.2 TFLOP': a number of floating-point operations."""
+    if pd.isna(number):
+        return MISSING
+    for size, unit in ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.3g} {unit}FLOP"
+    return f"{number:.0f} FLOP"
 
 
 def percent(fraction: float, digits: int = 1) -> str:
@@ -139,6 +154,13 @@ COST: dict[str, Callable] = {
     "One model with its tuning": lambda row: duration(row.total_seconds),
     "Images/s": lambda row: _number(row.images_per_second, ",.0f"),
     "Peak memory, MB": lambda row: _number(row.peak_memory_mb, ",.0f"),
+    "Training": lambda row: operations(row.train_flops),
+    "Tuning": lambda row: operations(row.tuning_flops),
+    ENERGY: lambda row: _number(row.energy_wh, ",.3g"),
+    "One image": lambda row: operations(row.forward_flops),
+    "Latency of 1 / 256, ms": lambda row: f"{row.latency_ms_batch1:.3g} / {row.latency_ms_batch256:.3g}",
+    "Network / saved, MB": lambda row: f"{row.model_bytes / 1e6:.3g} / {row.checkpoint_bytes / 1e6:.3g}",
+    "Parameters, trainable / all": lambda row: f"{count(row.trainable_params)} / {count(row.total_params)}",
     "Resumes": lambda row: str(row.resumes),
     "Threads": lambda row: row.threads,
     "Device": lambda row: row.device_name,
@@ -235,7 +257,7 @@ def comparison_pages(comparison_csv, markdown_out, latex_out, html_out) -> None:
     text, bold = readable(frame, COMPARISON), leaders(frame)
     if frame["tta_accuracy"].isna().all():
         text = text.drop(columns=WITH_FLIPS)  # no data set of the study may be mirrored
-    notes = _notes(text)
+    notes = [*_notes(text), *([MIXED_NOTE] if mixed_hardware(frame) else [])]
     write_text(markdown_out, _markdown(text, notes, bold))
     write_text(latex_out, _latex(text, notes, bold))
     subtitle = "Means over seeds on the sealed test set; intervals over seeds and test images."
@@ -259,12 +281,20 @@ def pairwise_page(pairwise_csv, html_out) -> None:
 
 def cost_page(cost_csv, runs_csv, html_out) -> None:
     """Write cost.html from cost.csv, with the study's total from runs.csv, where a shared feature file counts once."""
-    text = readable(read_table(cost_csv), COST)
+    frame = read_table(cost_csv)
+    text = readable(frame, COST)
+    if frame["energy_wh"].isna().all():
+        text = text.drop(columns=ENERGY)  # the config names no watts
     total = study_total(read_runs(runs_csv))
     notes = [
         f"the whole study took {duration(total['total_seconds'])}: training {duration(total['loop_seconds'])}, tuning "
         f"{duration(total['tuning_seconds'])}, features {duration(total['feature_seconds'])}; each feature file counts once there",
         "training per run = own loop + features + borrowed probe; a diverged run counts in the study's total, not in its cell's mean",
+        "operations are those of matrix products and convolutions, a multiply-add as two, counted around one step of the training loop; "
+        "training has all steps, validation passes, features and the probe that the cell uses, tuning all trials",
+        "latency: median from uint8 images on the device to logits, "
+        + "; ".join(sorted({f"{row.latency_device}, {row.latency_threads} threads" for row in frame.itertuples()})),
+        *([MIXED_NOTE] if mixed_hardware(frame) else []),
     ]
     subtitle = "What one model of each cell costs: shared work is charged in full to each cell that uses it."
     write_text(html_out, _page(text, "cost", "Cost of all cells", subtitle, notes))

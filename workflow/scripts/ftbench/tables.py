@@ -53,6 +53,15 @@ EXTRA_COLUMNS = [
     "precision",
     "threads",
     "device_name",
+    "train_flops",
+    "tuning_flops",
+    "forward_flops",
+    "latency_ms_batch1",
+    "latency_ms_batch256",
+    "model_bytes",
+    "checkpoint_bytes",
+    "latency_device",
+    "latency_threads",
 ]
 MEANS = [
     "macro_precision",
@@ -82,6 +91,32 @@ COST_COLUMNS = [
     "resumes",
     "threads",
     "device_name",
+    "step_flops",
+    "train_flops",
+    "tuning_flops",
+    "total_flops",
+    "energy_wh",
+    "forward_flops",
+    "latency_ms_batch1",
+    "latency_ms_batch256",
+    "model_bytes",
+    "checkpoint_bytes",
+    "trainable_params",
+    "total_params",
+    "latency_device",
+    "latency_threads",
+]
+# What efficiency.json knows of a cell: the same in all of its runs.
+OF_CELL = [
+    "train_flops",
+    "tuning_flops",
+    "forward_flops",
+    "latency_ms_batch1",
+    "latency_ms_batch256",
+    "model_bytes",
+    "checkpoint_bytes",
+    "latency_device",
+    "latency_threads",
 ]
 SECONDS = ["loop_seconds", "feature_seconds", "borrowed_seconds", "train_seconds", "tuning_seconds"]
 
@@ -139,7 +174,7 @@ def comparison_table(runs_csv, cells_csv, cells: list[dict], out) -> None:
                 **{name: finished[name].mean() if len(finished) else np.nan for name in MEANS},
                 **{name: timed[name].mean() for name in ("train_seconds", "tuning_seconds", "images_per_second")},
                 **{name: first[name] for name in ("trainable_params", "total_params", "kind", "stochastic", "tuned")},
-                **{name: first[name] for name in ("at_grid_edge", "learning_rate", "l2")},
+                **{name: first[name] for name in ("at_grid_edge", "learning_rate", "l2", *OF_CELL)},
                 "peak_memory_mb": own["peak_memory_mb"].max(),
                 "status": "finished" if not diverged else "diverged" if not len(finished) else "partly diverged",
                 "diverged_seeds": diverged,
@@ -181,11 +216,12 @@ def per_class_table(runs: list[dict], cells: list[dict], out) -> None:
     _write(pd.DataFrame(rows, columns=[*CELL, "class", "precision", "recall", "f1", "support"]), out)
 
 
-def cost_table(runs_csv, cells: list[dict], out) -> None:
-    """Write cost.csv: `COST_COLUMNS`, in seconds, MB and images per second.
+def cost_table(runs_csv, cells: list[dict], out, watts: float | None = None) -> None:
+    """Write cost.csv: `COST_COLUMNS`, in seconds, MB, images per second, operations, bytes and watt-hours.
 
     Means per finished run, charged as `ftbench.cost.charge` has it; total_seconds is one run with its tuning: what a reader pays
-    who wants this one model. images_per_second is a mean, peak_memory_mb a maximum, resumes a sum over runs.
+    who wants this one model, and so is total_flops. images_per_second is a mean, peak_memory_mb a maximum, resumes a sum over runs.
+    energy_wh is `watts` times total_seconds, empty without `watts`. Latencies were measured on latency_device (`ftbench.efficiency`).
     """
     rows = []
     for key, own in _by_cell(read_runs(runs_csv), cells):
@@ -200,15 +236,26 @@ def cost_table(runs_csv, cells: list[dict], out) -> None:
                 "peak_memory_mb": own["peak_memory_mb"].max(),
                 "resumes": own["resumes"].sum(),
                 **{name: _joined(own[name]) for name in ("threads", "device_name")},
+                **{name: own.iloc[0][name] for name in ("step_flops", "trainable_params", "total_params", *OF_CELL)},
             }
         )
-    _write(pd.DataFrame(rows, columns=COST_COLUMNS), out)
+    frame = pd.DataFrame(rows, columns=COST_COLUMNS)
+    frame["total_flops"] = frame["train_flops"] + frame["tuning_flops"]
+    if watts is not None:
+        frame["energy_wh"] = frame["total_seconds"] * watts / 3600
+    _write(frame, out)
+
+
+def mixed_hardware(frame: pd.DataFrame) -> bool:
+    """Whether the rows ran on more than one device or thread count, so that their seconds do not compare."""
+    joined = "; " in " ".join(frame["device_name"].astype(str)) or "; " in " ".join(frame["threads"].astype(str))
+    return joined or frame["device_name"].nunique() > 1 or frame["threads"].nunique() > 1
 
 
 def read_table(path) -> pd.DataFrame:
     """A CSV table of this module or of `ftbench.compare`, names as text, flags as nullable booleans."""
     text = (*CELL, "backbone_a", "strategy_a", "backbone_b", "strategy_b", "family", "class", "status", "kind",
-            "worst_class", "threads", "device_name")  # fmt: skip
+            "worst_class", "threads", "device_name", "latency_device")  # fmt: skip
     flags = ("recommended", "stochastic", "tuned", "at_grid_edge")
     types = {**dict.fromkeys(text, "str"), **dict.fromkeys(flags, "boolean")}
     return pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""])
