@@ -22,11 +22,8 @@ from ftbench.files import read_json, write_json
 STATISTICS = {"mean": [0.5] * 3, "std": [0.25] * 3}  # of the input; no count and no time depends on them
 LATENCY_BATCHES = (1, 256)
 WARM_UP = 1  # a pass before the clock runs: it allocates and chooses kernels
-FEWEST, MOST, SECONDS = (
-    3,
-    50,
-    1.0,
-)  # timed passes: at least and at most so many, and no more than a second beyond the fewest
+FEWEST, MOST = 3, 50  # timed passes
+SECONDS = 0.5  # of timed passes, then no more than the fewest
 PASS_OF_A_FIT = 4  # operations per image, feature and class: two for the logits, two for the gradient
 
 
