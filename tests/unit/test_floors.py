@@ -13,9 +13,9 @@ FLOORS = {
     "ground": "errors files kinds codedigest paths grid config configdoc lease job",
     "first": "arrays augment policies sources download prepare groups split normalization preview architectures flipped "
     "cropping backbones weights stages features devices",
-    "second": "strategies recipes checkpoint loop training probe selection predict plan efficiency",
+    "second": "strategies recipes checkpoint loop training probe selection predict plan efficiency transferability",
     "third": "metrics statistics evaluation cost tta",
-    "roof": "collect compare tables table_formats plots",
+    "roof": "collect compare tables table_formats plots ranking",
 }
 ORDER = list(FLOORS)
 FLOOR_OF = {name: floor for floor, names in FLOORS.items() for name in names.split()}

@@ -82,3 +82,20 @@ use rule extract_test_features as extract_test_features_flipped with:
         "<benchmarks>/extract_test_features_flipped/{dataset}/{backbone}.tsv"
     wildcard_constraints:
         dataset=any_of(FLIPPED),
+
+
+rule score_transferability:
+    """Score the frozen features of the training rows: which backbones promise most, before any fine-tuning."""
+    input:
+        features="<results>/features/{dataset}/{backbone}/train.npy",
+        labels="<results>/data/{dataset}/labels.npy",
+        split="<results>/data/{dataset}/split.npz",
+        classes="<results>/data/{dataset}/classes.json",
+    output:
+        TRANSFERABILITY,
+    log:
+        "<logs>/score_transferability/{dataset}/{backbone}.log",
+    params:
+        code=code_of("score_transferability.py"),
+    script:
+        "../scripts/score_transferability.py"

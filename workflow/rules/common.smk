@@ -44,6 +44,7 @@ FIGURES = [
 ]
 RUN = "<results>/runs/{dataset}/{backbone}/{strategy}/seed{seed}"
 EFFICIENCY = "<results>/runs/{dataset}/{backbone}/efficiency.json"
+TRANSFERABILITY = "<results>/features/{dataset}/{backbone}/transferability.json"
 SELECTED = "<results>/tuning/{dataset}/{backbone}/{strategy}/selected.json"
 WEIGHTS = "<resources>/weights/{source}/{model}.{tag}"
 
@@ -55,7 +56,7 @@ def any_of(values):
     return "|".join(re.escape(str(value)) for value in values) or "(?!)"
 
 
-# --- configuration entries of one job --------------------------------------------------------------------------------
+# --- the grid, by parts ----------------------------------------------------------------------------------------------
 
 
 def strategy_of(wildcards):
@@ -67,6 +68,20 @@ def start_of(wildcards):
     start = declared(strategy_of(wildcards)["kind"])["start"]
     has_weights = STUDY["backbones"][wildcards.backbone]["weights"] != "none"
     return {"any": "pretrained" if has_weights else "random"}.get(start, start)
+
+
+def fine_tunes(cell):
+    """Whether a cell trains a network from pretrained weights: a probe on frozen features does not."""
+    return cell.strategy in LOOP and start_of(cell) != "random"
+
+
+# Where a pretrained backbone is used at all, each data set and backbone once.
+PRETRAINED = [
+    {"dataset": dataset, "backbone": backbone}
+    for dataset, backbone in dict.fromkeys(cell[:2] for cell in CELLS if start_of(cell) != "random")
+]
+
+# --- configuration entries of one job --------------------------------------------------------------------------------
 
 
 def get_dataset(wildcards):
@@ -312,6 +327,7 @@ def get_all_tables():
         "<results>/tables/per_class.csv",
         "<results>/tables/pairwise.html",
         "<results>/tables/cost.html",
+        *(["<results>/tables/transferability.html"] if PRETRAINED else []),
         "<results>/study.json",
     ]
 

@@ -326,3 +326,27 @@ rule plot_augmentations:
         code=code_of("plot_augmentations.py"),
     script:
         "../scripts/plot_augmentations.py"
+
+
+rule report_transferability:
+    """Scores of the frozen backbones beside what fine-tuning reached, and their rank correlation."""
+    input:
+        scores=[TRANSFERABILITY.format(**place) for place in PRETRAINED],
+        comparison="<results>/tables/comparison.csv",
+    output:
+        csv="<results>/tables/transferability.csv",
+        correlations="<results>/tables/transferability_correlations.csv",
+        html=report(
+            "<results>/tables/transferability.html",
+            caption="../report/transferability.rst",
+            category="1 Comparison",
+            labels={"shows": "table: transferability scores", "data set": "all"},
+        ),
+    log:
+        "<logs>/report_transferability.log",
+    params:
+        places=PRETRAINED,
+        cells=[cell._asdict() for cell in CELLS if fine_tunes(cell)],
+        code=code_of("report_transferability.py"),
+    script:
+        "../scripts/report_transferability.py"
