@@ -33,10 +33,14 @@ PAGE = {
     "Backbone": Column(lambda row: row.backbone),
     "LogME": Column(lambda row: number(row.logme, ".3f"), "logme"),
     "H-score": Column(lambda row: number(row.h_score, ".3f"), "h_score"),
-    "Linear probe, validation %": Column(lambda row: percent(row.probe_validation_accuracy), "probe_validation_accuracy"),
+    "Linear probe, validation %": Column(
+        lambda row: percent(row.probe_validation_accuracy), "probe_validation_accuracy"
+    ),
     "Scored in": Column(lambda row: duration(row.scoring_seconds), "scoring_seconds"),
     "Fine-tuned by": Column(lambda row: number(row.fine_tuned_strategy, "")),
-    "Fine-tuned, validation %": Column(lambda row: percent(row.fine_tuned_validation_accuracy), "fine_tuned_validation_accuracy"),
+    "Fine-tuned, validation %": Column(
+        lambda row: percent(row.fine_tuned_validation_accuracy), "fine_tuned_validation_accuracy"
+    ),
     "Fine-tuned, test %": Column(lambda row: percent(row.fine_tuned_accuracy), "fine_tuned_accuracy"),
 }
 
