@@ -14,8 +14,8 @@ FLOORS = {
     "first": "arrays augment policies sources download prepare groups split normalization preview architectures "
     "cropping backbones weights stages features devices",
     "second": "strategies recipes checkpoint loop training probe selection predict plan",
-    "third": "metrics statistics evaluation cost",
-    "roof": "collect compare tables table_formats plots",
+    "third": "calibration selective metrics statistics evaluation cost",
+    "roof": "collect compare tables class_tables recommend ranks table_formats html_table table_pages provenance plots",
 }
 ORDER = list(FLOORS)
 FLOOR_OF = {name: floor for floor, names in FLOORS.items() for name in names.split()}

@@ -15,6 +15,8 @@ from ftbench.plots.montage import montage
 from ftbench.plots.pareto import front, pareto
 from ftbench.plots.per_class import per_class
 from ftbench.plots.pictures import thumbnail, tile
+from ftbench.plots.reliability import pooled, reliability
+from ftbench.plots.risk_coverage import risk_coverage
 from ftbench.plots.style import looks
 from ftbench.plots.tuning import tuning
 
@@ -28,6 +30,8 @@ FIGURES = (
     "montage",
     "augmentations",
     "mistakes",
+    "reliability",
+    "risk_coverage",
 )
 
 
@@ -46,6 +50,8 @@ def draw(study, tables, folder):
     )
     augmentations(data / "augmentations.npz", dataset, out["augmentations"])
     mistakes(study["runs"], tables["cells"], data / "test_images.npy", data / "classes.json", dataset, out["mistakes"])
+    reliability(study["runs"], dataset, *order, out["reliability"])
+    risk_coverage(study["runs"], dataset, *order, out["risk_coverage"])
     return {name: path.read_text() for name, path in out.items()}
 
 
@@ -76,6 +82,8 @@ def test_titles_state_the_finding(figures):
     assert "hardest class" in figures["per_class"]
     assert "mistakes on shapes" in figures["mistakes"]
     assert "are balanced: 25 images each" in figures["montage"]
+    assert "7 of 7 cells on shapes are too sure" in figures["reliability"]
+    assert "lp_ft on res_18 has the lowest area" in figures["risk_coverage"]
     assert "<!-- diverged -->" in figures["accuracy"]
 
 
@@ -101,7 +109,7 @@ def test_a_study_of_two_cells(tmp_path):
 def test_a_study_where_everything_diverged_says_so(tmp_path):
     study = write_study(tmp_path, backbones=("one",), strategies=("finetune",), images=40)
     texts = draw(study, evaluate_study(study, tmp_path / "tables"), tmp_path / "plots")
-    for name in ("accuracy", "pareto", "confusion", "per_class", "mistakes"):
+    for name in ("accuracy", "pareto", "confusion", "per_class", "mistakes", "reliability", "risk_coverage"):
         assert "No run on shapes finished" in texts[name]
     assert "diverged" in texts["learning_curves"]
 
@@ -124,6 +132,16 @@ def test_one_look_per_strategy_by_its_position():
     look = looks(names)
     assert look["s3"] == looks(names[:4])["s3"]
     assert len(set(look.values())) == 12
+
+
+def test_reliability_pools_runs_by_images_and_drops_thin_bins():
+    bins = [
+        {"images": [30, 9], "confidence": [0.6, 0.9], "accuracy": [0.5, 1.0]},
+        {"images": [10, 0], "confidence": [0.8, None], "accuracy": [0.9, None]},
+    ]
+    confidence, accuracy = pooled(bins)
+    assert confidence == pytest.approx([0.65])
+    assert accuracy == pytest.approx([0.6])
 
 
 def test_front():

@@ -39,6 +39,8 @@ FIGURES = [
     "mistakes",
     "montage",
     "augmentations",
+    "reliability",
+    "risk_coverage",
 ]
 RUN = "<results>/runs/{dataset}/{backbone}/{strategy}/seed{seed}"
 SELECTED = "<results>/tuning/{dataset}/{backbone}/{strategy}/selected.json"
@@ -250,20 +252,21 @@ def get_policies(wildcards):
 
 
 def get_all_tables():
-    named = [
-        f"<results>/tables/{name}" for name in ("comparison.csv", "comparison.html", "comparison.md", "comparison.tex")
+    formats = {
+        "csv html md tex": ("comparison", "cost", "recommendation", "win_tie_loss"),
+        "html md tex": ("calibration", "pairwise"),
+        "csv html": ("per_class", "confused"),
+        "html": ("protocol", "provenance"),
+    }
+    tables = [
+        f"{name}.{suffix}" for suffixes, names in formats.items() for name in names for suffix in suffixes.split()
     ]
-    return [
-        *named,
-        "<results>/tables/per_class.csv",
-        "<results>/tables/pairwise.html",
-        "<results>/tables/cost.html",
-        "<results>/study.json",
-    ]
+    return [*(f"<results>/tables/{table}" for table in tables), "<results>/study.json"]
 
 
 def get_all_plots():
-    return expand("<results>/plots/{dataset}.{figure}.svg", dataset=DATASETS, figure=FIGURES)
+    own = expand("<results>/plots/{dataset}.{figure}.svg", dataset=DATASETS, figure=FIGURES)
+    return [*own, "<results>/plots/critical_difference.svg"]
 
 
 # --- threads, resources, code ----------------------------------------------------------------------------------------

@@ -4,5 +4,6 @@ if __name__ == "__main__":
     with job(snakemake):
         from ftbench.evaluation import evaluate
 
-        for logits, run, metrics in zip(snakemake.input.logits, snakemake.input.runs, snakemake.output):
-            evaluate(logits, run, snakemake.input.classes, metrics)
+        given = snakemake.input
+        for *files, metrics in zip(given.logits, given.val_logits, given.runs, snakemake.output):
+            evaluate(*files, given.classes, metrics)

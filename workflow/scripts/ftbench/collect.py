@@ -37,9 +37,15 @@ FROM_METRICS = (
     "macro_f1",
     "nll",
     "ece",
+    "adaptive_ece",
     "brier",
+    "aurc",
+    "temperature",
+    "nll_scaled",
+    "ece_scaled",
     "worst_class",
     "worst_class_accuracy",
+    "class_gap",
     "images",
 )
 FROM_COST = ("images_per_second", "peak_memory_mb", "threads", "resumes")

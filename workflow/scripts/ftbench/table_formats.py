@@ -1,17 +1,12 @@
-"""Tables for readers: Markdown, LaTeX and self-contained HTML pages made from the CSV tables.
+"""What readers see of the CSV tables: headings, percent, units and few digits. The CSV keeps the exact numbers.
 
-Percent, units and few digits here; the CSV keeps the exact numbers. All three formats show the same cells and the same notes.
+A `Column` shows a row of the CSV as text, and names the number by which an interactive table sorts it.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import pandas as pd
-from great_tables import GT, html, loc, md, style
-
-from ftbench.collect import read_runs
-from ftbench.cost import study_total
-from ftbench.files import write_text
-from ftbench.tables import read_table
 
 MISSING = "–"
 NOTES = {
@@ -22,19 +17,11 @@ NOTES = {
     "1": "one run only (a deterministic strategy, or a single seed): its interval covers the test images alone",
 }
 ACCURACY = "Accuracy, % [95 % interval]"
-BOLD = ("Backbone", "Strategy", ACCURACY)  # what is set in bold in a leader's row, where HTML sets the whole row
-LATEX = {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    **{c: "\\" + c for c in "&%$#_{}"},
-}
-LATEX |= {"±": r"$\pm$", "–": "--", "−": "$-$", "×": r"$\times$", "<": "$<$", ">": "$>$"}
 
 
-def escape_latex(text: str) -> str:
-    """Text as LaTeX shows it literally: underscores, percent signs and the like are escaped."""
-    return "".join(LATEX.get(character, character) for character in text)
+class Column(NamedTuple):
+    show: Callable  # a row of the CSV table as text
+    by: str = ""  # the row's number that the column is sorted by; text without one
 
 
 def duration(seconds: float) -> str:
@@ -87,176 +74,178 @@ def _flags(row) -> str:
     return " ".join(mark for mark, holds in marks.items() if holds)
 
 
-COMPARISON: dict[str, Callable] = {
-    "Backbone": lambda row: row.backbone,
-    "Strategy": lambda row: row.strategy,
-    "Flags": _flags,
-    "Seeds": _seeds,
-    ACCURACY: _accuracy,
-    "Macro F1, %": lambda row: percent(row.macro_f1),
-    "Worst class, %": lambda row: (
-        MISSING if pd.isna(row.worst_class_accuracy) else f"{percent(row.worst_class_accuracy)} ({row.worst_class})"
-    ),
-    "NLL, nats": lambda row: _number(row.nll, ".3f"),
-    "ECE, %": lambda row: percent(row.ece),
-    "Training, per run": lambda row: duration(row.train_seconds),
-    "Tuning, all trials": lambda row: duration(row.tuning_seconds),
-    "Trainable": lambda row: count(row.trainable_params),
-    "Peak memory, MB": lambda row: _number(row.peak_memory_mb, ",.0f"),
-    "Images/s": lambda row: _number(row.images_per_second, ",.0f"),
-}
-
-PAIRWISE: dict[str, Callable] = {
-    "Compared": lambda row: {"strategies": "strategies", "recommended": "with recommended"}[row.family],
-    "A": lambda row: f"{row.strategy_a} on {row.backbone_a}",
-    "B": lambda row: f"{row.strategy_b} on {row.backbone_b}",
-    "Seeds": lambda row: f"{row.seeds_a} / {row.seeds_b}",
-    "A − B, points [95 % interval]": lambda row: (
-        f"{100 * row.difference:+.2f} [{100 * row.ci_low:+.2f}, {100 * row.ci_high:+.2f}]"
-    ),
-    "Effect size h [95 % interval]": lambda row: (
-        f"{row.effect_size:+.2f} [{row.effect_low:+.2f}, {row.effect_high:+.2f}]"
-    ),
-    "p": lambda row: p_value(row.p),
-    "p, Holm": lambda row: p_value(row.p_holm),
-    "McNemar p per seed": lambda row: f"{p_value(row.mcnemar_p_lowest)} – {p_value(row.mcnemar_p_highest)}",
-}
-
-COST: dict[str, Callable] = {
-    "Backbone": lambda row: row.backbone,
-    "Strategy": lambda row: row.strategy,
-    "Runs": lambda row: str(row.runs),
-    "Own loop": lambda row: duration(row.loop_seconds),
-    "Features": lambda row: duration(row.feature_seconds),
-    "Borrowed probe": lambda row: duration(row.borrowed_seconds),
-    "Training, per run": lambda row: duration(row.train_seconds),
-    "Tuning, all trials": lambda row: duration(row.tuning_seconds),
-    "One model with its tuning": lambda row: duration(row.total_seconds),
-    "Images/s": lambda row: _number(row.images_per_second, ",.0f"),
-    "Peak memory, MB": lambda row: _number(row.peak_memory_mb, ",.0f"),
-    "Resumes": lambda row: str(row.resumes),
-    "Threads": lambda row: row.threads,
-    "Device": lambda row: row.device_name,
-}
-
-
 def p_value(p: float) -> str:
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def readable(frame: pd.DataFrame, columns: dict[str, Callable]) -> pd.DataFrame:
-    """The frame as text cells: `columns` maps a heading to a function of a row; "Dataset" comes first."""
-    rows = [
-        {"Dataset": row.dataset, **{heading: show(row) for heading, show in columns.items()}}
-        for row in frame.itertuples(index=False)
-    ]
-    return pd.DataFrame(rows, columns=["Dataset", *columns])
+def points(gap: float, low: float, high: float) -> str:
+    """'+1.20 [-0.30, +2.70]': a difference of fractions with its interval, in percentage points."""
+    return f"{100 * gap:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}]"
 
 
-def leaders(frame: pd.DataFrame) -> list[int]:
-    """Row numbers of the highest test accuracy of each data set."""
-    return [
-        int(own["accuracy_mean"].idxmax()) for _, own in frame.groupby("dataset") if own["accuracy_mean"].notna().any()
-    ]
+def interval(mean: float, low: float, high: float) -> str:
+    return MISSING if pd.isna(mean) else f"{percent(mean)} [{percent(low)}, {percent(high)}]"
 
 
-def _notes(text: pd.DataFrame) -> list[str]:
-    used = {mark for flags in text["Flags"] for mark in flags.split()}
-    return [
-        "bold: highest test accuracy of its data set",
-        *(f"{mark}: {note}" for mark, note in NOTES.items() if mark in used),
-    ]
+def cell_name(row, who: str) -> str:
+    strategy = getattr(row, f"{who}_strategy")
+    return MISSING if pd.isna(strategy) else f"{strategy} on {getattr(row, f'{who}_backbone')}"
 
 
-def _page(text: pd.DataFrame, identity: str, title: str, subtitle: str, notes: list[str], bold: list[int] = ()) -> str:
-    """A whole HTML page with nothing loaded from elsewhere; the data set is a row group."""
-    words = [name for name in ("Backbone", "Strategy", "A", "B", "Compared", "Flags", "Device") if name in text.columns]
-    numbers = [name for name in text.columns if name not in (*words, "Dataset")]
-    table = (
-        # A fixed id: great_tables draws a random one, and equal studies would give different bytes.
-        GT(text, groupname_col="Dataset", id=identity)
-        .tab_header(title=md(f"**{title}**"), subtitle=subtitle)
-        .cols_align("left", columns=words)
-        .cols_align("right", columns=numbers)
-        .tab_style(style.text(weight="bold"), loc.body(rows=list(bold)))
-        .tab_style(style.text(weight="bold"), loc.row_groups())
-        .tab_style(style.css("font-variant-numeric: tabular-nums; white-space: nowrap;"), loc.body())
-        .tab_options(
-            table_font_size="13px",
-            data_row_padding="3px",
-            heading_align="left",
-            source_notes_font_size="12px",
-            row_striping_include_table_body=True,
-        )
-        .opt_row_striping()
-    )
-    if "Flags" in text.columns:
-        table = table.cols_align("center", columns="Flags")
-    if notes:
-        table = table.tab_source_note(html("<br>".join(note.replace("<", "&lt;") for note in notes)))
-    return table.as_raw_html(make_page=True)
+def _percent(name: str) -> Column:
+    return Column(lambda row: percent(getattr(row, name)), name)
 
 
-def _markdown(text: pd.DataFrame, notes: list[str], bold: list[int]) -> str:
-    shown = text.astype(str).replace({r"\|": r"\\|"}, regex=True)
-    lines = ["| " + " | ".join(shown.columns) + " |", "|" + "---|" * len(shown.columns)]
-    for number, cells in enumerate(shown.to_dict("records")):
-        marked = [f"**{cell}**" if number in bold and name in BOLD else cell for name, cell in cells.items()]
-        lines.append("| " + " | ".join(marked) + " |")
-    return "\n".join([*lines, "", *(f"- {note}" for note in notes)]) + "\n"
+def _duration(name: str) -> Column:
+    return Column(lambda row: duration(getattr(row, name)), name)
 
 
-def _latex(text: pd.DataFrame, notes: list[str], bold: list[int]) -> str:
-    """A booktabs tabular (`\\usepackage{booktabs}`), a rule between data sets, the notes as comments above it."""
-    lines = [f"% {note}" for note in notes]
-    lines += [rf"\begin{{tabular}}{{{'l' * 4}{'r' * (len(text.columns) - 4)}}}", r"\toprule"]
-    lines += [" & ".join(escape_latex(heading) for heading in text.columns) + r" \\", r"\midrule"]
-    previous = None
-    for number, cells in enumerate(text.to_dict("records")):
-        if previous not in (None, cells["Dataset"]):
-            lines.append(r"\midrule")
-        previous = cells["Dataset"]
-        escaped = {name: escape_latex(cell) for name, cell in cells.items()}
-        if number in bold:
-            escaped |= {name: rf"\textbf{{{escaped[name]}}}" for name in BOLD}
-        lines.append(" & ".join(escaped.values()) + r" \\")
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+def _decimal(name: str, spec: str) -> Column:
+    return Column(lambda row: _number(getattr(row, name), spec), name)
 
 
-def comparison_pages(comparison_csv, markdown_out, latex_out, html_out) -> None:
-    """Write comparison.{md,tex,html} from comparison.csv: the leader of each data set in bold, flags explained below."""
-    frame = read_table(comparison_csv)
-    text, bold = readable(frame, COMPARISON), leaders(frame)
-    notes = _notes(text)
-    write_text(markdown_out, _markdown(text, notes, bold))
-    write_text(latex_out, _latex(text, notes, bold))
-    subtitle = "Means over seeds on the sealed test set; intervals over seeds and test images."
-    write_text(html_out, _page(text, "comparison", "Comparison of all cells", subtitle, notes, bold))
+def _text(name: str) -> Column:
+    return Column(lambda row: getattr(row, name))
 
 
-def pairwise_page(pairwise_csv, html_out) -> None:
-    """Write pairwise.html from pairwise.csv: significant rows (Holm p below 0.05) in bold."""
-    frame = read_table(pairwise_csv)
-    text = readable(frame, PAIRWISE)
-    bold = [int(number) for number in frame.index[frame["p_holm"] < 0.05]]
-    notes = [
-        "bold: p below 0.05 after Holm's correction within its family (strategies of one backbone, or cells against the "
-        "recommended one)",
-        "h: Cohen's effect size of two proportions; 0.2 is small, 0.5 medium, 0.8 large",
-        "McNemar: lowest and highest of the per-seed tests, descriptive only: it takes no account of seed variance",
-    ]
-    subtitle = "Crossed random effects of seeds and test images, Satterthwaite t."
-    write_text(html_out, _page(text, "pairwise", "Differences of accuracy", subtitle, notes, bold))
+def _whole(name: str) -> Column:
+    return Column(lambda row: _number(getattr(row, name), ",.0f"), name)
 
 
-def cost_page(cost_csv, runs_csv, html_out) -> None:
-    """Write cost.html from cost.csv, with the study's total from runs.csv, where a shared feature file counts once."""
-    text = readable(read_table(cost_csv), COST)
-    total = study_total(read_runs(runs_csv))
-    notes = [
-        f"the whole study took {duration(total['total_seconds'])}: training {duration(total['loop_seconds'])}, tuning "
-        f"{duration(total['tuning_seconds'])}, features {duration(total['feature_seconds'])}; each feature file counts once there",
-        "training per run = own loop + features + borrowed probe; a diverged run counts in the study's total, not in its cell's mean",
-    ]
-    subtitle = "What one model of each cell costs: shared work is charged in full to each cell that uses it."
-    write_text(html_out, _page(text, "cost", "Cost of all cells", subtitle, notes))
+CELL = {"Dataset": _text("dataset"), "Backbone": _text("backbone"), "Strategy": _text("strategy")}
+COMPARISON = {
+    **CELL,
+    "Flags": Column(_flags),
+    "Seeds": Column(_seeds, "seeds"),
+    ACCURACY: Column(_accuracy, "accuracy_mean"),
+    "Macro F1, %": _percent("macro_f1"),
+    "Worst class, %": Column(
+        lambda row: (
+            MISSING if pd.isna(row.worst_class_accuracy) else f"{percent(row.worst_class_accuracy)} ({row.worst_class})"
+        ),
+        "worst_class_accuracy",
+    ),
+    "NLL, nats": _decimal("nll", ".3f"),
+    "ECE, %": _percent("ece"),
+    "Training, per run": _duration("train_seconds"),
+    "Tuning, all trials": _duration("tuning_seconds"),
+    "Trainable": Column(lambda row: count(row.trainable_params), "trainable_params"),
+    "Peak memory, MB": _whole("peak_memory_mb"),
+    "Images/s": _whole("images_per_second"),
+}
+CALIBRATION = {
+    **CELL,
+    "Accuracy, %": _percent("accuracy_mean"),
+    "NLL, nats": _decimal("nll", ".3f"),
+    "Brier": _decimal("brier", ".3f"),
+    "ECE, %": _percent("ece"),
+    "Adaptive ECE, %": _percent("adaptive_ece"),
+    "Temperature": _decimal("temperature", ".2f"),
+    "NLL at it, nats": _decimal("nll_scaled", ".3f"),
+    "ECE at it, %": _percent("ece_scaled"),
+    "AURC, %": Column(lambda row: percent(row.aurc, 2), "aurc"),
+}
+PAIRWISE = {
+    "Dataset": _text("dataset"),
+    "Compared": Column(lambda row: {"strategies": "strategies", "recommended": "with recommended"}[row.family]),
+    "A": Column(lambda row: f"{row.strategy_a} on {row.backbone_a}"),
+    "B": Column(lambda row: f"{row.strategy_b} on {row.backbone_b}"),
+    "Seeds": Column(lambda row: f"{row.seeds_a} / {row.seeds_b}"),
+    "A − B, points [95 % interval]": Column(lambda row: points(row.difference, row.ci_low, row.ci_high), "difference"),
+    "Effect size h [95 % interval]": Column(
+        lambda row: f"{row.effect_size:+.2f} [{row.effect_low:+.2f}, {row.effect_high:+.2f}]", "effect_size"
+    ),
+    "p": Column(lambda row: p_value(row.p), "p"),
+    "p, Holm": Column(lambda row: p_value(row.p_holm), "p_holm"),
+    "Detectable, points": Column(lambda row: percent(row.detectable, 2), "detectable"),
+    "McNemar p per seed": Column(
+        lambda row: f"{p_value(row.mcnemar_p_lowest)} – {p_value(row.mcnemar_p_highest)}", "mcnemar_p_median"
+    ),
+}
+COST = {
+    **CELL,
+    "Runs": _whole("runs"),
+    "Own loop": _duration("loop_seconds"),
+    "Features": _duration("feature_seconds"),
+    "Borrowed probe": _duration("borrowed_seconds"),
+    "Training, per run": _duration("train_seconds"),
+    "Tuning, all trials": _duration("tuning_seconds"),
+    "One model with its tuning": _duration("total_seconds"),
+    "Images/s": _whole("images_per_second"),
+    "Peak memory, MB": _whole("peak_memory_mb"),
+    "Resumes": _whole("resumes"),
+    "Threads": _text("threads"),
+    "Device": _text("device_name"),
+}
+PER_CLASS = {
+    **CELL,
+    "Class": _text("class_name"),
+    "Recall, % [95 % interval]": Column(
+        lambda row: (
+            percent(row.recall)
+            if pd.isna(row.recall_ci_low)
+            else interval(row.recall, row.recall_ci_low, row.recall_ci_high)
+        ),
+        "recall",
+    ),
+    "Precision, %": _percent("precision"),
+    "F1, %": _percent("f1"),
+    "Test images": _whole("support"),
+}
+CONFUSED = {
+    **CELL,
+    "Class": _text("class_name"),
+    "Taken for": _text("predicted"),
+    "Share of the class, %": _percent("share"),
+    "Images per run": _decimal("images", ".1f"),
+}
+RECOMMENDATION = {
+    "Dataset": _text("dataset"),
+    "Budget": Column(lambda row: row.budget + _limits(row)),
+    "Cells in it": _whole("cells"),
+    "Best by validation": Column(lambda row: cell_name(row, "best") if pd.isna(row.problem) else row.problem),
+    "its test accuracy, %": Column(
+        lambda row: interval(row.best_accuracy, row.best_ci_low, row.best_ci_high), "best_accuracy"
+    ),
+    "Not told from it": _whole("indistinguishable_cells"),
+    "Cheapest of these": Column(lambda row: cell_name(row, "cheapest")),
+    "its difference, points": Column(
+        lambda row: (
+            MISSING
+            if pd.isna(row.cheapest_difference)
+            else "0, the best itself"
+            if cell_name(row, "cheapest") == cell_name(row, "best")
+            else points(row.cheapest_difference, row.cheapest_difference_low, row.cheapest_difference_high)
+        ),
+        "cheapest_difference",
+    ),
+    "its training": Column(lambda row: duration(60 * row.cheapest_minutes), "cheapest_minutes"),
+    "its parameters": Column(
+        lambda row: MISSING if pd.isna(row.cheapest_parameters) else count(row.cheapest_parameters),
+        "cheapest_parameters",
+    ),
+    "its latency, ms": _decimal("cheapest_latency_ms", ".1f"),
+    "Best on test": Column(lambda row: cell_name(row, "on_test")),
+    "gained by choosing on test, points": Column(
+        lambda row: MISSING if pd.isna(row.on_test_gain) else f"{100 * row.on_test_gain:+.2f}", "on_test_gain"
+    ),
+}
+
+
+def _limits(row) -> str:
+    """' (≤ 5 min, ≤ 3.4 M parameters)': a budget's limits in words."""
+    shown = {
+        "limit_minutes": lambda value: f"≤ {duration(60 * value)}",
+        "limit_parameters": lambda value: f"≤ {count(value)} parameters",
+        "limit_latency_ms": lambda value: f"≤ {value:g} ms",
+    }
+    words = [say(getattr(row, name)) for name, say in shown.items() if pd.notna(getattr(row, name))]
+    return f" ({', '.join(words)})" if words else ""
+
+
+def readable(frame: pd.DataFrame, columns: dict[str, Column]) -> tuple[pd.DataFrame, dict[str, list]]:
+    """The frame as text cells, and for each heading that sorts by a number the numbers; `columns` maps headings to columns."""
+    frame = frame.rename(columns={"class": "class_name"})  # `class` cannot be an attribute
+    rows = list(frame.itertuples(index=False))
+    text = pd.DataFrame([[column.show(row) for column in columns.values()] for row in rows], columns=list(columns))
+    return text, {heading: frame[column.by].tolist() for heading, column in columns.items() if column.by}
