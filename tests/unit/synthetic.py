@@ -12,6 +12,15 @@ import numpy as np
 KINDS = {"linear_probe": "linear_probe", "tutorial": "tutorial"}
 GRID = [0.0001, 0.0003, 0.001, 0.003]
 SIZE = 16
+EFFICIENCY = {
+    "device_name": "CPU",
+    "threads": 1,
+    "forward_flops": 10**7,
+    "latency_ms_batch1": 4.5,
+    "latency_ms_batch256": 310.0,
+    "model_bytes": 13_600_000,
+    "cells": {},
+}
 
 
 def _json(path: Path, value) -> None:
@@ -137,6 +146,11 @@ def _cell(
         },
     )
     study["selected"].append({"labels": cell, "selected": str(selected)})
+    efficiency = root / "runs" / dataset / backbone / "efficiency.json"
+    measured = json.loads(efficiency.read_text()) if efficiency.exists() else dict(EFFICIENCY)
+    own = {"step_flops": 3 * 10**9, "train_flops": int(quality * 10**12), "tuning_flops": int(tuning_seconds * 10**10)}
+    measured["cells"] = measured["cells"] | {strategy: own | {"checkpoint_bytes": 20_520 if probe else 13_600_000}}
+    _json(efficiency, measured)
     for seed in seeds[:1] if probe else seeds:
         diverged = all_diverged or (one_diverged and seed == seeds[1])
         folder = root / "runs" / dataset / backbone / strategy / f"seed{seed}"
@@ -218,6 +232,7 @@ def _cell(
             {
                 "labels": {**cell, "seed": seed},
                 "selected": str(selected),
+                "efficiency": str(efficiency),
                 **{key: str(folder / name) for key, name in paths.items()},
             }
         )

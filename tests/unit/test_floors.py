@@ -11,11 +11,11 @@ import pytest
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 FLOORS = {
     "ground": "errors files kinds codedigest paths grid config configdoc lease job",
-    "first": "arrays augment policies sources download prepare groups split normalization preview architectures "
+    "first": "arrays augment policies sources download prepare groups split normalization preview architectures flipped "
     "cropping backbones weights stages features devices",
-    "second": "strategies recipes checkpoint loop training probe selection predict plan",
-    "third": "calibration selective metrics statistics evaluation cost",
-    "roof": "collect compare tables class_tables recommend ranks table_formats html_table table_pages provenance plots",
+    "second": "strategies recipes checkpoint loop training probe selection predict plan efficiency",
+    "third": "calibration selective metrics statistics evaluation cost tta",
+    "roof": "collect compare tables class_tables recommend ranks table_formats table_columns html_table table_pages provenance plots",
 }
 ORDER = list(FLOORS)
 FLOOR_OF = {name: floor for floor, names in FLOORS.items() for name in names.split()}

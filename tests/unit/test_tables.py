@@ -8,7 +8,7 @@ from unit.synthetic import evaluate_study, write_study
 
 from ftbench.errors import InputError
 from ftbench.ranks import win_tie_loss_table
-from ftbench.table_formats import count, duration
+from ftbench.table_formats import count, duration, operations
 from ftbench.table_pages import (
     class_pages,
     comparison_pages,
@@ -18,7 +18,7 @@ from ftbench.table_pages import (
     recommendation_pages,
     win_tie_loss_pages,
 )
-from ftbench.tables import COMPARISON_COLUMNS, comparison_table, read_table
+from ftbench.tables import COMPARISON_COLUMNS, comparison_table, cost_table, mixed_hardware, read_table
 
 SUFFIXES = {"html": "html", "markdown": "md", "latex": "tex"}
 
@@ -93,6 +93,46 @@ def test_per_class_and_cost(study):
     cost = read_table(study[1]["cost"])
     assert np.allclose(cost["total_seconds"], cost["train_seconds"] + cost["tuning_seconds"])
     assert np.allclose(cost["train_seconds"], cost[["loop_seconds", "feature_seconds", "borrowed_seconds"]].sum(axis=1))
+
+
+def test_operations_energy_and_sizes_of_a_cell(study, tmp_path):
+    frame, cells = read_table(study[1]["cost"]), study[0]["cells"]
+    assert np.allclose(frame["total_flops"], frame["train_flops"] + frame["tuning_flops"])
+    assert frame["energy_wh"].isna().all()
+    cost_table(study[1]["runs"], cells, tmp_path / "cost.csv", watts=250.0)
+    watted = read_table(tmp_path / "cost.csv")
+    assert np.allclose(watted["energy_wh"], 250 * watted["total_seconds"] / 3600)
+    assert watted.drop(columns="energy_wh").equals(frame.drop(columns="energy_wh"))
+    cost_pages(tmp_path / "cost.csv", study[1]["runs"], outs(tmp_path, "cost"))
+    assert "Energy, Wh" in (tmp_path / "cost.html").read_text()
+
+
+def test_mixed_hardware_is_flagged_in_both_tables_and_one_kind_is_not(study, pages, tmp_path):
+    assert "do not compare" not in pages["cost.html"] + pages["comparison.md"]
+    runs = pd.read_csv(study[1]["runs"])
+    runs.loc[runs["backbone"] == "lite0", "device_name"] = "a GPU"
+    runs.to_csv(tmp_path / "runs.csv", index=False)
+    tables = [study[1][name] for name in ("cells", "differences")]
+    comparison_table(tmp_path / "runs.csv", *tables, study[0]["cells"], tmp_path / "comparison.csv")
+    cost_table(tmp_path / "runs.csv", study[0]["cells"], tmp_path / "cost.csv")
+    comparison = outs(tmp_path, "comparison")
+    comparison_pages(tmp_path / "comparison.csv", tables[1], comparison, {})
+    cost_pages(tmp_path / "cost.csv", tmp_path / "runs.csv", outs(tmp_path, "cost"))
+    for path in (*comparison.values(), tmp_path / "cost.html"):
+        assert "do not compare" in path.read_text()
+
+
+def test_seeds_of_one_cell_on_two_machines_are_mixed_hardware_too():
+    frame = pd.DataFrame({"device_name": ["A; B", "A; B"], "threads": ["2", "2"]})
+    assert mixed_hardware(frame)
+    assert not mixed_hardware(frame.assign(device_name="A"))
+    assert mixed_hardware(frame.assign(device_name="A", threads=["2", "4"]))
+
+
+@pytest.mark.parametrize("number, text", [(0, "0 FLOP"), (2500, "2.5 kFLOP"), (9.6e7, "96 MFLOP"), (3.21e12, "3.21 TFLOP"),
+                                          (4e19, "40 EFLOP"), (np.nan, "–")])  # fmt: skip
+def test_operations_are_readable(number, text):
+    assert operations(number) == text
 
 
 def test_pages_say_what_the_csv_says(pages):

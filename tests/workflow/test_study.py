@@ -135,6 +135,15 @@ def test_scores_follow_from_the_saved_logits(study):
         assert np.array_equal(validation["ids"], np.load(study.path(f"data/{dataset}/split.npz"))["validation"])
 
 
+def test_images_that_may_be_mirrored_get_test_time_augmentation_and_others_do_not(study, comparison):
+    found = {
+        path.relative_to(study.path("runs")).as_posix() for path in study.path("runs").rglob("test_logits_flipped.npz")
+    }
+    assert found == {f"photos/small/scratch/seed{seed}/test_logits_flipped.npz" for seed in (0, 1)}
+    assert 0 <= comparison.loc[("photos", "small", "scratch")].tta_accuracy <= 1
+    assert comparison.loc["digits"].tta_accuracy.isna().all()
+
+
 def test_seeds_give_different_networks_and_the_probe_has_one(study):
     folder = study.path("runs/digits/small/scratch")
     first, second = (load_file(folder / f"seed{seed}/model.safetensors") for seed in (0, 1))

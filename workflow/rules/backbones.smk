@@ -59,6 +59,8 @@ rule extract_test_features:
         "<logs>/extract_test_features/{dataset}/{backbone}.log",
     benchmark:
         "<benchmarks>/extract_test_features/{dataset}/{backbone}.tsv"
+    wildcard_constraints:
+        dataset=any_of(name for name in DATASETS if name not in FLIPPED),
     threads: get_train_threads
     resources:
         gpu=get_gpus,
@@ -67,3 +69,16 @@ rule extract_test_features:
         code=network_code_of("extract_test_features.py"),
     script:
         "../scripts/extract_test_features.py"
+
+
+use rule extract_test_features as extract_test_features_flipped with:
+    output:
+        features="<results>/features/{dataset}/{backbone}/test.npy",
+        flipped="<results>/features/{dataset}/{backbone}/test_flipped.npy",
+        cost="<results>/features/{dataset}/{backbone}/test_cost.json",
+    log:
+        "<logs>/extract_test_features_flipped/{dataset}/{backbone}.log",
+    benchmark:
+        "<benchmarks>/extract_test_features_flipped/{dataset}/{backbone}.tsv"
+    wildcard_constraints:
+        dataset=any_of(FLIPPED),

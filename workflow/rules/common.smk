@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.iocontainers import Wildcards
 
 sys.path.insert(0, str(Path(workflow.current_basedir) / "../scripts"))
 
@@ -25,6 +26,7 @@ except InputError as error:
 
 CELLS = grid.cells(STUDY)
 DATASETS = list(dict.fromkeys(cell.dataset for cell in CELLS))
+FLIPPED = [name for name in DATASETS if STUDY["datasets"][name]["flip"]]  # get test-time augmentation
 LOOP, FEATURES = (
     [name for name, entry in STUDY["strategies"].items() if declared(entry["kind"])["engine"] == engine]
     for engine in ("loop", "features")
@@ -43,6 +45,7 @@ FIGURES = [
     "risk_coverage",
 ]
 RUN = "<results>/runs/{dataset}/{backbone}/{strategy}/seed{seed}"
+EFFICIENCY = "<results>/runs/{dataset}/{backbone}/efficiency.json"
 SELECTED = "<results>/tuning/{dataset}/{backbone}/{strategy}/selected.json"
 WEIGHTS = "<resources>/weights/{source}/{model}.{tag}"
 
@@ -133,6 +136,25 @@ def get_probe_run(wildcards):
     return get_run(wildcards) | {"l2": strategy_of(wildcards)["l2"], "recipe": {}}
 
 
+def get_cost_settings(wildcards):
+    """The machine, and what each strategy runs on the wildcards' data set and backbone."""
+    cells = []
+    for cell in cells_on(wildcards):
+        entry = STUDY["strategies"][cell.strategy]
+        engine = declared(entry["kind"])["engine"]
+        own = Wildcards(fromdict=cell._asdict())
+        starts = declared(entry["kind"])["start"]
+        cells.append(
+            {
+                "strategy": cell.strategy,
+                "engine": engine,
+                "probe": entry["probe"] if starts == "probe" else None,
+                "run": get_run(own) if engine == "loop" else None,
+            }
+        )
+    return {"run": get_machine(wildcards), "cells": cells}
+
+
 def get_download(wildcards):
     """Where a torchvision set comes from, by the first entry of this name; its other keys are no business of a download."""
     entry = next(entry for entry in STUDY["datasets"].values() if entry["name"] == wildcards.name)
@@ -147,6 +169,11 @@ def get_weights_entry(wildcards):
         if (entry["source"], entry["model"], weights_tag(entry["weights"]))
         == (wildcards.source, wildcards.model, wildcards.tag)
     )
+
+
+def cells_on(wildcards):
+    """The cells of the wildcards' data set and backbone."""
+    return [cell for cell in CELLS if (cell.dataset, cell.backbone) == (wildcards.dataset, wildcards.backbone)]
 
 
 # --- inputs ----------------------------------------------------------------------------------------------------------
@@ -203,6 +230,28 @@ def seed_files(name, engine):
     return expand(f"{RUN}/{name}", seed=seeds, allow_missing=True)
 
 
+def flipped_files(engine):
+    """An input function: the logits of a cell's mirrored test images, or nothing where they must not be mirrored."""
+
+    def get(wildcards):
+        return seed_files("test_logits_flipped.npz", engine) if wildcards.dataset in FLIPPED else []
+
+    return get
+
+
+def cell_files(by_engine):
+    """An input function: one file per cell of the wildcards' data set and backbone, by pattern for each engine."""
+
+    def get(wildcards):
+        kinds = {cell: declared(STUDY["strategies"][cell.strategy]["kind"])["engine"] for cell in cells_on(wildcards)}
+        return [
+            by_engine[engine].format(**cell._asdict(), seed=0 if engine == "features" else STUDY["seeds"][0])
+            for cell, engine in kinds.items()
+        ]
+
+    return get
+
+
 def get_all_runs(dataset=None):
     """Labels of every run of the study, or of one data set, in the order of the tables."""
     return [
@@ -239,6 +288,11 @@ def get_selected(wildcards):
 def get_run_selected(wildcards):
     """The selected.json of every run's cell: a cell's appears once per seed."""
     return [SELECTED.format(**labels) for labels in get_run_labels(wildcards)]
+
+
+def get_run_efficiency(wildcards):
+    """The efficiency.json of every run's data set and backbone."""
+    return [EFFICIENCY.format(**labels) for labels in get_run_labels(wildcards)]
 
 
 def get_axes(wildcards):
@@ -304,6 +358,16 @@ def run_code_of(script):
         )
 
     return get
+
+
+def get_cost_code(wildcards):
+    """The same, with every strategy and policy of the wildcards' data set and backbone."""
+    entries = [STUDY["strategies"][cell.strategy] for cell in cells_on(wildcards)]
+    strategies = {f"ftbench.strategies.{entry['kind']}" for entry in entries}
+    augmentations = {get_augmentation(wildcards.dataset, entry["recipe"]["augmentation"]) for entry in entries}
+    policies = {f"ftbench.policies.{name}" for name in augmentations}
+    source = STUDY["backbones"][wildcards.backbone]["source"]
+    return code_digest("measure_cost.py", f"ftbench.architectures.{source}", *sorted(strategies | policies))
 
 
 def source_code_of(script):

@@ -21,6 +21,7 @@ rule collect_metrics:
         costs=run_files("cost.json"),
         metrics=run_files("metrics.json"),
         selected=get_run_selected,
+        efficiency=get_run_efficiency,
     output:
         "<results>/tables/runs.csv",
     log:
@@ -196,6 +197,7 @@ rule report_cost:
         "<logs>/report_cost.log",
     params:
         cells=[cell._asdict() for cell in CELLS],
+        watts=STUDY["hardware"]["watts"],
         code=code_of("report_cost.py"),
     script:
         "../scripts/report_cost.py"

@@ -121,3 +121,27 @@ rule train:
         code=run_code_of("train.py"),
     script:
         "../scripts/train.py"
+
+
+rule measure_cost:
+    """Count the operations of every strategy's training step on a backbone, and time its forward pass."""
+    input:
+        images="<results>/data/{dataset}/images.npy",
+        labels="<results>/data/{dataset}/labels.npy",
+        split="<results>/data/{dataset}/split.npz",
+        classes="<results>/data/{dataset}/classes.json",
+        selected=cell_files({"loop": SELECTED, "features": SELECTED}),
+        recipes=cell_files({"loop": SELECTED.replace("selected", "recipe"), "features": SELECTED}),
+        models=cell_files({"loop": f"{RUN}/model.safetensors", "features": f"{RUN}/model.safetensors"}),
+    output:
+        "<results>/runs/{dataset}/{backbone}/efficiency.json",
+    log:
+        "<logs>/measure_cost/{dataset}/{backbone}.log",
+    threads: get_train_threads
+    resources:
+        gpu=get_gpus,
+    params:
+        settings=get_cost_settings,
+        code=get_cost_code,
+    script:
+        "../scripts/measure_cost.py"

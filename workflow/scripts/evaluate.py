@@ -5,5 +5,6 @@ if __name__ == "__main__":
         from ftbench.evaluation import evaluate
 
         given = snakemake.input
-        for *files, metrics in zip(given.logits, given.val_logits, given.runs, snakemake.output):
-            evaluate(*files, given.classes, metrics)
+        flipped = given.flipped or [None] * len(given.logits)  # where images may not be mirrored
+        for *files, flip, out in zip(given.logits, given.val_logits, given.runs, flipped, snakemake.output):
+            evaluate(*files, given.classes, out, flip)

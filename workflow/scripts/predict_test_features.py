@@ -4,4 +4,7 @@ if __name__ == "__main__":
     with job(snakemake):
         from ftbench.probe import predict_with_head
 
-        predict_with_head(snakemake.input.features, snakemake.input.models, snakemake.input.labels, snakemake.output)
+        given, out = snakemake.input, snakemake.output
+        predict_with_head(given.features, given.models, given.labels, out.logits)
+        if given.flipped:
+            predict_with_head(given.flipped, given.models, given.labels, out.flipped)

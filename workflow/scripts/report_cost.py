@@ -6,5 +6,5 @@ if __name__ == "__main__":
         from ftbench.tables import cost_table
 
         out = snakemake.output
-        cost_table(snakemake.input.runs, snakemake.params.cells, out.csv)
+        cost_table(snakemake.input.runs, snakemake.params.cells, out.csv, snakemake.params.watts)
         cost_pages(out.csv, snakemake.input.runs, {name: out[name] for name in ("html", "markdown", "latex")})

@@ -46,9 +46,12 @@ FROM_METRICS = (
     "worst_class",
     "worst_class_accuracy",
     "class_gap",
+    "tta_accuracy",
     "images",
 )
 FROM_COST = ("images_per_second", "peak_memory_mb", "threads", "resumes")
+FROM_EFFICIENCY = ("forward_flops", "latency_ms_batch1", "latency_ms_batch256", "model_bytes")
+FROM_EFFICIENCY_OF_CELL = ("step_flops", "train_flops", "tuning_flops", "checkpoint_bytes")
 # Whole numbers that may be absent stay whole in the CSV, and flags stay flags.
 NULLABLE = {"best_epoch": "Int64", "at_grid_edge": "boolean", "tuned": "boolean", "stochastic": "boolean"}
 
@@ -58,8 +61,8 @@ def zip_runs(labels: list[dict], **files: list) -> list[dict]:
     return [dict(zip(("labels", *files), entry)) for entry in zip(labels, *files.values(), strict=True)]
 
 
-def row(labels: dict, run: dict, cost: dict, metrics: dict, selected: dict) -> dict:
-    """One run as a flat dict; `selected` is the cell's selected.json."""
+def row(labels: dict, run: dict, cost: dict, metrics: dict, selected: dict, efficiency: dict) -> dict:
+    """One run as a flat dict; `selected` is the cell's selected.json, `efficiency` its backbone's efficiency.json."""
     for label in CELL:
         if run[label] != labels[label]:
             raise InputError(
@@ -77,19 +80,23 @@ def row(labels: dict, run: dict, cost: dict, metrics: dict, selected: dict) -> d
         **{name: metrics[name] for name in FROM_METRICS},
         **charge(cost, selected["tuning_seconds"]),
         **{name: cost[name] for name in FROM_COST},
+        **{name: efficiency[name] for name in FROM_EFFICIENCY},
+        **{name: efficiency["cells"][labels["strategy"]][name] for name in FROM_EFFICIENCY_OF_CELL},
+        "latency_device": efficiency["device_name"],
+        "latency_threads": efficiency["threads"],
     }
 
 
 def collect(runs: list[dict], out) -> None:
     """Write a CSV with one row per run, in the order given.
 
-    `runs` holds {"labels": {dataset, backbone, strategy, seed}, "run", "cost", "metrics", "selected": paths}.
+    `runs` holds {"labels": {dataset, backbone, strategy, seed}, "run", "cost", "metrics", "selected", "efficiency": paths}.
     Accuracies are fractions, seconds are those charged to the run (`ftbench.cost.charge`). Scores of a diverged run are empty.
     """
     read = [
         row(
             entry["labels"],
-            *(read_json(entry[name]) for name in ("run", "cost", "metrics", "selected")),
+            *(read_json(entry[name]) for name in ("run", "cost", "metrics", "selected", "efficiency")),
         )
         for entry in runs
     ]
@@ -104,7 +111,7 @@ def collect(runs: list[dict], out) -> None:
 def read_runs(path) -> pd.DataFrame:
     """The frame that `collect` wrote, names as text (a class called 0 or a backbone called 1e3 stays what it is)."""
     text = dict.fromkeys(
-        (*CELL, "kind", "status", "worst_class", "device", "device_name", "precision"),
+        (*CELL, "kind", "status", "worst_class", "device", "device_name", "precision", "latency_device"),
         "str",
     )
     return pd.read_csv(path, dtype={**text, **NULLABLE}, keep_default_na=False, na_values=[""])

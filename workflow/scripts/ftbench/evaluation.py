@@ -12,6 +12,7 @@ from ftbench.errors import InputError
 from ftbench.files import read_json, write_json
 from ftbench.metrics import scores
 from ftbench.selective import curve, risks
+from ftbench.tta import tta_accuracy
 
 # What a diverged run has None for, so that every metrics.json has the same keys.
 SCORES = (
@@ -38,6 +39,7 @@ SCORES = (
     "reliability",
     "reliability_scaled",
     "risk_coverage",
+    "tta_accuracy",
 )
 
 
@@ -94,12 +96,12 @@ def calibrate(
     }
 
 
-def evaluate(logits_path, val_logits_path, run_path, classes_path, out) -> None:
+def evaluate(logits_path, val_logits_path, run_path, classes_path, out, flipped_path=None) -> None:
     """Write the scores of a run as JSON: the scalars of `ftbench.metrics.scores`, what `calibrate` returns, and these.
 
     status "finished" or "diverged" (as in run.json; a diverged run has None for every score), images, per_class (a list of {class,
     precision, recall, recall_low, recall_high, f1, support} in class order), confusion (list of rows, true by predicted),
-    worst_class (its name).
+    worst_class (its name), tta_accuracy (with the logits of the mirrored images, `flipped_path`; None without them).
     Raises InputError where the logits do not fit the classes, or a finished run's logits are not finite.
     """
     logits, labels, _ = load_logits(logits_path)
@@ -129,4 +131,5 @@ def evaluate(logits_path, val_logits_path, run_path, classes_path, out) -> None:
     ]
     result["confusion"] = result["confusion"].tolist()
     result["worst_class"] = classes[result["worst_class"]]
+    result["tta_accuracy"] = tta_accuracy(logits, load_logits(flipped_path)[0], labels) if flipped_path else None
     write_json(out, {"status": status, **result})

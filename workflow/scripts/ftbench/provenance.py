@@ -4,7 +4,8 @@ import pandas as pd
 
 from ftbench.files import read_json
 from ftbench.kinds import declared
-from ftbench.table_formats import MISSING, Column, count
+from ftbench.table_columns import Column
+from ftbench.table_formats import MISSING, count
 from ftbench.table_pages import publish
 
 DIGITS = 12  # of a digest's 64 that are shown: enough to tell two apart

@@ -13,7 +13,7 @@ from ftbench.tables import read_table, write_csv
 
 ALPHA = 0.05
 UNLIMITED = "no limit"
-# A budget's key -> the column of comparison.csv that it bounds. Latencies are there once they were measured.
+# A budget's key -> the column of comparison.csv that it bounds.
 LIMITS = {"minutes": "minutes", "parameters": "total_params", "latency_ms": "latency_ms_batch1"}
 FACTS = {"accuracy": "accuracy_mean", "ci_low": "accuracy_ci_low", "ci_high": "accuracy_ci_high", **LIMITS}
 COLUMNS = [
@@ -38,7 +38,6 @@ COLUMNS = [
     "on_test_strategy",
     "on_test_accuracy",
     "on_test_gain",
-    "problem",
 ]
 
 
@@ -58,18 +57,12 @@ def _difference(pairs: pd.DataFrame, a, b) -> tuple[float, float, float, float]:
     raise KeyError(f"no difference of {a['strategy']} on {a['backbone']} and {b['strategy']} on {b['backbone']}")
 
 
-def within(cells: pd.DataFrame, limits: dict) -> tuple[pd.DataFrame, str]:
-    """The cells that keep every limit of a budget, and what is wrong where none can be named.
-
-    `limits` maps the keys of `LIMITS` to a number or None. A cell whose latency was not measured keeps no limit on it.
-    """
-    kept = cells
+def within(cells: pd.DataFrame, limits: dict) -> pd.DataFrame:
+    """The cells that keep every limit of a budget; `limits` maps the keys of `LIMITS` to a number or None."""
     for name, limit in limits.items():
         if limit is not None:
-            if cells[LIMITS[name]].isna().all():
-                return cells.iloc[:0], f"{name} was not measured"
-            kept = kept[kept[LIMITS[name]] <= limit]
-    return kept, "" if len(kept) else "no finished cell keeps the budget"
+            cells = cells[cells[LIMITS[name]] <= limit]
+    return cells
 
 
 def recommend_one(cells: pd.DataFrame, pairs: pd.DataFrame, limits: dict) -> dict:
@@ -79,9 +72,9 @@ def recommend_one(cells: pd.DataFrame, pairs: pd.DataFrame, limits: dict) -> dic
     over the budget's cells. The cheapest is the one that takes least of the one resource that the budget limits, or least
     time for training with tuning where it limits none or several.
     """
-    kept, problem = within(cells, limits)
-    row = {f"limit_{name}": limits.get(name) for name in LIMITS} | {"cells": len(kept), "problem": problem}
-    if problem:
+    kept = within(cells, limits)
+    row = {f"limit_{name}": limits.get(name) for name in LIMITS} | {"cells": len(kept)}
+    if kept.empty:
         return row
     scores = {
         number: {"validation": one["validation_score"], "nll": one["validation_nll"], "diverged": one["diverged_seeds"]}
@@ -124,8 +117,6 @@ def recommendation_table(comparison_csv, cells_csv, differences_csv, budgets: di
     chosen_by = read_table(cells_csv)[[*CELL, "validation_score", "validation_nll"]]
     table = table.merge(chosen_by, on=CELL, validate="one_to_one", how="left")
     table["minutes"] = (table["train_seconds"] + table["tuning_seconds"]) / 60
-    if LIMITS["latency_ms"] not in table:
-        table[LIMITS["latency_ms"]] = float("nan")
     differences = read_table(differences_csv)
     rows = []
     for dataset, own in table.groupby("dataset", sort=False):

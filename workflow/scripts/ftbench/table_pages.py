@@ -10,24 +10,32 @@ from ftbench.collect import read_runs
 from ftbench.cost import study_total
 from ftbench.files import write_text
 from ftbench.html_table import html_page
-from ftbench.table_formats import (
+from ftbench.table_columns import (
     ACCURACY,
     CALIBRATION,
     COMPARISON,
     CONFUSED,
     COST,
+    ENERGY,
     NOTES,
     PAIRWISE,
     PER_CLASS,
     RECOMMENDATION,
+    WITH_FLIPS,
     Column,
-    duration,
-    percent,
     readable,
 )
-from ftbench.tables import detectable, read_table
+from ftbench.table_formats import duration, percent
+from ftbench.tables import detectable, mixed_hardware, read_table
 
 BOLD = ("Backbone", "Strategy", ACCURACY, "A", "B", "p, Holm")  # what is bold in a marked row of Markdown and LaTeX
+FLIPS_NOTE = (
+    "with flips: test-time augmentation, the mean probability of an image and its mirror image; nothing else uses it"
+)
+MIXED_NOTE = (
+    "the cells ran on different devices or thread counts: their seconds, images/s and memory do not compare as they stand; "
+    "operations do"
+)
 LATEX = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -121,9 +129,13 @@ def comparison_pages(comparison_csv, differences_csv, comparison_out: dict, cali
     """Write the comparison (leaders bold, flags and detectable differences below it) and the calibration table of the same cells."""
     frame, differences = read_table(comparison_csv), read_table(differences_csv)
     detectables = [detectable_note(frame, differences, dataset) for dataset in dict.fromkeys(frame["dataset"])]
-    notes = _comparison_notes(readable(frame, COMPARISON)[0]) + detectables
+    flips = frame["tta_accuracy"].notna().any()
+    # without flips where no data set of the study may be mirrored
+    columns = {heading: column for heading, column in COMPARISON.items() if flips or heading != WITH_FLIPS}
+    notes = _comparison_notes(readable(frame, columns)[0]) + detectables
+    notes += [FLIPS_NOTE] * bool(flips) + [MIXED_NOTE] * mixed_hardware(frame)
     subtitle = "Means over seeds on the sealed test set; intervals over seeds and test images."
-    publish(frame, COMPARISON, comparison_out, "Comparison of all cells", subtitle, notes, leaders(frame))
+    publish(frame, columns, comparison_out, "Comparison of all cells", subtitle, notes, leaders(frame))
     notes = [
         "temperature: fitted on validation logits, then divides the test logits; above 1 the model was too sure, below 1 not sure enough; "
         "no prediction changes",
@@ -171,14 +183,24 @@ def win_tie_loss_pages(win_tie_loss_csv, strategies: list[str], sentence: str, o
 
 def cost_pages(cost_csv, runs_csv, out: dict) -> None:
     """Write the cost table, with the study's total from runs.csv, where a shared feature file counts once."""
+    frame = read_table(cost_csv)
+    # without energy where the config names no watts
+    columns = {
+        heading: column for heading, column in COST.items() if heading != ENERGY or frame["energy_wh"].notna().any()
+    }
     total = study_total(read_runs(runs_csv))
     notes = [
         f"the whole study took {duration(total['total_seconds'])}: training {duration(total['loop_seconds'])}, tuning "
         f"{duration(total['tuning_seconds'])}, features {duration(total['feature_seconds'])}; each feature file counts once there",
         "training per run = own loop + features + borrowed probe; a diverged run counts in the study's total, not in its cell's mean",
+        "operations are those of matrix products and convolutions, a multiply-add as two, counted around one step of the training loop; "
+        "training has all steps, validation passes, features and the probe that the cell uses, tuning all trials",
+        "latency: median from uint8 images on the device to logits, "
+        + "; ".join(sorted({f"{row.latency_device}, {row.latency_threads} threads" for row in frame.itertuples()})),
+        *([MIXED_NOTE] if mixed_hardware(frame) else []),
     ]
     subtitle = "What one model of each cell costs: shared work is charged in full to each cell that uses it."
-    publish(read_table(cost_csv), COST, out, "Cost of all cells", subtitle, notes)
+    publish(frame, columns, out, "Cost of all cells", subtitle, notes)
 
 
 def class_pages(per_class_csv, confused_csv, per_class_out: dict, confused_out: dict) -> None:

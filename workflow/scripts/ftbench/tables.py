@@ -48,6 +48,7 @@ EXTRA_COLUMNS = [
     "worst_class",
     "accuracy_bootstrap_low",
     "accuracy_bootstrap_high",
+    "tta_accuracy",
     "test_images",
     "precision",
     "threads",
@@ -59,6 +60,15 @@ EXTRA_COLUMNS = [
     "aurc",
     "class_gap",
     "detectable_difference",
+    "train_flops",
+    "tuning_flops",
+    "forward_flops",
+    "latency_ms_batch1",
+    "latency_ms_batch256",
+    "model_bytes",
+    "checkpoint_bytes",
+    "latency_device",
+    "latency_threads",
 ]
 MEANS = [
     "macro_precision",
@@ -78,6 +88,7 @@ MEANS = [
     "ece_scaled",
     "aurc",
     "class_gap",
+    "tta_accuracy",
 ]
 COST_COLUMNS = [
     *CELL,
@@ -93,6 +104,32 @@ COST_COLUMNS = [
     "resumes",
     "threads",
     "device_name",
+    "step_flops",
+    "train_flops",
+    "tuning_flops",
+    "total_flops",
+    "energy_wh",
+    "forward_flops",
+    "latency_ms_batch1",
+    "latency_ms_batch256",
+    "model_bytes",
+    "checkpoint_bytes",
+    "trainable_params",
+    "total_params",
+    "latency_device",
+    "latency_threads",
+]
+# What efficiency.json knows of a cell: the same in all of its runs.
+OF_CELL = [
+    "train_flops",
+    "tuning_flops",
+    "forward_flops",
+    "latency_ms_batch1",
+    "latency_ms_batch256",
+    "model_bytes",
+    "checkpoint_bytes",
+    "latency_device",
+    "latency_threads",
 ]
 SECONDS = ["loop_seconds", "feature_seconds", "borrowed_seconds", "train_seconds", "tuning_seconds"]
 
@@ -164,7 +201,7 @@ def comparison_table(runs_csv, cells_csv, differences_csv, cells: list[dict], ou
                 **{name: finished[name].mean() if len(finished) else np.nan for name in MEANS},
                 **{name: timed[name].mean() for name in ("train_seconds", "tuning_seconds", "images_per_second")},
                 **{name: first[name] for name in ("trainable_params", "total_params", "kind", "stochastic", "tuned")},
-                **{name: first[name] for name in ("at_grid_edge", "learning_rate", "l2")},
+                **{name: first[name] for name in ("at_grid_edge", "learning_rate", "l2", *OF_CELL)},
                 "peak_memory_mb": own["peak_memory_mb"].max(),
                 "status": "finished" if not diverged else "diverged" if not len(finished) else "partly diverged",
                 "diverged_seeds": diverged,
@@ -178,11 +215,12 @@ def comparison_table(runs_csv, cells_csv, differences_csv, cells: list[dict], ou
     write_csv(pd.DataFrame(rows, columns=COMPARISON_COLUMNS + EXTRA_COLUMNS), out)
 
 
-def cost_table(runs_csv, cells: list[dict], out) -> None:
-    """Write cost.csv: `COST_COLUMNS`, in seconds, MB and images per second.
+def cost_table(runs_csv, cells: list[dict], out, watts: float | None = None) -> None:
+    """Write cost.csv: `COST_COLUMNS`, in seconds, MB, images per second, operations, bytes and watt-hours.
 
     Means per finished run, charged as `ftbench.cost.charge` has it; total_seconds is one run with its tuning: what a reader pays
-    who wants this one model. images_per_second is a mean, peak_memory_mb a maximum, resumes a sum over runs.
+    who wants this one model, and so is total_flops. images_per_second is a mean, peak_memory_mb a maximum, resumes a sum over runs.
+    energy_wh is `watts` times total_seconds, empty without `watts`. Latencies were measured on latency_device (`ftbench.efficiency`).
     """
     rows = []
     for key, own in _by_cell(read_runs(runs_csv), cells):
@@ -197,15 +235,26 @@ def cost_table(runs_csv, cells: list[dict], out) -> None:
                 "peak_memory_mb": own["peak_memory_mb"].max(),
                 "resumes": own["resumes"].sum(),
                 **{name: _joined(own[name]) for name in ("threads", "device_name")},
+                **{name: own.iloc[0][name] for name in ("step_flops", "trainable_params", "total_params", *OF_CELL)},
             }
         )
-    write_csv(pd.DataFrame(rows, columns=COST_COLUMNS), out)
+    frame = pd.DataFrame(rows, columns=COST_COLUMNS)
+    frame["total_flops"] = frame["train_flops"] + frame["tuning_flops"]
+    if watts is not None:
+        frame["energy_wh"] = frame["total_seconds"] * watts / 3600
+    write_csv(frame, out)
+
+
+def mixed_hardware(frame: pd.DataFrame) -> bool:
+    """Whether the rows ran on more than one device or thread count, so that their seconds do not compare."""
+    joined = "; " in " ".join(frame["device_name"].astype(str)) or "; " in " ".join(frame["threads"].astype(str))
+    return joined or frame["device_name"].nunique() > 1 or frame["threads"].nunique() > 1
 
 
 def read_table(path) -> pd.DataFrame:
     """A CSV table of this module or of its neighbours, names as text, flags as nullable booleans."""
     text = (*CELL, "backbone_a", "strategy_a", "backbone_b", "strategy_b", "family", "class", "predicted", "status", "kind",
-            "worst_class", "threads", "device_name", "budget", "cheapest_by", "indistinguishable", "problem")  # fmt: skip
+            "worst_class", "threads", "device_name", "latency_device", "budget", "cheapest_by", "indistinguishable")  # fmt: skip
     text += tuple(f"{who}_{part}" for who in ("best", "cheapest", "on_test") for part in ("backbone", "strategy"))
     flags = ("recommended", "stochastic", "tuned", "at_grid_edge")
     types = {**dict.fromkeys(text, "str"), **dict.fromkeys(flags, "boolean")}
