@@ -238,21 +238,26 @@ def _cell(
         )
 
 
-def evaluate_study(study: dict, tables: Path) -> dict[str, Path]:
+def evaluate_study(study: dict, tables: Path, budgets: dict | None = None) -> dict[str, Path]:
     """Run evaluation, collection, comparison and the tables; returns the tables' paths by name."""
+    from ftbench.class_tables import per_class_table
     from ftbench.collect import collect
     from ftbench.compare import compare
     from ftbench.evaluation import evaluate
-    from ftbench.tables import comparison_table, cost_table, per_class_table
+    from ftbench.recommend import recommendation_table
+    from ftbench.tables import comparison_table, cost_table
 
     for entry in study["runs"]:
         classes = study["data"][entry["labels"]["dataset"]] / "classes.json"
-        evaluate(entry["test_logits"], entry["run"], classes, entry["metrics"])
-    names = ("runs", "cells", "pairwise", "comparison", "per_class", "cost")
-    paths = {name: tables / f"{name}.csv" for name in names}
+        evaluate(entry["test_logits"], entry["val_logits"], entry["run"], classes, entry["metrics"])
+    names = ("runs", "cells", "pairwise", "differences", "classes", "comparison", "per_class", "confused", "cost")
+    paths = {name: tables / f"{name}.csv" for name in (*names, "recommendation")}
     collect(study["runs"], paths["runs"])
-    compare(study["runs"], "accuracy", paths["cells"], paths["pairwise"])
-    comparison_table(paths["runs"], paths["cells"], study["cells"], paths["comparison"])
-    per_class_table(study["runs"], study["cells"], paths["per_class"])
+    compare(study["runs"], "accuracy", *(paths[name] for name in ("cells", "pairwise", "differences", "classes")))
+    comparison_table(paths["runs"], paths["cells"], paths["differences"], study["cells"], paths["comparison"])
+    per_class_table(study["runs"], paths["classes"], study["cells"], paths["per_class"], paths["confused"])
     cost_table(paths["runs"], study["cells"], paths["cost"])
+    recommendation_table(
+        paths["comparison"], paths["cells"], paths["differences"], budgets or {}, paths["recommendation"]
+    )
     return paths

@@ -347,7 +347,17 @@ def levels():
 
 def test_every_key_has_a_description_and_a_default():
     found = dict(levels())
-    assert set(found) == {"", "hardware", "tuning", "training", "datasets", "backbones", "strategies", "exclude"}
+    assert set(found) == {
+        "",
+        "hardware",
+        "tuning",
+        "training",
+        "datasets",
+        "backbones",
+        "strategies",
+        "budgets",
+        "exclude",
+    }
     for level, properties in found.items():
         for key, part in properties.items():
             assert part["description"].endswith("."), f"{level}.{key}"

@@ -8,8 +8,8 @@ from scipy import optimize, stats
 
 from ftbench.features import extract_features
 from ftbench.files import read_json, write_json
-from ftbench.ranking import sentences, transferability_table
 from ftbench.transferability import h_score, log_maximum_evidence, score_transferability
+from ftbench.transferability_table import sentences, transferability_table
 
 
 def blobs(separation: float, images=90, width=6, classes=3, seed=0):
@@ -22,7 +22,8 @@ def blobs(separation: float, images=90, width=6, classes=3, seed=0):
 
 def evidence(features, target, log_alpha, log_beta) -> float:
     """Log density of the target under its Gaussian marginal, N(0, I/beta + F F'/alpha): no closed form of the weights."""
-    covariance = np.eye(len(target)) / np.exp(log_beta) + features @ features.T / np.exp(log_alpha)
+    alpha, beta = np.exp(np.clip([log_alpha, log_beta], -20, 20))
+    covariance = np.eye(len(target)) / beta + features @ features.T / alpha
     return stats.multivariate_normal(np.zeros(len(target)), covariance).logpdf(target)
 
 

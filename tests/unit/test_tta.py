@@ -73,7 +73,7 @@ def test_evaluation_has_the_score_exactly_where_flipped_logits_are_given(tmp_pat
     np.savez(tmp_path / "f.npz", logits=np.log([[0.2, 0.8], [0.5, 0.5]]), labels=labels, ids=labels)
     (tmp_path / "run.json").write_text(json.dumps({"status": "finished"}))
     (tmp_path / "classes.json").write_text(json.dumps(["a", "b"]))
-    paths = [tmp_path / name for name in ("l.npz", "run.json", "classes.json", "m.json")]
+    paths = [tmp_path / name for name in ("l.npz", "l.npz", "run.json", "classes.json", "m.json")]
     evaluate(*paths, tmp_path / "f.npz" if given else None)
     metrics = json.loads((tmp_path / "m.json").read_text())
     assert metrics["accuracy"] == 1.0  # never touched by the mirrored view

@@ -15,7 +15,7 @@ from ftbench.codedigest import code_digest
 from ftbench.config import resolve
 from ftbench.errors import InputError
 from ftbench.kinds import declared, names
-from ftbench.paths import folder_listing, weights_tag
+from ftbench.paths import content_of, folder_listing, weights_tag
 
 # --- the study -------------------------------------------------------------------------------------------------------
 
@@ -41,6 +41,9 @@ FIGURES = [
     "mistakes",
     "montage",
     "augmentations",
+    "reliability",
+    "risk_coverage",
+    "audit",
 ]
 RUN = "<results>/runs/{dataset}/{backbone}/{strategy}/seed{seed}"
 EFFICIENCY = "<results>/runs/{dataset}/{backbone}/efficiency.json"
@@ -87,7 +90,7 @@ PRETRAINED = [
 def get_dataset(wildcards):
     """What prepares a data set: its entry, without what only later steps read."""
     entry = STUDY["datasets"][wildcards.dataset]
-    later = ("validation_fraction", "train_limit", "flip", "urls", "md5")
+    later = ("validation_fraction", "train_limit", "flip", "urls", "md5", "exclude_test")
     settings = {key: value for key, value in entry.items() if key not in later}
     if entry["source"] == "imagefolder":
         settings["listing"] = folder_listing(entry["path"], entry["groups"])
@@ -265,6 +268,31 @@ def cell_files(by_engine):
     return get
 
 
+def probes_on(wildcards):
+    """The runs of the linear probes on the wildcards' data set: their probabilities judge its labels."""
+    probes = [name for name, entry in STUDY["strategies"].items() if entry["kind"] == "linear_probe"]
+    return [labels for labels in get_all_runs(wildcards.dataset) if labels["strategy"] in probes]
+
+
+def probe_files(name):
+    """An input function: a file of every linear probe on the wildcards' data set."""
+
+    def get(wildcards):
+        return [f"{RUN}/{name}".format(**labels) for labels in probes_on(wildcards)]
+
+    return get
+
+
+def get_probe_names(wildcards):
+    return [f"{labels['strategy']} on {labels['backbone']}" for labels in probes_on(wildcards)]
+
+
+def get_exclusions(wildcards):
+    """Each data set's own list of test images to leave out of the clean-test table, with its content."""
+    paths = {name: STUDY["datasets"][name]["exclude_test"] for name in DATASETS}
+    return {name: {"path": path, "content": content_of(path)} for name, path in paths.items()}
+
+
 def get_all_runs(dataset=None):
     """Labels of every run of the study, or of one data set, in the order of the tables."""
     return [
@@ -319,21 +347,22 @@ def get_policies(wildcards):
 
 
 def get_all_tables():
-    named = [
-        f"<results>/tables/{name}" for name in ("comparison.csv", "comparison.html", "comparison.md", "comparison.tex")
+    formats = {
+        "csv html md tex": ("comparison", "cost", "recommendation", "win_tie_loss"),
+        "html md tex": ("calibration", "pairwise"),
+        "csv html": ("per_class", "confused"),
+        "html": ("protocol", "provenance"),
+    }
+    tables = [
+        f"{name}.{suffix}" for suffixes, names in formats.items() for name in names for suffix in suffixes.split()
     ]
-    return [
-        *named,
-        "<results>/tables/per_class.csv",
-        "<results>/tables/pairwise.html",
-        "<results>/tables/cost.html",
-        *(["<results>/tables/transferability.html"] if PRETRAINED else []),
-        "<results>/study.json",
-    ]
+    tables += ["clean_test.html", *(["transferability.html"] if PRETRAINED else [])]
+    return [*(f"<results>/tables/{table}" for table in tables), "<results>/study.json"]
 
 
 def get_all_plots():
-    return expand("<results>/plots/{dataset}.{figure}.svg", dataset=DATASETS, figure=FIGURES)
+    own = expand("<results>/plots/{dataset}.{figure}.svg", dataset=DATASETS, figure=FIGURES)
+    return [*own, "<results>/plots/critical_difference.svg"]
 
 
 # --- threads, resources, code ----------------------------------------------------------------------------------------

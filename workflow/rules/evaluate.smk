@@ -81,6 +81,7 @@ rule evaluate:
     """Scores of every seed of a cell, from saved logits: a new metric never needs a model."""
     input:
         logits=seed_files("test_logits.npz", "loop"),
+        val_logits=seed_files("val_logits.npz", "loop"),
         flipped=flipped_files("loop"),
         runs=seed_files("run.json", "loop"),
         classes="<results>/data/{dataset}/classes.json",
@@ -99,6 +100,7 @@ rule evaluate:
 use rule evaluate as evaluate_features with:
     input:
         logits=seed_files("test_logits.npz", "features"),
+        val_logits=seed_files("val_logits.npz", "features"),
         flipped=flipped_files("features"),
         runs=seed_files("run.json", "features"),
         classes="<results>/data/{dataset}/classes.json",

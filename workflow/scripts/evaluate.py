@@ -6,5 +6,5 @@ if __name__ == "__main__":
 
         given = snakemake.input
         flipped = given.flipped or [None] * len(given.logits)  # where images may not be mirrored
-        for logits, run, flip, metrics in zip(given.logits, given.runs, flipped, snakemake.output):
-            evaluate(logits, run, given.classes, metrics, flip)
+        for *files, flip, out in zip(given.logits, given.val_logits, given.runs, flipped, snakemake.output):
+            evaluate(*files, given.classes, out, flip)

@@ -1,7 +1,7 @@
 """How promising a frozen backbone's features are, before anything is fine-tuned: LogME and the H-score.
 
 Both are closed forms of the cached features of the training part. They cost seconds, so a user who has a hundred backbones can
-learn which few to fine-tune; `ftbench.ranking` compares their order with the one that fine-tuning found.
+learn which few to fine-tune; `ftbench.transferability_table` compares their order with the one that fine-tuning found.
 """
 
 import time
