@@ -10,10 +10,10 @@ import pytest
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 FLOORS = {
-    "ground": "errors files kinds codedigest paths grid config configdoc lease job",
+    "ground": "errors files kinds codedigest paths grid config crosschecks configdoc lease job history",
     "first": "arrays augment policies sources download prepare groups split normalization preview architectures "
-    "cropping backbones weights stages features devices",
-    "second": "strategies recipes checkpoint loop training probe selection predict plan",
+    "cropping activations transforms backbones weights stages features devices",
+    "second": "strategies recipes objective averaging scoring outcome activity checkpoint loop training probe fitting selection predict plan",
     "third": "metrics statistics evaluation cost",
     "roof": "collect compare tables table_formats plots",
 }

@@ -59,6 +59,10 @@ def strategy_of(wildcards):
     return STUDY["strategies"][wildcards.strategy]
 
 
+def get_kind(wildcards):
+    return strategy_of(wildcards)["kind"]
+
+
 def start_of(wildcards):
     """Where this cell starts: "random", "pretrained" or "probe"."""
     start = declared(strategy_of(wildcards)["kind"])["start"]
@@ -84,7 +88,7 @@ def get_split_settings(wildcards):
 def get_network(wildcards):
     """The backbone's entry as a job builds it; random weights are normalized with the data set's own statistics."""
     entry = STUDY["backbones"][wildcards.backbone]
-    network = {key: entry[key] for key in ("source", "model", "weights", "image_size", "mean", "std")}
+    network = {key: entry[key] for key in ("source", "model", "weights", "activation", "image_size", "mean", "std")}
     if "strategy" in wildcards.keys() and start_of(wildcards) == "random":
         network |= {"weights": "none", "mean": None, "std": None}
     return network
@@ -97,7 +101,7 @@ def get_augmentation(dataset, policy):
 
 def get_machine(wildcards):
     """The settings of any job that runs a network."""
-    keys = ("device", "precision", "channels_last", "crop_kernels", "deterministic", "threads")
+    keys = ("device", "precision", "channels_last", "crop_kernels", "compile", "deterministic", "threads")
     return {"network": get_network(wildcards)} | {key: STUDY[key] for key in keys}
 
 
@@ -128,7 +132,7 @@ def get_trial_run(wildcards):
 
 
 def get_probe_run(wildcards):
-    return get_run(wildcards) | {"l2": strategy_of(wildcards)["l2"], "recipe": {}}
+    return get_run(wildcards) | {"grid": strategy_of(wildcards)["grid"], "recipe": {}}
 
 
 def get_download(wildcards):
@@ -167,9 +171,20 @@ def weights_file(suffix):
     return get
 
 
-def get_weights_source(wildcards):
-    weights = get_weights_entry(wildcards)["weights"]
-    return weights.removeprefix("file:") if weights.startswith("file:") else []
+def weights_source(name):
+    """An input function: the user's own file that weights are copied from, or file `name` of the run that they come from."""
+
+    def get(wildcards):
+        scheme, _, rest = get_weights_entry(wildcards)["weights"].partition(":")
+        if scheme == "file" and name == "model.safetensors":
+            return rest
+        if scheme == "run":
+            study, dataset, backbone, strategy, seed = rest.split("/")
+            root = "<results>" if study == STUDY["study"] else f"<studies>/{study}"
+            return f"{root}/runs/{dataset}/{backbone}/{strategy}/seed{seed.removeprefix('seed')}/{name}"
+        return []
+
+    return get
 
 
 def get_normalization(wildcards):
@@ -299,6 +314,15 @@ def run_code_of(script):
             f"ftbench.policies.{policy}",
             f"ftbench.architectures.{source}",
         )
+
+    return get
+
+
+def feature_code_of(script):
+    """The same for a strategy that is fitted on features: with its kind alone."""
+
+    def get(wildcards):
+        return code_digest(script, f"ftbench.strategies.{get_kind(wildcards)}")
 
     return get
 

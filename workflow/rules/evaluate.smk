@@ -40,7 +40,8 @@ rule predict_test_features:
     wildcard_constraints:
         strategy=any_of(FEATURES),
     params:
-        code=code_of("predict_test_features.py"),
+        kind=get_kind,
+        code=feature_code_of("predict_test_features.py"),
     script:
         "../scripts/predict_test_features.py"
 

@@ -2,7 +2,7 @@
 
 
 rule fit_probe:
-    """Fit a linear probe with every L2 penalty on cached features and choose one by validation: one job, no randomness."""
+    """Fit a linear probe or neighbours on cached features, for every value of the grid, and choose by validation: one job."""
     input:
         features="<results>/features/{dataset}/{backbone}/train.npy",
         features_cost="<results>/features/{dataset}/{backbone}/cost.json",
@@ -27,7 +27,7 @@ rule fit_probe:
     threads: get_train_threads
     params:
         run=get_probe_run,
-        code=code_of("fit_probe.py"),
+        code=feature_code_of("fit_probe.py"),
     script:
         "../scripts/fit_probe.py"
 

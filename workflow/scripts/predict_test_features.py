@@ -2,6 +2,7 @@ from ftbench.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.probe import predict_with_head
+        from ftbench.fitting import predict_from_features
 
-        predict_with_head(snakemake.input.features, snakemake.input.models, snakemake.input.labels, snakemake.output)
+        given = snakemake.input
+        predict_from_features(snakemake.params.kind, given.features, given.models, given.labels, snakemake.output)

@@ -4,9 +4,10 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from ftbench import backbones, devices, loop
+from ftbench import backbones, devices
 from ftbench.arrays import Images
 from ftbench.files import read_json, write_npz
+from ftbench.scoring import part_logits
 
 
 def predict_test(
@@ -26,6 +27,6 @@ def predict_test(
             backbone.network.load_state_dict(load_file(model))
             backbones.prepare(backbone, run, device)
             with torch.inference_mode():
-                logits = loop.part_logits(backbone, store, rows, run, device)
+                logits = part_logits(backbone, store, rows, run, device)
         write_npz(path, logits=logits, labels=target, ids=rows)
         print(f"{path}: {len(rows)} images")
