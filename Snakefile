@@ -33,6 +33,7 @@ resource_scopes:
 
 
 pathvars:
+    studies="results",
     results=f"results/{STUDY['study']}",
     logs=f"results/{STUDY['study']}/logs",
     benchmarks=f"results/{STUDY['study']}/benchmarks",

@@ -66,6 +66,10 @@ def strategy_of(wildcards):
     return STUDY["strategies"][wildcards.strategy]
 
 
+def get_kind(wildcards):
+    return strategy_of(wildcards)["kind"]
+
+
 def start_of(wildcards):
     """Where this cell starts: "random", "pretrained" or "probe"."""
     start = declared(strategy_of(wildcards)["kind"])["start"]
@@ -105,7 +109,7 @@ def get_split_settings(wildcards):
 def get_network(wildcards):
     """The backbone's entry as a job builds it; random weights are normalized with the data set's own statistics."""
     entry = STUDY["backbones"][wildcards.backbone]
-    network = {key: entry[key] for key in ("source", "model", "weights", "image_size", "mean", "std")}
+    network = {key: entry[key] for key in ("source", "model", "weights", "activation", "image_size", "mean", "std")}
     if "strategy" in wildcards.keys() and start_of(wildcards) == "random":
         network |= {"weights": "none", "mean": None, "std": None}
     return network
@@ -118,7 +122,7 @@ def get_augmentation(dataset, policy):
 
 def get_machine(wildcards):
     """The settings of any job that runs a network."""
-    keys = ("device", "precision", "channels_last", "crop_kernels", "deterministic", "threads")
+    keys = ("device", "precision", "channels_last", "crop_kernels", "compile", "deterministic", "threads")
     return {"network": get_network(wildcards)} | {key: STUDY[key] for key in keys}
 
 
@@ -149,25 +153,16 @@ def get_trial_run(wildcards):
 
 
 def get_probe_run(wildcards):
-    return get_run(wildcards) | {"l2": strategy_of(wildcards)["l2"], "recipe": {}}
+    return get_run(wildcards) | {"grid": strategy_of(wildcards)["grid"], "recipe": {}}
 
 
 def get_cost_settings(wildcards):
     """The machine, and what each strategy runs on the wildcards' data set and backbone."""
     cells = []
     for cell in cells_on(wildcards):
-        entry = STUDY["strategies"][cell.strategy]
-        engine = declared(entry["kind"])["engine"]
-        own = Wildcards(fromdict=cell._asdict())
-        starts = declared(entry["kind"])["start"]
-        cells.append(
-            {
-                "strategy": cell.strategy,
-                "engine": engine,
-                "probe": entry["probe"] if starts == "probe" else None,
-                "run": get_run(own) if engine == "loop" else None,
-            }
-        )
+        facts = declared(STUDY["strategies"][cell.strategy]["kind"])
+        run = get_run(Wildcards(fromdict=cell._asdict())) if facts["engine"] == "loop" else None
+        cells.append({"strategy": cell.strategy, "frozen": run is None or facts["start"] == "probe", "run": run})
     return {"run": get_machine(wildcards), "cells": cells}
 
 
@@ -212,9 +207,20 @@ def weights_file(suffix):
     return get
 
 
-def get_weights_source(wildcards):
-    weights = get_weights_entry(wildcards)["weights"]
-    return weights.removeprefix("file:") if weights.startswith("file:") else []
+def weights_source(name):
+    """An input function: the user's own file that weights are copied from, or file `name` of the run that they come from."""
+
+    def get(wildcards):
+        scheme, _, rest = get_weights_entry(wildcards)["weights"].partition(":")
+        if scheme == "file" and name == "model.safetensors":
+            return rest
+        if scheme == "run":
+            study, dataset, backbone, strategy, seed = rest.split("/")
+            root = "<results>" if study == STUDY["study"] else f"<studies>/{study}"
+            return f"{root}/runs/{dataset}/{backbone}/{strategy}/seed{seed.removeprefix('seed')}/{name}"
+        return []
+
+    return get
 
 
 def get_normalization(wildcards):
@@ -255,14 +261,13 @@ def flipped_files(engine):
     return get
 
 
-def cell_files(by_engine):
-    """An input function: one file per cell of the wildcards' data set and backbone, by pattern for each engine."""
+def first_seeds(name):
+    """An input function: a file of the first run of each cell of the wildcards' data set and backbone."""
 
     def get(wildcards):
-        kinds = {cell: declared(STUDY["strategies"][cell.strategy]["kind"])["engine"] for cell in cells_on(wildcards)}
         return [
-            by_engine[engine].format(**cell._asdict(), seed=0 if engine == "features" else STUDY["seeds"][0])
-            for cell, engine in kinds.items()
+            f"{RUN}/{name}".format(**cell._asdict(), seed=grid.seeds_of(STUDY, cell.strategy)[0])
+            for cell in cells_on(wildcards)
         ]
 
     return get
@@ -410,6 +415,15 @@ def get_cost_code(wildcards):
     policies = {f"ftbench.policies.{name}" for name in augmentations}
     source = STUDY["backbones"][wildcards.backbone]["source"]
     return code_digest("measure_cost.py", f"ftbench.architectures.{source}", *sorted(strategies | policies))
+
+
+def feature_code_of(script):
+    """The same for a strategy that is fitted on features: with its kind alone."""
+
+    def get(wildcards):
+        return code_digest(script, f"ftbench.strategies.{get_kind(wildcards)}")
+
+    return get
 
 
 def source_code_of(script):
