@@ -7,6 +7,7 @@ learn which few to fine-tune; `ftbench.transferability_table` compares their ord
 import time
 
 import numpy as np
+from sklearn.covariance import ledoit_wolf_shrinkage
 
 from ftbench.features import training_rows
 from ftbench.files import read_json, write_json
@@ -68,8 +69,6 @@ def h_score(features: np.ndarray, labels: np.ndarray, classes: int) -> float:
     (arXiv:2110.06893) by Ledoit and Wolf (2004): with fewer images than features the plain one has no inverse. From 0 to at most
     classes - 1; higher is better.
     """
-    from sklearn.covariance import ledoit_wolf_shrinkage
-
     features = features.astype(np.float64)
     features = features - features.mean(axis=0)
     images, width = features.shape
