@@ -16,7 +16,7 @@ FLOORS = {
     "second": "strategies recipes objective averaging scoring outcome activity checkpoint loop training probe fitting selection "
     "predict plan efficiency transferability audit",
     "third": "calibration selective metrics statistics evaluation cost tta",
-    "roof": "collect compare tables class_tables recommend ranks table_formats table_columns html_table table_pages provenance "
+    "roof": "axes runs watch tensorboard collect compare tables class_tables recommend ranks table_formats table_columns html_table table_pages provenance "
     "transferability_table clean_test plots",
 }
 ORDER = list(FLOORS)
