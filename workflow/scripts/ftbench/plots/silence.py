@@ -38,7 +38,7 @@ def silence(cells: list[dict], dataset: str, strategies: list[str], backbones: l
         title(
             figure,
             _finding(frame, dataset),
-            "Dead: never positive on 512 validation images. Mean over seeds.",
+            "Dead: never positive on the validation images (at most 512 of them). Mean over seeds.",
         )
         present = [name for name in strategies if (frame.strategy == name).any()]
         lines = [
