@@ -1,0 +1,100 @@
+"""Studies along one axis, and a study that starts from the runs of another: augmentation, activations, neighbours, chains."""
+
+import csv
+import json
+
+import pytest
+from studies import Clone
+
+
+def settings(**changes) -> dict:
+    """A study of one small network from scratch on few digits."""
+    return {
+        "study": "tiny",
+        "seeds": [0],
+        "device": "cpu",
+        "threads": 1,
+        "datasets": {"digits": {"source": "digits", "train_limit": 12, "validation_fraction": 0.25, "flip": False}},
+        "backbones": {"small": {"source": "ftbench", "model": "resnet8", "image_size": 8}},
+        "training": {"epochs": 1, "batch_size": 16, "optimizer": "adamw", "warmup_steps": 2, "augmentation": "none"},
+        "strategies": {"scratch": {"kind": "scratch", "learning_rate": 0.01}},
+    } | changes
+
+
+def rows(path) -> list[dict]:
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+@pytest.fixture(scope="module")
+def axes(tmp_path_factory) -> Clone:
+    network = {"source": "ftbench", "model": "resnet8", "image_size": 8}
+    config = settings(
+        backbones={name: network | {"activation": name} for name in ("relu", "prelu")},
+        strategies={"scratch": {"kind": "scratch", "learning_rate": 0.01, "augmentation": ["none", "trivial_augment"]}},
+        exclude=[{"backbone": "prelu", "strategy": "scratch-trivial_augment"}],
+    )
+    clone = Clone.of_repository(tmp_path_factory.mktemp("axes"), config)
+    clone.snakemake("results/tiny/tables/policies.csv", "results/tiny/tables/activations.csv")
+    return clone
+
+
+def test_one_line_of_config_compares_the_policies_of_a_strategy(axes):
+    table = rows(axes.path("tables/policies.csv"))
+    assert [(row["backbone"], row["strategy"], row["policy"]) for row in table] == [
+        ("relu", "scratch", "none"), ("relu", "scratch", "trivial_augment"), ("prelu", "scratch", "none")]  # fmt: skip
+    comparison = {(row["backbone"], row["strategy"]): row for row in rows(axes.path("tables/comparison.csv"))}
+    for row in table:
+        cell = comparison[row["backbone"], f"scratch-{row['policy']}"]
+        assert row["accuracy_mean"] == cell["accuracy_mean"]
+    first, second, _ = table
+    gain = float(second["accuracy_mean"]) - float(first["accuracy_mean"])
+    assert first["gain"] == "" and float(second["gain"]) == pytest.approx(gain)
+    assert float(second["gain_low"]) <= gain <= float(second["gain_high"])
+    record = json.loads(axes.path("runs/digits/relu/scratch-trivial_augment/seed0/run.json").read_text())
+    assert record["recipe"]["augmentation"] == "crop_trivial_augment"  # digits must not be mirrored
+    assert "trivial_augment" in axes.path("plots/digits.policies.svg").read_text()
+
+
+def test_silent_units_are_counted_before_and_after(axes):
+    counted = rows(axes.path("activations/digits/relu/scratch-none.csv"))
+    assert {row["when"] for row in counted} == {"before", "after"}
+    layers = [row["layer"] for row in counted if row["when"] == "before"]
+    assert len(layers) == 7 and all(0 <= float(row["dead"]) <= 1 and 0 < float(row["sparsity"]) < 1 for row in counted)
+    assert [row["sparsity"] for row in counted[:7]] != [row["sparsity"] for row in counted[7:]]  # training changed them
+    table = rows(axes.path("tables/activations.csv"))
+    assert {(row["strategy"], row["activation"]) for row in table} == {
+        ("scratch-none", "relu"), ("scratch-trivial_augment", "relu"), ("scratch-none", "prelu")}  # fmt: skip
+    record = json.loads(axes.path("runs/digits/prelu/scratch-none/seed0/run.json").read_text())
+    plain = json.loads(axes.path("runs/digits/relu/scratch-none/seed0/run.json").read_text())
+    assert record["total_params"] == plain["total_params"] + 4  # slopes: the stem's, and one per block, which uses it twice
+
+
+def test_a_study_starts_from_the_runs_of_another(tmp_path):
+    clone = Clone.of_repository(tmp_path / "clone", settings(study="before"))
+    clone.snakemake("results/before/runs/digits/small/scratch/seed0/model.safetensors")
+    chained = {
+        "small": {
+            "source": "ftbench",
+            "model": "resnet8",
+            "image_size": 8,
+            "weights": "run:before/digits/small/scratch/0",
+        }
+    }
+    strategies = {"knn": {"kind": "knn", "k": [1, 5]}, "lora": {"kind": "lora", "learning_rate": 0.01, "rank": 2}}
+    clone.write_config(settings(backbones=chained, strategies=strategies))
+    targets = [f"results/tiny/runs/digits/small/{name}/seed0/metrics.json" for name in strategies]
+    clone.snakemake(*targets)
+    (path,) = (clone.root / "resources" / "weights" / "ftbench").glob("resnet8.run-*.json")
+    weights = json.loads(path.read_text())
+    before = json.loads((clone.root / "results/before/runs/digits/small/scratch/seed0/run.json").read_text())
+    assert before["digests"]["model_file"] in weights["origin"] and weights["mean"] == before["normalization"]["mean"]
+    record = json.loads(clone.path("runs/digits/small/lora/seed0/run.json").read_text())
+    assert record["normalization"] == before["normalization"] and record["digests"]["weights"] == weights["sha256"]
+    assert 0 < record["trainable_params"] < record["total_params"] == before["total_params"]
+    neighbours = json.loads(clone.path("runs/digits/small/knn/seed0/run.json").read_text())
+    assert neighbours["trainable_params"] == 0 and neighbours["recipe"]["k"] in (1, 5)
+    assert json.loads((clone.root / targets[0]).read_text())["accuracy"] > 0.2  # what was learned before is of use
+    clone.write_config(settings(backbones={"small": chained["small"] | {"model": "resnet14"}}, strategies=strategies))
+    printed = clone.snakemake(*targets, fails=True)
+    assert "the run before/digits/small/scratch/0 trained ftbench resnet8, not ftbench resnet14" in printed
