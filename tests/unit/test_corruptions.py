@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
-from ftbench.corruptions import CONSTANTS, FAMILIES, OPERATIONS, SEVERITIES, corrupt, family_of, generator_of
+from ftbench import config
+from ftbench.corruptions import CONSTANTS, OPERATIONS, SEVERITIES, corrupt, generator_of
+from ftbench.families import FAMILIES, FAMILY_OF
 from ftbench.plasma import plasma
-from ftbench.warps import blur, disk_kernel, elastic, shuffled, trail, zoomed
+from ftbench.warps import blur, disk_kernel, elastic, shrunk, shuffled, trail, zoomed
 
 KINDS = sorted(CONSTANTS)
 # Constants that do not grow with the severity: saturate turns from paler to richer, the elastic transform from an affine map to a
@@ -71,7 +74,9 @@ def test_random_kinds_follow_the_seed_and_differ_between_images(kind):
 def test_every_kind_has_a_family_five_constants_and_an_operation():
     assert {kind for kinds in FAMILIES.values() for kind in kinds} == set(CONSTANTS) == set(OPERATIONS)
     assert all(len(values) == 5 for values in CONSTANTS.values()) and len(CONSTANTS) == 17
-    assert family_of("fog") == "weather"
+    assert FAMILY_OF["fog"] == "weather" and set(FAMILY_OF) == set(CONSTANTS)
+    properties = config.schema()["properties"]["corruptions"]["properties"]
+    assert properties["kinds"]["items"]["enum"] == properties["kinds"]["default"] == list(FAMILY_OF)
 
 
 def grey(value, side=64):
@@ -139,6 +144,13 @@ def test_zooming_keeps_the_centre_and_magnifies():
     ramp = torch.linspace(-1, 1, 33).expand(1, 1, 33, 33)
     assert torch.allclose(zoomed(ramp, 2.0), ramp / 2, atol=1e-5)
     assert torch.equal(zoomed(ramp, 1), ramp)
+
+
+def test_shrinking_is_the_mean_of_the_area():
+    pixels = torch.rand(2, 3, 12, 20)
+    assert torch.allclose(shrunk(pixels, 6, 5), F.avg_pool2d(pixels, (2, 4)), atol=1e-6)
+    thirds = shrunk(torch.tensor([[[[0.0, 3.0, 6.0]]]]), 1, 2)  # 1.5 pixels each
+    assert torch.allclose(thirds, torch.tensor([[[[1.0, 5.0]]]]))
 
 
 def test_swaps_keep_every_pixel():

@@ -16,19 +16,14 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from ftbench.families import FAMILIES
 from ftbench.plasma import plasma
-from ftbench.warps import blur, disk_kernel, elastic, filter_with, shuffled, trail, zoomed
+from ftbench.warps import blur, disk_kernel, elastic, filter_with, shrunk, shuffled, trail, zoomed
 
 PUBLISHED_SIDE = 32  # pixels, for which the constants below are
 GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601, as OpenCV weighs red, green and blue
 ZOOM_STEP = 0.01
 SEVERITIES = (1, 2, 3, 4, 5)
-FAMILIES = {
-    "noise": ("gaussian_noise", "shot_noise", "impulse_noise", "speckle_noise"),
-    "blur": ("defocus_blur", "glass_blur", "motion_blur", "zoom_blur", "gaussian_blur"),
-    "weather": ("snow", "fog", "brightness"),
-    "digital": ("contrast", "elastic_transform", "pixelate", "jpeg_compression", "saturate"),
-}
 CONSTANTS = {
     "gaussian_noise": (0.04, 0.06, 0.08, 0.09, 0.10),  # standard deviation
     "shot_noise": (500, 250, 100, 75, 50),  # photons of a white pixel
@@ -51,10 +46,6 @@ CONSTANTS = {
     "jpeg_compression": (80, 65, 58, 50, 40),  # quality
     "saturate": ((0.3, 0), (0.1, 0), (1.5, 0), (2, 0.1), (2.5, 0.2)),  # factor, then addend: paler first, then richer
 }  # fmt: skip
-
-
-def family_of(kind: str) -> str:
-    return next(family for family, kinds in FAMILIES.items() if kind in kinds)
 
 
 def generator_of(kind: str, severity: int, seed: int) -> torch.Generator:
@@ -160,7 +151,7 @@ def _elastic_transform(pixels, constants, generator):
 
 def _pixelate(pixels, share, generator):
     size = [max(1, int(side * share)) for side in pixels.shape[-2:]]
-    return F.interpolate(F.interpolate(pixels, size, mode="area"), pixels.shape[-2:], mode="nearest-exact")
+    return F.interpolate(shrunk(pixels, *size), pixels.shape[-2:], mode="nearest-exact")
 
 
 def _jpeg_compression(pixels, quality, generator):

@@ -65,6 +65,19 @@ def zoomed(pixels: torch.Tensor, factor: float) -> torch.Tensor:
     return F.grid_sample(pixels, grid, mode="bilinear", padding_mode="border", align_corners=True)
 
 
+def shrunk(pixels: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """Resized to (height, width), no larger than before: each new pixel is the mean of the area that it covers."""
+
+    def overlaps(old: int, new: int) -> torch.Tensor:
+        edges = torch.arange(new + 1) * (old / new)
+        low = torch.maximum(edges[:-1, None], torch.arange(old).float())
+        high = torch.minimum(edges[1:, None], torch.arange(1, old + 1).float())
+        return ((high - low).clamp(min=0) * new / old).to(pixels.device)
+
+    rows, columns = overlaps(pixels.shape[2], height), overlaps(pixels.shape[3], width)
+    return rows @ pixels @ columns.T
+
+
 def shuffled(pixels: torch.Tensor, reach: int, passes: int, generator: torch.Generator) -> torch.Tensor:
     """Pixels swapped with a random one up to `reach` before (or reach - 1 after) on both axes, one after another, in place order."""
     height, width = pixels.shape[-2:]
