@@ -6,11 +6,11 @@ BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
 STUDY = $(shell sed -n 's/^study: *\([A-Za-z0-9_-]*\).*/\1/p' $(CONFIG))
 
-.PHONY: help setup demo study smoke plan report test test-unit lint format bench clean
+.PHONY: help setup demo study smoke plan report test test-unit lint format bench bench-tables clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
 	@echo "  variables: CONFIG=$(CONFIG)  CORES=$(CORES)  PYTHON=$(PYTHON)"
 
 setup: .venv/installed ## create .venv with the pinned packages
@@ -60,6 +60,9 @@ format: setup ## format the workflow and the code
 
 bench: setup ## measure the training loop against the reference loop (results/bench.json)
 	$(BIN)/python benchmarks/bench.py
+
+bench-tables: setup ## measure tables and figures of a large study (results/bench_tables.json)
+	$(BIN)/python benchmarks/bench_tables.py
 
 clean: ## remove the results of the study of CONFIG, downloads and weights stay
 	rm -rf results/$(STUDY)

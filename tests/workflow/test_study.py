@@ -7,9 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from safetensors.torch import load_file
-from studies import CORRUPT, FIGURES, cells, runs, seeds
+from studies import CORRUPT, FIGURES, TABLES, cells, runs, seeds
 
-TABLES = ["comparison.csv", "comparison.html", "comparison.md", "comparison.tex", "per_class.csv", "pairwise.csv"]
 RUN = ["run.json", "cost.json", "history.csv", "model.safetensors", "val_logits.npz", "test_logits.npz", "metrics.json"]
 TRAIN = ["images.npy", "labels.npy", "groups.npy", "classes.json", "files.csv", "train.json", "split.npz"]
 TEST = ["test_images.npy", "test_labels.npy", "test_files.csv", "test.json"]
@@ -53,7 +52,8 @@ def comparison(study):
 
 
 def test_every_file_of_the_path_grammar_exists(study):
-    expected = [f"tables/{name}" for name in [*TABLES, "cost.csv", "cost.html", "pairwise.html", "runs.csv"]]
+    expected = [f"tables/{name}.{suffix}" for name, suffixes in TABLES.items() for suffix in suffixes]
+    expected.append("plots/critical_difference.svg")
     for dataset in ("digits", "photos"):
         expected += [f"plots/{dataset}.{figure}.svg" for figure in FIGURES]
         expected += [f"data/{dataset}/{name}" for name in [*TRAIN, *TEST, "normalization.json"]]
