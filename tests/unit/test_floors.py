@@ -14,9 +14,9 @@ FLOORS = {
     "first": "arrays augment policies sources download prepare groups split normalization preview architectures flipped "
     "cropping activations transforms backbones weights stages features devices duplicates plasma warps corruptions",
     "second": "strategies recipes objective averaging scoring outcome activity checkpoint loop training probe fitting selection "
-    "predict predict_corrupted plan efficiency transferability audit",
+    "predict predict_corrupted plan strategydoc efficiency transferability audit",
     "third": "calibration selective metrics statistics evaluation cost tta",
-    "roof": "collect compare tables class_tables recommend ranks table_formats table_columns html_table table_pages provenance "
+    "roof": "axes runs watch tensorboard collect compare tables class_tables recommend ranks table_formats table_columns html_table table_pages provenance "
     "transferability_table clean_test robustness plots",
 }
 ORDER = list(FLOORS)
