@@ -1,0 +1,57 @@
+"""Peak memory of a training process: ResNet-18, 32 px, batch 128, on a data set of a given number of images.
+
+Run as a process of its own, `python benchmarks/memory.py IMAGES PRECISION`, whose peak it prints in MB. The file of images
+is sparse: it has its size and takes no room on the disk.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+SIDE, BATCH, STEPS = 32, 128, 12
+CIFAR10, TWENTY_GB = 50_000, 20_000_000_000 // (SIDE * SIDE * 3)
+
+
+def sparse_images(path: Path, count: int) -> None:
+    """An images.npy of `count` black images, a hole in the file."""
+    with path.open("wb") as stream:
+        header = {"descr": "|u1", "fortran_order": False, "shape": (count, SIDE, SIDE, 3)}
+        np.lib.format.write_array_header_1_0(stream, header)
+        stream.truncate(stream.tell() + count * SIDE * SIDE * 3)
+
+
+def main(count: int, precision: str) -> None:
+    sys.path.insert(0, str(Path(__file__).parent.parent / "workflow" / "scripts"))
+    import torch
+    from steps import CLASSES, MEAN, RECIPE, RUN, STD
+
+    from ftbench import backbones, devices, loop
+    from ftbench.arrays import Images
+    from ftbench.scoring import Data
+
+    torch.set_num_threads(2)
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+        sparse_images(Path(folder) / "images.npy", count)
+        entry = {
+            "source": "torchvision",
+            "model": "resnet18",
+            "activation": None,
+            "image_size": SIDE,
+            "mean": MEAN,
+            "std": STD,
+        }
+        backbone = backbones.build(entry, CLASSES, 0, None, {})
+        device = torch.device("cpu")
+        backbones.prepare(backbone, RUN, device)
+        labels = np.random.default_rng(0).integers(0, CLASSES, count)
+        train, validation = np.arange(count)[count // 10 :], np.arange(count)[:1000]
+        data = Data(Images(Path(folder) / "images.npy", device), labels, train, validation, CLASSES)
+        recipe = RECIPE | {"batch_size": BATCH, "examples": STEPS * BATCH, "class_weights": "none"}
+        loop.fit(backbone, data, RUN | {"precision": precision}, recipe, device, Path(folder) / "resume", "bench")
+    print(devices.peak_memory_mb(device))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2])

@@ -1,0 +1,34 @@
+"""What a probe job takes beyond its work: starting Python, imports, reading and writing, measured on a real Snakemake job.
+
+The wall time is Snakemake's own (`benchmark:`), the work is what the job's log says that the fits took.
+"""
+
+import csv
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PROBE = "results/demo/runs/digits/efficientnet_lite0/linear_probe/seed0/run.json"
+
+
+def measure(folder: Path, repeats: int = 3) -> dict:
+    """The median over `repeats` runs of the demo's probe job, in a working directory below `folder`."""
+    work = folder / "overhead"
+    command = [sys.executable, "-m", "snakemake", PROBE, "--snakefile", ROOT / "Snakefile", "--directory", work, "--cores", "1",
+               "--configfile", ROOT / "config" / "demo.yaml", "--quiet", "all"]  # fmt: skip
+    environment = os.environ | {"SNAKEMAKE_PROFILE": ""}
+    beyond = []
+    for number in range(repeats):
+        forced = ["--forcerun", "fit_probe"] if number else []
+        subprocess.run([*map(str, command), *forced], check=True, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL)
+        study = work / "results" / "demo"
+        with (study / "benchmarks/fit_probe/digits/efficientnet_lite0/linear_probe.tsv").open() as stream:
+            wall = float(next(csv.DictReader(stream, delimiter="\t"))["s"])
+        log = (study / "logs/fit_probe/digits/efficientnet_lite0/linear_probe.log").read_text()
+        beyond.append(wall - sum(map(float, re.findall(r"^l2 .*, ([\d.]+) s$", log, re.M))))
+    value = sorted(beyond)[len(beyond) // 2]
+    print(f"job_overhead_s: {', '.join(f'{seconds:.1f}' for seconds in beyond)} s beyond the fits")
+    return {"name": "job_overhead_s", "value": value, "unit": "s", "target": 4}

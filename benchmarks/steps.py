@@ -1,0 +1,100 @@
+"""Training steps of this loop against the reference loop's, in turns, in one process; and the share spent on data.
+
+Both loops run on the same random images and the same network, and the ratio of the median step times is what counts:
+machines and hours differ. Images of noise cost what photographs cost once they are decoded.
+"""
+
+import statistics
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from reference_loop import reference_steps
+
+from ftbench import backbones, checkpoint, loop, strategies
+from ftbench.arrays import Images
+from ftbench.files import write_npy
+from ftbench.kinds import declared
+from ftbench.scoring import Data
+
+CASES = {  # name: (source, model, network's size, stored size, batch, target ratio)
+    "train_step_resnet18_128": ("torchvision", "resnet18", 128, 128, 128, 3.5),
+    "train_step_resnet18_32": ("torchvision", "resnet18", 32, 32, 128, 1.5),
+    "train_step_efficientnet_lite0_64": ("timm", "tf_efficientnet_lite0", 64, 64, 128, 2.5),
+}
+SHARES = {"train_step_resnet18_128": ("data_share_128", 0.03), "train_step_resnet18_32": ("data_share_32", 0.05)}
+MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+CLASSES = 10
+RUN = {
+    "seed": 0,
+    "kind": "finetune",
+    "channels_last": True,
+    "crop_kernels": True,
+    "compile": False,
+    "selection_metric": "accuracy",
+}
+OFF = {"norm_momentum": 0.1, "epochs": 10**6, "examples": None, "accumulate": 1}
+RECIPE = declared("tutorial")["recipe"] | OFF  # what the reference loop does
+
+
+class Timer:
+    """Steps of the training loop itself, timed one by one through its own `train_step`."""
+
+    def __init__(self, backbone, data, run, batch, folder: Path):
+        recipe = RECIPE | {"batch_size": batch}
+        self.loop = loop.TrainingLoop(backbone, data, run, recipe, torch.device("cpu"), folder, "bench")
+        strategies.train_mode(backbone.network)
+        self.order = np.random.default_rng(0).permutation(data.train)
+        self.batch = batch
+
+    def ids(self, number: int) -> np.ndarray:
+        first = number * self.batch % (len(self.order) - self.batch + 1)
+        return self.order[first : first + self.batch]
+
+    def step(self, number: int) -> float:
+        start = time.perf_counter()
+        self.loop.train_step(self.ids(number))
+        return time.perf_counter() - start
+
+    def data_seconds(self, number: int) -> float:
+        start = time.perf_counter()
+        images = self.loop.augment(self.loop.data.images.batch(self.ids(number)), self.loop.generator)
+        self.loop.backbone.to_input(images)
+        return time.perf_counter() - start
+
+
+def compare(name: str, precision: str, threads: int, steps: int, folder: Path) -> list[dict]:
+    """The ratio of one case, and its share of data where a target names it."""
+    source, model, size, stored, batch, target = CASES[name]
+    torch.set_num_threads(threads)
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (max(4 * batch, 512), stored, stored, 3), dtype=np.uint8)
+    labels = rng.integers(0, CLASSES, len(images))
+    write_npy(folder / f"{name}.npy", images)
+    run = RUN | {"precision": precision}
+    entry = {"source": source, "model": model, "activation": None, "image_size": size, "mean": MEAN, "std": STD}
+    ours = backbones.build(entry, CLASSES, 0, None, {})
+    backbones.prepare(ours, run, torch.device("cpu"))
+    store = Images(folder / f"{name}.npy", torch.device("cpu"))
+    timer = Timer(ours, Data(store, labels, np.arange(len(images)), np.arange(8), CLASSES), run, batch, folder / name)
+    network = backbones.build(entry, CLASSES, 0, None, {}).network
+    theirs = reference_steps(network, images, labels, size, batch, MEAN, STD)
+    times: dict[str, list[float]] = {"ours": [], "theirs": [], "data": []}
+    for number in range(steps + 1):
+        start = time.perf_counter()
+        next(theirs)
+        elapsed = time.perf_counter() - start
+        mine, data = timer.step(number), timer.data_seconds(number)
+        if number:  # the first step of each warms up
+            for key, value in (("theirs", elapsed), ("ours", mine), ("data", data)):
+                times[key].append(value)
+    medians = {key: statistics.median(values) for key, values in times.items()}
+    checkpoint.clear(folder / name)
+    (folder / f"{name}.npy").unlink()
+    print(f"{name}: reference {medians['theirs']:.3f} s, this loop {medians['ours']:.3f} s per step of {batch}")
+    results = [{"name": name, "value": medians["theirs"] / medians["ours"], "unit": "ratio", "target": target}]
+    if name in SHARES:
+        share, most = SHARES[name]
+        results.append({"name": share, "value": medians["data"] / medians["ours"], "unit": "share", "target": most})
+    return results
