@@ -384,6 +384,7 @@ def test_every_key_has_a_description_and_a_default():
     found = dict(levels())
     assert set(found) == {
         "",
+        "corruptions",
         "hardware",
         "tuning",
         "training",

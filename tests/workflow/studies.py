@@ -35,8 +35,11 @@ FIGURES = [
     "augmentations",
     "reliability",
     "risk_coverage",
+    "audit",
 ]
 TABLES = {  # name: its formats
+    "transferability": ("csv", "html"),
+    "clean_test": ("csv", "html"),
     "comparison": ("csv", "html", "md", "tex"),
     "calibration": ("html", "md", "tex"),
     "pairwise": ("csv", "html", "md", "tex"),

@@ -45,7 +45,7 @@ def test_report_holds_every_figure_table_and_caption(shared):
         assert held[name.split("/")[-1]] == shared.path(name).read_bytes(), name
     page = plain(found["report/report.html"].decode())
     for caption in sorted((shared.root / "workflow/report").glob("*.rst")):
-        if "{{" not in caption.read_text():
+        if "{{" not in caption.read_text() and not caption.stem.startswith("robustness"):  # off in this study
             assert plain(caption.read_text()) in page, caption.name
     assert "This study, tiny, asks which pretrained backbone" in page
     assert "with 2 seed(s)" in page

@@ -20,6 +20,7 @@ TEST_FILES = (
     "label_issues.csv",
     "test_marks.csv",
     "audit.json",
+    "corrupted_logits",
 )
 TEST_RULES = (
     "prepare_test",
@@ -28,6 +29,7 @@ TEST_RULES = (
     "predict_test_features",
     "evaluate",
     "audit_dataset",
+    "predict_corrupted",
 )
 
 

@@ -57,7 +57,10 @@ def test_every_file_of_the_path_grammar_exists(study):
     for dataset in ("digits", "photos"):
         expected += [f"plots/{dataset}.{figure}.svg" for figure in FIGURES]
         expected += [f"data/{dataset}/{name}" for name in [*TRAIN, *TEST, "normalization.json"]]
-    expected += [f"features/digits/pretrained/{part}.npy" for part in ("train", "test")]
+        audited = ("duplicates.csv", "label_issues.csv", "test_marks.csv", "audit.json")
+        expected += [f"data/{dataset}/audit/{name}" for name in audited]
+    expected += [f"features/digits/pretrained/{name}" for name in ("train.npy", "test.npy", "transferability.json")]
+    expected += [f"runs/{place}/efficiency.json" for place in ("digits/pretrained", "digits/small", "photos/small")]
     for dataset, backbone, strategy, seed in runs():
         expected += [f"runs/{dataset}/{backbone}/{strategy}/seed{seed}/{name}" for name in RUN]
         expected.append(f"tuning/{dataset}/{backbone}/{strategy}/selected.json")

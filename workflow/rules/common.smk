@@ -270,6 +270,50 @@ def flipped_files(engine):
     return get
 
 
+def corrupted_seeds(engine):
+    return [0] if engine == "features" else STUDY["seeds"][: STUDY["corruptions"]["seeds"]]
+
+
+def corrupted_seed_files(name, engine):
+    """One file per seed of a cell that sees corrupted images, with the cell's wildcards left open."""
+    return expand(f"{RUN}/{name}", seed=corrupted_seeds(engine), allow_missing=True)
+
+
+def get_corrupted_labels(wildcards):
+    """Labels of every run of the study that sees corrupted images."""
+    return [
+        labels
+        for labels in get_all_runs()
+        if labels["seed"] in corrupted_seeds("features" if labels["strategy"] in FEATURES else "loop")
+    ]
+
+
+def corrupted_run_files(name):
+    """An input function: one file per run that sees corrupted images."""
+
+    def get(wildcards):
+        return [f"{RUN}/{name}".format(**labels) for labels in get_corrupted_labels(wildcards)]
+
+    return get
+
+
+def get_corruption_settings(wildcards):
+    """The machine, the conditions, and the kind of a strategy that is fitted on features."""
+    conditions = {key: STUDY["corruptions"][key] for key in ("kinds", "severities", "images", "seed")}
+    return {
+        "run": get_machine(wildcards),
+        "settings": conditions,
+        "kind": get_kind(wildcards) if wildcards.strategy in FEATURES else None,
+    }
+
+
+def get_corruption_code(wildcards):
+    """The digest of a prediction on corrupted images, with the architecture, and the kind of what is fitted on features."""
+    source = STUDY["backbones"][wildcards.backbone]["source"]
+    kinds = [f"ftbench.strategies.{get_kind(wildcards)}"] if wildcards.strategy in FEATURES else []
+    return code_digest("predict_corrupted.py", f"ftbench.architectures.{source}", *kinds)
+
+
 def first_seeds(name):
     """An input function: a file of the first run of each cell of the wildcards' data set and backbone."""
 
@@ -390,6 +434,7 @@ def get_all_tables():
     tables = [
         f"{name}.{suffix}" for suffixes, names in formats.items() for name in names for suffix in suffixes.split()
     ]
+    tables += ["robustness.html"] if STUDY["corruptions"]["enabled"] else []
     tables += ["clean_test.html", *(["transferability.html"] if PRETRAINED else [])]
     return [*(f"<results>/tables/{table}" for table in tables), "<results>/study.json"]
 
@@ -397,6 +442,8 @@ def get_all_tables():
 def get_all_plots():
     own = expand("<results>/plots/{dataset}.{figure}.svg", dataset=DATASETS, figure=FIGURES)
     axes = expand("<results>/plots/{dataset}.{axis}.svg", dataset=DATASETS, axis=AXES)
+    if STUDY["corruptions"]["enabled"]:
+        own += expand("<results>/plots/{dataset}.robustness.svg", dataset=DATASETS)
     return [*own, *axes, "<results>/plots/critical_difference.svg"]
 
 

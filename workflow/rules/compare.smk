@@ -524,3 +524,50 @@ rule plot_audit:
         code=code_of("plot_audit.py"),
     script:
         "../scripts/plot_audit.py"
+
+
+rule report_robustness:
+    """Accuracy on corrupted test images, per cell and per corruption."""
+    input:
+        runs=corrupted_run_files("run.json"),
+        logits=corrupted_run_files("test_logits.npz"),
+        corrupted=corrupted_run_files("corrupted_logits.npz"),
+    output:
+        csv="<results>/tables/robustness.csv",
+        detail="<results>/tables/corruptions.csv",
+        html=report(
+            "<results>/tables/robustness.html",
+            caption="../report/robustness_table.rst",
+            category="3 Result",
+            subcategory="Robustness",
+            labels={"shows": "table: corrupted test images", "data set": "all"},
+        ),
+    log:
+        "<logs>/report_robustness.log",
+    params:
+        labels=get_corrupted_labels,
+        cells=[cell._asdict() for cell in CELLS],
+        code=code_of("report_robustness.py"),
+    script:
+        "../scripts/report_robustness.py"
+
+
+rule plot_robustness:
+    """Accuracy over the severity of corruptions."""
+    input:
+        "<results>/tables/corruptions.csv",
+    output:
+        report(
+            "<results>/plots/{dataset}.robustness.svg",
+            caption="../report/robustness.rst",
+            category="3 Result",
+            subcategory="Robustness",
+            labels={"shows": "accuracy over severity", "data set": "{dataset}"},
+        ),
+    log:
+        "<logs>/plot_robustness/{dataset}.log",
+    params:
+        axes=get_axes,
+        code=code_of("plot_robustness.py"),
+    script:
+        "../scripts/plot_robustness.py"

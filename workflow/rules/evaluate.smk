@@ -111,3 +111,50 @@ use rule evaluate as evaluate_features with:
         "<logs>/evaluate_features/{dataset}/{backbone}/{strategy}.log",
     wildcard_constraints:
         strategy=any_of(FEATURES),
+
+
+rule predict_corrupted:
+    """Logits of corrupted test images, for the first seeds of a cell; only where the config asks for it."""
+    input:
+        images="<results>/data/{dataset}/test_images.npy",
+        labels="<results>/data/{dataset}/test_labels.npy",
+        classes="<results>/data/{dataset}/classes.json",
+        runs=corrupted_seed_files("run.json", "loop"),
+        models=corrupted_seed_files("model.safetensors", "loop"),
+        weights=[],
+        record=[],
+    output:
+        corrupted_seed_files("corrupted_logits.npz", "loop"),
+    log:
+        "<logs>/predict_corrupted/{dataset}/{backbone}/{strategy}.log",
+    benchmark:
+        "<benchmarks>/predict_corrupted/{dataset}/{backbone}/{strategy}.tsv"
+    wildcard_constraints:
+        strategy=any_of(LOOP),
+    threads: get_train_threads
+    resources:
+        gpu=get_gpus,
+    params:
+        settings=get_corruption_settings,
+        code=get_corruption_code,
+    script:
+        "../scripts/predict_corrupted.py"
+
+
+use rule predict_corrupted as predict_corrupted_features with:
+    input:
+        images="<results>/data/{dataset}/test_images.npy",
+        labels="<results>/data/{dataset}/test_labels.npy",
+        classes="<results>/data/{dataset}/classes.json",
+        runs=corrupted_seed_files("run.json", "features"),
+        models=corrupted_seed_files("model.safetensors", "features"),
+        weights=weights_file(".safetensors"),
+        record=weights_file(".json"),
+    output:
+        corrupted_seed_files("corrupted_logits.npz", "features"),
+    log:
+        "<logs>/predict_corrupted_features/{dataset}/{backbone}/{strategy}.log",
+    benchmark:
+        "<benchmarks>/predict_corrupted_features/{dataset}/{backbone}/{strategy}.tsv"
+    wildcard_constraints:
+        strategy=any_of(FEATURES),

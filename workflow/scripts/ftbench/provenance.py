@@ -102,7 +102,7 @@ def protocol_page(study_path, out) -> None:
     for name, entry in study["strategies"].items():
         declares = declared(entry["kind"])
         tuned = declares["tuned"] or "learning_rate"
-        tried = entry.get(tuned)
+        tried = entry["grid" if declares["engine"] == "features" else "learning_rate"]
         grid = ", ".join(f"{value:g}" for value in tried) if isinstance(tried, list) else f"{tried:g}, fixed"
         recipe = entry["recipe"] if declares["engine"] == "loop" else {}  # what is fitted on features has none
         rows.append(

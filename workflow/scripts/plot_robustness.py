@@ -1,0 +1,8 @@
+from ftbench.job import job
+
+if __name__ == "__main__":
+    with job(snakemake):
+        from ftbench.plots.robustness import robustness
+
+        dataset = snakemake.wildcards.dataset
+        robustness(snakemake.input[0], dataset, **snakemake.params.axes, out=snakemake.output[0])
