@@ -121,6 +121,8 @@ def _cell(
             "trial": k,
             parameter: value,
             "status": "diverged" if accuracy is None else "finished",
+            "diverged": {"epoch": 2, "step": 4, "learning_rate": 1.0, "loss": None} if accuracy is None else None,
+            "epochs": 1 if accuracy is None else 5,
             "validation_accuracy": accuracy,
             "validation_balanced_accuracy": accuracy,
             "validation_nll": None if accuracy is None else 1 - accuracy,
@@ -148,8 +150,10 @@ def _cell(
     study["selected"].append({"labels": cell, "selected": str(selected)})
     efficiency = root / "runs" / dataset / backbone / "efficiency.json"
     measured = json.loads(efficiency.read_text()) if efficiency.exists() else dict(EFFICIENCY)
-    own = {"step_flops": 3 * 10**9, "train_flops": int(quality * 10**12), "tuning_flops": int(tuning_seconds * 10**10)}
-    measured["cells"] = measured["cells"] | {strategy: own | {"checkpoint_bytes": 20_520 if probe else 13_600_000}}
+    epochs = 0 if probe else 5
+    counted = {"batch_size": None if probe else 32, "steps": [30] * epochs, "step_flops": [3 * 10**9] * epochs}
+    counted |= {"validation_flops": 10**9, "feature_flops": 10**10 if strategy in ("linear_probe", "lp_ft") else 0}
+    measured["cells"] = measured["cells"] | {strategy: counted | {"checkpoint_bytes": 20_520 if probe else 13_600_000}}
     _json(efficiency, measured)
     for seed in seeds[:1] if probe else seeds:
         diverged = all_diverged or (one_diverged and seed == seeds[1])
@@ -183,7 +187,8 @@ def _cell(
                 "tuned": tuned,
                 "recipe": {} if probe else {"learning_rate": chosen or 0.001},
                 "best_epoch": None if diverged or probe else 3,
-                "epochs": 5,
+                "epochs": 0 if diverged or probe else 5,
+                "images_seen": 0 if all_diverged else 200,
                 "validation_accuracy": validation,
                 "validation_balanced_accuracy": validation,
                 "validation_nll": None if diverged else 1 - validation,

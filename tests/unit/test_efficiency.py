@@ -5,10 +5,12 @@ import pytest
 import small
 import torch
 
-from ftbench import efficiency, loop
+from ftbench import efficiency
 from ftbench.arrays import Images
-from ftbench.efficiency import forward_flops, latency_ms, measure_cost, step_flops
-from ftbench.files import read_json, write_json
+from ftbench.cost import charge_flops
+from ftbench.efficiency import count_steps, forward_flops, latency_ms, measure_cost
+from ftbench.files import read_json
+from ftbench.scoring import Data
 
 CPU = torch.device("cpu")
 BATCH, TRAIN, VALIDATION, WIDTH, CLASSES = 8, 42, 18, 64, 3
@@ -40,8 +42,15 @@ def by_hand() -> tuple[int, int]:
     return sum(counts), counts[0]
 
 
-def steps_of(kind: str, data) -> int:
-    return step_flops(small.run(kind), small.recipe(), data, CPU)[0]
+def counted(kind: str, data, **recipe) -> dict:
+    """count_steps of a strategy under a recipe without a learning rate, as the rules give it."""
+    return count_steps(small.run(kind, recipe=recipe), data, CPU)
+
+
+def step(kind: str, data, **recipe) -> int:
+    flops = set(counted(kind, data, **recipe)["step_flops"])
+    assert len(flops) == 1
+    return flops.pop()
 
 
 def test_a_forward_pass_counts_what_the_shapes_say(data):
@@ -50,90 +59,85 @@ def test_a_forward_pass_counts_what_the_shapes_say(data):
 
 def test_a_step_of_full_training_is_three_forward_passes_without_the_gradient_of_the_image(data):
     forward, first = by_hand()
-    assert step_flops(small.run(), small.recipe(), data, CPU) == (BATCH * (3 * forward - first), BATCH)
+    found = counted("scratch", data)
+    assert found == {"batch_size": BATCH, "steps": [STEPS] * 3, "step_flops": [BATCH * (3 * forward - first)] * 3}
 
 
 def test_what_is_frozen_is_not_counted(data):
     forward = by_hand()[0]
-    full, norms, last = (steps_of(kind, data) for kind in ("finetune", "norm_bias", "last_block"))
+    full, norms, last = (step(kind, data) for kind in ("finetune", "norm_bias", "last_block"))
     assert BATCH * forward < last < norms < full
     # Only normalization and the head get gradients of weights: gradients of activations remain.
     assert norms < BATCH * 2.1 * forward
 
 
-def test_operations_are_linear_in_the_batch_and_blind_to_the_recipe(data):
-    twice = step_flops(small.run(), small.recipe(batch_size=2 * BATCH), data, CPU)
-    assert twice == (2 * steps_of("scratch", data), 2 * BATCH)
-    other = small.recipe(optimizer="sgd", label_smoothing=0.1, augmentation="none")
-    assert step_flops(small.run(), other, data, CPU)[0] == steps_of("scratch", data)
-    assert step_flops(small.run(), small.recipe(batch_size=1000), data, CPU)[1] == TRAIN
+def test_operations_are_linear_in_the_batch_and_blind_to_most_of_the_recipe(data):
+    full = step("scratch", data)
+    assert step("scratch", data, batch_size=2 * BATCH) == 2 * full
+    assert step("scratch", data, optimizer="sgd", label_smoothing=0.1, augmentation="none", ema_decay=0.9) == full
+    assert step("scratch", data, accumulate=4) == full
+    assert counted("scratch", data, batch_size=1000)["batch_size"] == TRAIN
+
+
+def test_unfreezing_costs_more_from_epoch_to_epoch_and_ends_at_full_training(data):
+    flops = counted("gradual_unfreeze", data, epochs=4)["step_flops"]
+    assert len(flops) == 4 and sorted(flops) == flops and flops[0] < flops[1] < flops[-1] == step("finetune", data)
+
+
+def test_added_matrices_count(data):
+    small_rank, large_rank = (step("lora", data, rank=rank) for rank in (1, 4))
+    assert step("norm_bias", data) < small_rank < large_rank
+
+
+def test_a_budget_of_examples_ends_within_an_epoch(data):
+    assert counted("scratch", data, examples=BATCH * (STEPS + 2))["steps"] == [STEPS, 2]
 
 
 def test_counting_leaves_no_state_behind(data, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    steps_of("scratch", data)
+    counted("scratch", data)
     assert list(tmp_path.iterdir()) == []
 
 
-def cell(strategy, kind, engine="loop", probe=None):
-    run = small.run(kind) if engine == "loop" else None
-    return {"strategy": strategy, "engine": engine, "probe": probe, "run": run}
-
-
 def measured(inputs, folder, monkeypatch):
-    """measure_cost of a tuned, an untuned, a hopeless, a probe and an LP-FT cell."""
+    """measure_cost of a plain, a probe and an LP-FT cell."""
     monkeypatch.setattr(efficiency, "MOST", 3)
-    recipe = small.recipe()
-    stopped = {"epoch": 2, "step": 3, "learning_rate": 1.0, "loss": None}
-    tuned = [{"diverged": None}, {"diverged": stopped}]
-    probe = [{"iterations": 10}, {"iterations": 30}]
-    files = {
-        "tuned": ({"status": "finished", "trials": tuned}, {"recipe": recipe}),
-        "plain": ({"status": "finished", "trials": []}, {"recipe": recipe}),
-        "hopeless": ({"status": "diverged", "trials": tuned[1:]}, {"recipe": recipe | {"learning_rate": None}}),
-        "probe": ({"status": "finished", "trial": 1, "trials": probe}, {"recipe": {}}),
-        "lp_ft": ({"status": "finished", "trials": []}, {"recipe": recipe}),
-    }
-    for name, (selected, chosen) in files.items():
-        write_json(folder / f"{name}.json", selected)
-        write_json(folder / f"{name}.recipe.json", chosen)
+    cells, models = [], []
+    for name, kind, frozen in (("plain", "finetune", False), ("probe", None, True), ("lp_ft", "lp_ft", True)):
+        cells.append({"strategy": name, "frozen": frozen, "run": small.run(kind) if kind else None})
+        models.append(str(folder / f"{name}.safetensors"))
         (folder / f"{name}.safetensors").write_bytes(b"x" * (7 + len(name)))
-    # The LP-FT cell comes before the probe that it is charged for.
-    cells = [cell("tuned", "finetune"), cell("plain", "norm_bias"), cell("hopeless", "finetune"),
-             cell("lp_ft", "lp_ft", probe="probe"), cell("probe", "linear_probe", "features")]  # fmt: skip
-    names = [one["strategy"] for one in cells]
-    measure_cost(
-        small.run(), cells, inputs["images"], inputs["labels"], inputs["split"], inputs["classes"],
-        [str(folder / f"{name}.json") for name in names], [str(folder / f"{name}.recipe.json") for name in names],
-        [str(folder / f"{name}.safetensors") for name in names], str(folder / "efficiency.json"),
-    )  # fmt: skip
+    files = (inputs["images"], inputs["labels"], inputs["split"], inputs["classes"])
+    measure_cost(small.run(), cells, *files, models, str(folder / "efficiency.json"))
     return read_json(folder / "efficiency.json")
 
 
-def test_every_cell_is_charged_for_what_it_uses(inputs, data, tmp_path, monkeypatch):
-    result = measured(inputs, tmp_path, monkeypatch)
-    forward, cells = by_hand()[0], result["cells"]
-    full, norms = steps_of("finetune", data), steps_of("norm_bias", data)
-    a_run = 3 * STEPS * full + 3 * VALIDATION * forward
-    stopped = (STEPS + 3) * full + VALIDATION * forward  # in the third step of the second epoch
-    assert cells["tuned"]["train_flops"] == a_run and cells["tuned"]["tuning_flops"] == a_run + stopped
-    assert cells["plain"]["train_flops"] == 3 * STEPS * norms + 3 * VALIDATION * forward
-    assert cells["plain"]["tuning_flops"] == 0
-    assert cells["hopeless"]["train_flops"] == 0 and cells["hopeless"]["tuning_flops"] == stopped
-    an_iteration = 4 * TRAIN * WIDTH * CLASSES
+def run(epochs, diverged=None, seen=100):
+    return {"epochs": epochs, "diverged": diverged, "images_seen": seen}
+
+
+def test_every_run_is_charged_for_what_it_did_and_uses(inputs, data, tmp_path, monkeypatch):
+    cells = measured(inputs, tmp_path, monkeypatch)["cells"]
+    forward, full = by_hand()[0], step("finetune", data)
+    an_epoch = STEPS * full + VALIDATION * forward
     features = (TRAIN + VALIDATION) * forward
-    assert cells["probe"]["train_flops"] == features + 30 * an_iteration
-    assert cells["probe"]["tuning_flops"] == 10 * an_iteration
-    assert cells["lp_ft"]["train_flops"] == a_run + features + 30 * an_iteration
-    assert cells["lp_ft"]["tuning_flops"] == 10 * an_iteration
-    assert cells["tuned"]["steps"] == 3 * STEPS and cells["tuned"]["batch_size"] == BATCH
+    stopped = {"epoch": 2, "step": 3}
+    none, tuned = {"trials": []}, {"trials": [run(3), run(1, stopped)]}
+    charged = charge_flops(cells["plain"], run(3), tuned)
+    assert charged == {"step_flops": full, "train_flops": 3 * an_epoch, "tuning_flops": 4 * an_epoch + 3 * full}
+    assert charge_flops(cells["plain"], run(2), none)["train_flops"] == 2 * an_epoch  # out of patience
+    assert charge_flops(cells["plain"], run(1, stopped), none)["train_flops"] == an_epoch + 3 * full
+    assert charge_flops(cells["plain"], run(0, stopped, seen=0), none)["train_flops"] == 0  # every trial diverged
+    assert charge_flops(cells["lp_ft"], run(3), none)["train_flops"] == 3 * an_epoch + features
+    penalties = {"trials": [{"l2": 0.1}, {"l2": 1.0}]}
+    probe = charge_flops(cells["probe"], run(0), penalties)
+    assert probe["train_flops"] == features and probe["tuning_flops"] == 0 and np.isnan(probe["step_flops"])
 
 
 def test_sizes_and_latencies(inputs, tmp_path, monkeypatch):
     result = measured(inputs, tmp_path, monkeypatch)
     state = small.backbone().network.state_dict()
     assert result["model_bytes"] == sum(tensor.numel() * tensor.element_size() for tensor in state.values())
-    assert result["total_params"] == 77_587
     assert result["cells"]["probe"]["checkpoint_bytes"] == 12
     assert result["latency_ms_batch1"] > 0 and result["latency_ms_batch256"] > 0
     assert result["threads"] == 1 and result["device"] == "cpu" and result["device_name"]
@@ -144,7 +148,7 @@ def test_latency_is_the_median_of_the_passes_after_the_warm_up(inputs, monkeypat
     monkeypatch.setattr(efficiency.time, "perf_counter", lambda: next(ticks))
     monkeypatch.setattr(efficiency, "MOST", 3)
     images = Images(inputs["images"], CPU)
-    data = loop.Data(images, np.zeros(60, int), np.arange(5), np.arange(2), CLASSES)
+    data = Data(images, np.zeros(60, int), np.arange(5), np.arange(2), CLASSES)
     shapes = []
     backbone = small.backbone()
     backbone.network.register_forward_hook(lambda module, given, out: shapes.append((given[0].shape, module.training)))

@@ -10,12 +10,14 @@ import pytest
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 FLOORS = {
-    "ground": "errors files kinds codedigest paths grid config configdoc lease job",
+    "ground": "errors files kinds codedigest paths grid config crosschecks configdoc lease job history",
     "first": "arrays augment policies sources download prepare groups split normalization preview architectures flipped "
-    "cropping backbones weights stages features devices",
-    "second": "strategies recipes checkpoint loop training probe selection predict plan efficiency",
+    "cropping activations transforms backbones weights stages features devices duplicates",
+    "second": "strategies recipes objective averaging scoring outcome activity checkpoint loop training probe fitting selection "
+    "predict plan strategydoc efficiency transferability audit",
     "third": "calibration selective metrics statistics evaluation cost tta",
-    "roof": "collect compare tables class_tables recommend ranks table_formats table_columns html_table table_pages provenance plots",
+    "roof": "axes runs watch tensorboard collect compare tables class_tables recommend ranks table_formats table_columns html_table table_pages provenance "
+    "transferability_table clean_test plots",
 }
 ORDER = list(FLOORS)
 FLOOR_OF = {name: floor for floor, names in FLOORS.items() for name in names.split()}

@@ -16,8 +16,19 @@ TEST_FILES = (
     "test_flipped.npy",
     "test_cost.json",
     "test_logits",
+    "duplicates.csv",
+    "label_issues.csv",
+    "test_marks.csv",
+    "audit.json",
 )
-TEST_RULES = ("prepare_test", "extract_test_features", "predict_test", "predict_test_features", "evaluate")
+TEST_RULES = (
+    "prepare_test",
+    "extract_test_features",
+    "predict_test",
+    "predict_test_features",
+    "evaluate",
+    "audit_dataset",
+)
 
 
 def ancestors(graph: list[Node], target: str) -> tuple[set[str], set[str]]:

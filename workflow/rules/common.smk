@@ -15,7 +15,7 @@ from ftbench.codedigest import code_digest
 from ftbench.config import resolve
 from ftbench.errors import InputError
 from ftbench.kinds import declared, names
-from ftbench.paths import folder_listing, weights_tag
+from ftbench.paths import content_of, folder_listing, weights_tag
 
 # --- the study -------------------------------------------------------------------------------------------------------
 
@@ -31,6 +31,15 @@ LOOP, FEATURES = (
     [name for name, entry in STUDY["strategies"].items() if declared(entry["kind"])["engine"] == engine]
     for engine in ("loop", "features")
 )
+# Strategies that are one augmentation policy of several: {strategy: [name in the config, policy]}.
+POLICY_FAMILIES = {
+    name: [entry["family"], entry["recipe"]["augmentation"]]
+    for name, entry in STUDY["strategies"].items()
+    if entry["family"] != name
+}
+# The questions along one axis that this study asks: see axes.smk.
+AXES = ("policies",) * bool(POLICY_FAMILIES)
+AXES += ("activations",) * any(STUDY["backbones"][cell.backbone]["activation"] for cell in CELLS)
 FIGURES = [
     "accuracy",
     "pareto",
@@ -43,9 +52,11 @@ FIGURES = [
     "augmentations",
     "reliability",
     "risk_coverage",
+    "audit",
 ]
 RUN = "<results>/runs/{dataset}/{backbone}/{strategy}/seed{seed}"
 EFFICIENCY = "<results>/runs/{dataset}/{backbone}/efficiency.json"
+TRANSFERABILITY = "<results>/features/{dataset}/{backbone}/transferability.json"
 SELECTED = "<results>/tuning/{dataset}/{backbone}/{strategy}/selected.json"
 WEIGHTS = "<resources>/weights/{source}/{model}.{tag}"
 
@@ -57,11 +68,15 @@ def any_of(values):
     return "|".join(re.escape(str(value)) for value in values) or "(?!)"
 
 
-# --- configuration entries of one job --------------------------------------------------------------------------------
+# --- the grid, by parts ----------------------------------------------------------------------------------------------
 
 
 def strategy_of(wildcards):
     return STUDY["strategies"][wildcards.strategy]
+
+
+def get_kind(wildcards):
+    return strategy_of(wildcards)["kind"]
 
 
 def start_of(wildcards):
@@ -71,10 +86,24 @@ def start_of(wildcards):
     return {"any": "pretrained" if has_weights else "random"}.get(start, start)
 
 
+def fine_tunes(cell):
+    """Whether a cell trains a network from pretrained weights: a probe on frozen features does not."""
+    return cell.strategy in LOOP and start_of(cell) != "random"
+
+
+# Where a pretrained backbone is used at all, each data set and backbone once.
+PRETRAINED = [
+    {"dataset": dataset, "backbone": backbone}
+    for dataset, backbone in dict.fromkeys(cell[:2] for cell in CELLS if start_of(cell) != "random")
+]
+
+# --- configuration entries of one job --------------------------------------------------------------------------------
+
+
 def get_dataset(wildcards):
     """What prepares a data set: its entry, without what only later steps read."""
     entry = STUDY["datasets"][wildcards.dataset]
-    later = ("validation_fraction", "train_limit", "flip", "urls", "md5")
+    later = ("validation_fraction", "train_limit", "flip", "urls", "md5", "exclude_test")
     settings = {key: value for key, value in entry.items() if key not in later}
     if entry["source"] == "imagefolder":
         settings["listing"] = folder_listing(entry["path"], entry["groups"])
@@ -89,7 +118,7 @@ def get_split_settings(wildcards):
 def get_network(wildcards):
     """The backbone's entry as a job builds it; random weights are normalized with the data set's own statistics."""
     entry = STUDY["backbones"][wildcards.backbone]
-    network = {key: entry[key] for key in ("source", "model", "weights", "image_size", "mean", "std")}
+    network = {key: entry[key] for key in ("source", "model", "weights", "activation", "image_size", "mean", "std")}
     if "strategy" in wildcards.keys() and start_of(wildcards) == "random":
         network |= {"weights": "none", "mean": None, "std": None}
     return network
@@ -102,7 +131,7 @@ def get_augmentation(dataset, policy):
 
 def get_machine(wildcards):
     """The settings of any job that runs a network."""
-    keys = ("device", "precision", "channels_last", "crop_kernels", "deterministic", "threads")
+    keys = ("device", "precision", "channels_last", "crop_kernels", "compile", "deterministic", "threads")
     return {"network": get_network(wildcards)} | {key: STUDY[key] for key in keys}
 
 
@@ -133,25 +162,16 @@ def get_trial_run(wildcards):
 
 
 def get_probe_run(wildcards):
-    return get_run(wildcards) | {"l2": strategy_of(wildcards)["l2"], "recipe": {}}
+    return get_run(wildcards) | {"grid": strategy_of(wildcards)["grid"], "recipe": {}}
 
 
 def get_cost_settings(wildcards):
     """The machine, and what each strategy runs on the wildcards' data set and backbone."""
     cells = []
     for cell in cells_on(wildcards):
-        entry = STUDY["strategies"][cell.strategy]
-        engine = declared(entry["kind"])["engine"]
-        own = Wildcards(fromdict=cell._asdict())
-        starts = declared(entry["kind"])["start"]
-        cells.append(
-            {
-                "strategy": cell.strategy,
-                "engine": engine,
-                "probe": entry["probe"] if starts == "probe" else None,
-                "run": get_run(own) if engine == "loop" else None,
-            }
-        )
+        facts = declared(STUDY["strategies"][cell.strategy]["kind"])
+        run = get_run(Wildcards(fromdict=cell._asdict())) if facts["engine"] == "loop" else None
+        cells.append({"strategy": cell.strategy, "frozen": run is None or facts["start"] == "probe", "run": run})
     return {"run": get_machine(wildcards), "cells": cells}
 
 
@@ -196,9 +216,20 @@ def weights_file(suffix):
     return get
 
 
-def get_weights_source(wildcards):
-    weights = get_weights_entry(wildcards)["weights"]
-    return weights.removeprefix("file:") if weights.startswith("file:") else []
+def weights_source(name):
+    """An input function: the user's own file that weights are copied from, or file `name` of the run that they come from."""
+
+    def get(wildcards):
+        scheme, _, rest = get_weights_entry(wildcards)["weights"].partition(":")
+        if scheme == "file" and name == "model.safetensors":
+            return rest
+        if scheme == "run":
+            study, dataset, backbone, strategy, seed = rest.split("/")
+            root = "<results>" if study == STUDY["study"] else f"<studies>/{study}"
+            return f"{root}/runs/{dataset}/{backbone}/{strategy}/seed{seed.removeprefix('seed')}/{name}"
+        return []
+
+    return get
 
 
 def get_normalization(wildcards):
@@ -239,17 +270,41 @@ def flipped_files(engine):
     return get
 
 
-def cell_files(by_engine):
-    """An input function: one file per cell of the wildcards' data set and backbone, by pattern for each engine."""
+def first_seeds(name):
+    """An input function: a file of the first run of each cell of the wildcards' data set and backbone."""
 
     def get(wildcards):
-        kinds = {cell: declared(STUDY["strategies"][cell.strategy]["kind"])["engine"] for cell in cells_on(wildcards)}
         return [
-            by_engine[engine].format(**cell._asdict(), seed=0 if engine == "features" else STUDY["seeds"][0])
-            for cell, engine in kinds.items()
+            f"{RUN}/{name}".format(**cell._asdict(), seed=grid.seeds_of(STUDY, cell.strategy)[0])
+            for cell in cells_on(wildcards)
         ]
 
     return get
+
+
+def probes_on(wildcards):
+    """The runs of the linear probes on the wildcards' data set: their probabilities judge its labels."""
+    probes = [name for name, entry in STUDY["strategies"].items() if entry["kind"] == "linear_probe"]
+    return [labels for labels in get_all_runs(wildcards.dataset) if labels["strategy"] in probes]
+
+
+def probe_files(name):
+    """An input function: a file of every linear probe on the wildcards' data set."""
+
+    def get(wildcards):
+        return [f"{RUN}/{name}".format(**labels) for labels in probes_on(wildcards)]
+
+    return get
+
+
+def get_probe_names(wildcards):
+    return [f"{labels['strategy']} on {labels['backbone']}" for labels in probes_on(wildcards)]
+
+
+def get_exclusions(wildcards):
+    """Each data set's own list of test images to leave out of the clean-test table, with its content."""
+    paths = {name: STUDY["datasets"][name]["exclude_test"] for name in DATASETS}
+    return {name: {"path": path, "content": content_of(path)} for name, path in paths.items()}
 
 
 def get_all_runs(dataset=None):
@@ -295,6 +350,26 @@ def get_run_efficiency(wildcards):
     return [EFFICIENCY.format(**labels) for labels in get_run_labels(wildcards)]
 
 
+def get_activity_labels(wildcards):
+    """Labels of the cells whose silent units are counted: those of the training loop whose backbone names its activation."""
+    return [
+        {"labels": cell._asdict(), "activation": STUDY["backbones"][cell.backbone]["activation"]}
+        for cell in CELLS
+        if STUDY["backbones"][cell.backbone]["activation"] and cell.strategy in LOOP
+    ]
+
+
+def get_activity(wildcards):
+    path = "<results>/activations/{dataset}/{backbone}/{strategy}.csv"
+    return [path.format(**entry["labels"]) for entry in get_activity_labels(wildcards)]
+
+
+def get_family_axes(wildcards):
+    """The axes with the strategies under the names that the config gives them, before policies are told apart."""
+    families = dict.fromkeys(entry["family"] for entry in STUDY["strategies"].values())
+    return {"strategies": list(families), "backbones": list(STUDY["backbones"])}
+
+
 def get_axes(wildcards):
     """All strategies and backbones in config order: a figure's colours and rows do not depend on what finished."""
     return {"strategies": list(STUDY["strategies"]), "backbones": list(STUDY["backbones"])}
@@ -309,18 +384,20 @@ def get_all_tables():
     formats = {
         "csv html md tex": ("comparison", "cost", "recommendation", "win_tie_loss"),
         "html md tex": ("calibration", "pairwise"),
-        "csv html": ("per_class", "confused"),
+        "csv html": ("per_class", "confused", *AXES),
         "html": ("protocol", "provenance"),
     }
     tables = [
         f"{name}.{suffix}" for suffixes, names in formats.items() for name in names for suffix in suffixes.split()
     ]
+    tables += ["clean_test.html", *(["transferability.html"] if PRETRAINED else [])]
     return [*(f"<results>/tables/{table}" for table in tables), "<results>/study.json"]
 
 
 def get_all_plots():
     own = expand("<results>/plots/{dataset}.{figure}.svg", dataset=DATASETS, figure=FIGURES)
-    return [*own, "<results>/plots/critical_difference.svg"]
+    axes = expand("<results>/plots/{dataset}.{axis}.svg", dataset=DATASETS, axis=AXES)
+    return [*own, *axes, "<results>/plots/critical_difference.svg"]
 
 
 # --- threads, resources, code ----------------------------------------------------------------------------------------
@@ -368,6 +445,15 @@ def get_cost_code(wildcards):
     policies = {f"ftbench.policies.{name}" for name in augmentations}
     source = STUDY["backbones"][wildcards.backbone]["source"]
     return code_digest("measure_cost.py", f"ftbench.architectures.{source}", *sorted(strategies | policies))
+
+
+def feature_code_of(script):
+    """The same for a strategy that is fitted on features: with its kind alone."""
+
+    def get(wildcards):
+        return code_digest(script, f"ftbench.strategies.{get_kind(wildcards)}")
+
+    return get
 
 
 def source_code_of(script):

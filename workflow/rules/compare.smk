@@ -447,3 +447,75 @@ rule plot_augmentations:
         code=code_of("plot_augmentations.py"),
     script:
         "../scripts/plot_augmentations.py"
+
+
+rule report_transferability:
+    """Scores of the frozen backbones beside what fine-tuning reached, and their rank correlation."""
+    input:
+        scores=[TRANSFERABILITY.format(**place) for place in PRETRAINED],
+        comparison="<results>/tables/comparison.csv",
+    output:
+        csv="<results>/tables/transferability.csv",
+        correlations="<results>/tables/transferability_correlations.csv",
+        html=report(
+            "<results>/tables/transferability.html",
+            caption="../report/transferability.rst",
+            category="6 Recommendation",
+            labels={"shows": "table: transferability scores", "data set": "all"},
+        ),
+    log:
+        "<logs>/report_transferability.log",
+    params:
+        places=PRETRAINED,
+        cells=[cell._asdict() for cell in CELLS if fine_tunes(cell)],
+        code=code_of("report_transferability.py"),
+    script:
+        "../scripts/report_transferability.py"
+
+
+rule report_clean_test:
+    """The scores without the test images that the audit or the user marks, beside the full ones."""
+    input:
+        runs=run_files("run.json"),
+        logits=run_files("test_logits.npz"),
+        marks=expand("<results>/data/{dataset}/audit/test_marks.csv", dataset=DATASETS),
+        files=expand("<results>/data/{dataset}/test_files.csv", dataset=DATASETS),
+    output:
+        csv="<results>/tables/clean_test.csv",
+        html=report(
+            "<results>/tables/clean_test.html",
+            caption="../report/clean_test.rst",
+            category="4 Uncertainty",
+            labels={"shows": "table: cleaned test set", "data set": "all"},
+        ),
+    log:
+        "<logs>/report_clean_test.log",
+    params:
+        labels=get_run_labels,
+        cells=[cell._asdict() for cell in CELLS],
+        lists=get_exclusions,
+        code=code_of("report_clean_test.py"),
+    script:
+        "../scripts/report_clean_test.py"
+
+
+rule plot_audit:
+    """What the audit marked, to judge by eye."""
+    input:
+        pairs="<results>/data/{dataset}/audit/duplicates.csv",
+        issues="<results>/data/{dataset}/audit/label_issues.csv",
+        images="<results>/data/{dataset}/images.npy",
+        test_images="<results>/data/{dataset}/test_images.npy",
+    output:
+        report(
+            "<results>/plots/{dataset}.audit.svg",
+            caption="../report/audit.rst",
+            category="1 Data",
+            labels={"shows": "duplicates and suspected labels", "data set": "{dataset}"},
+        ),
+    log:
+        "<logs>/plot_audit/{dataset}.log",
+    params:
+        code=code_of("plot_audit.py"),
+    script:
+        "../scripts/plot_audit.py"

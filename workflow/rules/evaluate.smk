@@ -56,7 +56,8 @@ rule predict_test_features:
         strategy=any_of(FEATURES),
         dataset=any_of(name for name in DATASETS if name not in FLIPPED),
     params:
-        code=code_of("predict_test_features.py"),
+        kind=get_kind,
+        code=feature_code_of("predict_test_features.py"),
     script:
         "../scripts/predict_test_features.py"
 

@@ -2,7 +2,7 @@
 
 
 rule fit_probe:
-    """Fit a linear probe with every L2 penalty on cached features and choose one by validation: one job, no randomness."""
+    """Fit a linear probe or neighbours on cached features, for every value of the grid, and choose by validation: one job."""
     input:
         features="<results>/features/{dataset}/{backbone}/train.npy",
         features_cost="<results>/features/{dataset}/{backbone}/cost.json",
@@ -27,7 +27,7 @@ rule fit_probe:
     threads: get_train_threads
     params:
         run=get_probe_run,
-        code=code_of("fit_probe.py"),
+        code=feature_code_of("fit_probe.py"),
     script:
         "../scripts/fit_probe.py"
 
@@ -130,9 +130,7 @@ rule measure_cost:
         labels="<results>/data/{dataset}/labels.npy",
         split="<results>/data/{dataset}/split.npz",
         classes="<results>/data/{dataset}/classes.json",
-        selected=cell_files({"loop": SELECTED, "features": SELECTED}),
-        recipes=cell_files({"loop": SELECTED.replace("selected", "recipe"), "features": SELECTED}),
-        models=cell_files({"loop": f"{RUN}/model.safetensors", "features": f"{RUN}/model.safetensors"}),
+        models=first_seeds("model.safetensors"),
     output:
         "<results>/runs/{dataset}/{backbone}/efficiency.json",
     log:

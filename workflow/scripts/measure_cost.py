@@ -11,8 +11,6 @@ if __name__ == "__main__":
             labels=given.labels,
             split=given.split,
             classes=given.classes,
-            selected=given.selected,
-            recipes=given.recipes,
             models=given.models,
             out=snakemake.output[0],
         )

@@ -2,9 +2,9 @@ from ftbench.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.probe import predict_with_head
+        from ftbench.fitting import predict_from_features
 
-        given, out = snakemake.input, snakemake.output
-        predict_with_head(given.features, given.models, given.labels, out.logits)
+        given, out, kind = snakemake.input, snakemake.output, snakemake.params.kind
+        predict_from_features(kind, given.features, given.models, given.labels, out.logits)
         if given.flipped:
-            predict_with_head(given.flipped, given.models, given.labels, out.flipped)
+            predict_from_features(kind, given.flipped, given.models, given.labels, out.flipped)

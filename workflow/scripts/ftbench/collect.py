@@ -5,7 +5,7 @@ Which data set, backbone, strategy and seed a file belongs to comes with it as l
 
 import pandas as pd
 
-from ftbench.cost import charge
+from ftbench.cost import charge, charge_flops
 from ftbench.errors import InputError
 from ftbench.files import atomic_write, read_json
 
@@ -51,7 +51,6 @@ FROM_METRICS = (
 )
 FROM_COST = ("images_per_second", "peak_memory_mb", "threads", "resumes")
 FROM_EFFICIENCY = ("forward_flops", "latency_ms_batch1", "latency_ms_batch256", "model_bytes")
-FROM_EFFICIENCY_OF_CELL = ("step_flops", "train_flops", "tuning_flops", "checkpoint_bytes")
 # Whole numbers that may be absent stay whole in the CSV, and flags stay flags.
 NULLABLE = {"best_epoch": "Int64", "at_grid_edge": "boolean", "tuned": "boolean", "stochastic": "boolean"}
 
@@ -68,6 +67,7 @@ def row(labels: dict, run: dict, cost: dict, metrics: dict, selected: dict, effi
             raise InputError(
                 f"A run labelled {label} {labels[label]!r} says {run[label]!r} in its run.json: they must agree."
             )
+    counted = efficiency["cells"][labels["strategy"]]
     recipe = run["recipe"] or {}
     chosen = {name: recipe.get(name) for name in ("learning_rate", "l2")}
     if selected["parameter"] is not None:
@@ -81,7 +81,8 @@ def row(labels: dict, run: dict, cost: dict, metrics: dict, selected: dict, effi
         **charge(cost, selected["tuning_seconds"]),
         **{name: cost[name] for name in FROM_COST},
         **{name: efficiency[name] for name in FROM_EFFICIENCY},
-        **{name: efficiency["cells"][labels["strategy"]][name] for name in FROM_EFFICIENCY_OF_CELL},
+        **charge_flops(counted, run, selected),
+        "checkpoint_bytes": counted["checkpoint_bytes"],
         "latency_device": efficiency["device_name"],
         "latency_threads": efficiency["threads"],
     }

@@ -1,8 +1,8 @@
 """What a cell's arithmetic is, whatever machine runs it: floating-point operations, and how fast and how large its network is.
 
 Operations are counted by torch while they happen (`FlopCounterMode`: matrix products and convolutions, a multiply-add as two),
-around one real step of the training loop: what is frozen, cut off or augmented counts as it is. The rest is arithmetic over
-the numbers of steps, trials and images that the run's files give.
+around one real step of the training loop: what is frozen, cut off or augmented counts as it is. How often a run took that step
+is known afterwards; `ftbench.cost` multiplies.
 """
 
 import statistics
@@ -18,42 +18,31 @@ from ftbench import backbones, devices, loop, strategies
 from ftbench.arrays import Images
 from ftbench.backbones import Backbone
 from ftbench.files import read_json, write_json
+from ftbench.scoring import Data
 
 STATISTICS = {"mean": [0.5] * 3, "std": [0.25] * 3}  # of the input; no count and no time depends on them
 LATENCY_BATCHES = (1, 256)
 WARM_UP = 1  # a pass before the clock runs: it allocates and chooses kernels
-FEWEST, MOST, SECONDS = (
-    3,
-    50,
-    1.0,
-)  # timed passes: at least and at most so many, and no more than a second beyond the fewest
-PASS_OF_A_FIT = 4  # operations per image, feature and class: two for the logits, two for the gradient
+FEWEST, MOST = 3, 50  # timed passes
+SECONDS = 0.5  # of timed passes, then no more than the fewest
 
 
 def measure_cost(
-    run: dict, cells: list[dict], images: str, labels: str, split: str, classes: str, selected: list[str],
-    recipes: list[str], models: list[str], out: str,
-) -> None:  # fmt: skip
+    run: dict, cells: list[dict], images: str, labels: str, split: str, classes: str, models: list[str], out: str
+) -> None:
     """Write the JSON of one backbone on one data set: what its network costs, and under "cells" what each strategy does.
 
-    `run` are the machine's settings; `cells` has per cell strategy, engine ("loop" or "features"), probe (the strategy that it
-    starts from, or None) and run (the loop's settings). `selected`, `recipes` and `models` are the files of the cells in the same
-    order; a cell that is fitted on features gives its selected.json twice.
-
-    FLOPs are those of one model, charged like its seconds (`ftbench.cost`): train_flops has the steps, one pass over the
-    validation images per epoch, the feature file and the probe's fit where the cell uses them; tuning_flops all trials, a
-    diverged one up to where it stopped. forward_flops are one image's. Latencies are medians in milliseconds per batch, from
-    uint8 images on the device to logits; model_bytes the whole network's tensors, checkpoint_bytes the file that a run leaves.
+    `run` are the machine's settings; `cells` has per cell strategy, frozen (whether it reads the backbone's features, or starts
+    from a probe that does) and run (the loop's settings; None where it is fitted on features); `models` are the cells' files of
+    one seed. A cell gets batch_size, per epoch the steps and step_flops of one of them, validation_flops of one pass over the
+    validation images, feature_flops of all training and validation images where it is charged for them, and checkpoint_bytes,
+    the size of the file that a run leaves. forward_flops are one image's. Latencies are medians in milliseconds per batch, from
+    uint8 images on the device to logits, without compilation; model_bytes are those of the whole network's tensors.
     """
     device = devices.set_up(run)
     parts = np.load(split)
-    data = loop.Data(
-        images=Images(images, device, resident=False),
-        labels=np.load(labels),
-        train=parts["train"],
-        validation=parts["validation"],
-        classes=len(read_json(classes)),
-    )
+    store = Images(images, device, resident=False)
+    data = Data(store, np.load(labels), parts["train"], parts["validation"], len(read_json(classes)))
     backbone = _build(run, data.classes, device)
     forward = forward_flops(backbone, data, run, device)
     result = {
@@ -62,25 +51,23 @@ def measure_cost(
         "device_name": devices.device_name(device),
         "forward_flops": forward,
         "model_bytes": sum(tensor.nbytes for tensor in backbone.network.state_dict().values()),
-        "total_params": sum(parameter.numel() for parameter in backbone.network.parameters()),
         "cells": {},
     }
     for size in LATENCY_BATCHES:
         result[f"latency_ms_batch{size}"] = latency_ms(backbone, data, size, run, device)
-    width = backbone.head_module.in_features
-    for cell, chosen, recipe, model in zip(cells, selected, recipes, models):
-        chosen, recipe = read_json(chosen), read_json(recipe)
-        if cell["engine"] == "features":
-            counted = _probe_flops(chosen, data, width, forward)
-        else:
-            counted = _loop_flops(cell["run"], chosen, recipe, data, forward, device)
-        result["cells"][cell["strategy"]] = counted | {"checkpoint_bytes": Path(model).stat().st_size}
-        print(f"{cell['strategy']}: {counted}")
-    for cell in cells:  # after the probes themselves: an LP-FT run is charged for the one that it starts from
-        if cell["probe"]:
-            own, borrowed = (result["cells"][name] for name in (cell["strategy"], cell["probe"]))
-            for key in ("train_flops", "tuning_flops"):
-                own[key] += borrowed[key]
+    seen = len(data.train) + len(data.validation)
+    for cell, model in zip(cells, models, strict=True):
+        steps = (
+            count_steps(cell["run"], data, device)
+            if cell["run"]
+            else {"batch_size": None, "steps": [], "step_flops": []}
+        )
+        result["cells"][cell["strategy"]] = steps | {
+            "validation_flops": len(data.validation) * forward,
+            "feature_flops": seen * forward if cell["frozen"] else 0,
+            "checkpoint_bytes": Path(model).stat().st_size,
+        }
+        print(f"{cell['strategy']}: {steps}")
     write_json(out, result)
 
 
@@ -90,7 +77,7 @@ def _build(run: dict, classes: int, device: torch.device) -> Backbone:
     return backbone
 
 
-def forward_flops(backbone: Backbone, data: loop.Data, run: dict, device: torch.device) -> int:
+def forward_flops(backbone: Backbone, data: Data, run: dict, device: torch.device) -> int:
     """Operations of one image's forward pass in eval mode."""
     backbone.network.eval()
     image = backbone.to_input(data.images.batch(data.train[:1]))
@@ -99,53 +86,36 @@ def forward_flops(backbone: Backbone, data: loop.Data, run: dict, device: torch.
     return counter.get_total_flops()
 
 
-def step_flops(run: dict, recipe: dict, data: loop.Data, device: torch.device) -> tuple[int, int]:
-    """(operations of one optimizer step of the training loop itself, its batch size), with what the strategy moves."""
+def count_steps(run: dict, data: Data, device: torch.device) -> dict:
+    """batch_size, and per epoch of the planned run the number of steps and the operations of one, of the training loop itself.
+
+    A strategy that moves other parameters in other epochs is counted once for each set of them.
+    """
+    recipe = run["recipe"] | {"learning_rate": 0.0}  # the tuned one changes no count
     backbone = _build(run, data.classes, device)
-    strategies.freeze(backbone, strategies.load(run["kind"]).trainable(backbone))
+    strategy = strategies.load(run["kind"])
+    strategy.adapt(backbone, recipe)
+    strategies.freeze(backbone, strategy.trainable(backbone))
+    counted: dict[tuple, int] = {}
+    steps, flops = [], []
     with TemporaryDirectory() as folder:
-        training = loop.TrainingLoop(backbone, data, run, recipe, device, Path(folder), "a step to count")
-        strategies.train_mode(backbone.network)
-        with FlopCounterMode(display=False) as counter:
-            training.train_step(data.train[: training.batch])
-    return counter.get_total_flops(), training.batch
+        training = loop.TrainingLoop(backbone, data, run, recipe, device, Path(folder), "steps to count")
+        for epoch in range(training.epochs):
+            training.epoch = epoch
+            moving = strategy.moving(backbone, epoch, training.epochs) if strategy.moving else ()
+            if tuple(moving) not in counted:
+                if strategy.moving:
+                    strategies.freeze(backbone, moving)
+                strategies.train_mode(backbone.network)
+                with FlopCounterMode(display=False) as counter:
+                    training.train_step(data.train[: training.batch])
+                counted[tuple(moving)] = counter.get_total_flops()
+            steps.append(training.steps_now())
+            flops.append(counted[tuple(moving)])
+    return {"batch_size": training.batch, "steps": steps, "step_flops": flops}
 
 
-def _loop_flops(run: dict, chosen: dict, recipe: dict, data: loop.Data, forward: int, device: torch.device) -> dict:
-    settings = recipe["recipe"] | {"learning_rate": recipe["recipe"]["learning_rate"] or 0.0}  # None where all diverged
-    step, batch = step_flops(run, settings, data, device)
-    per_epoch = len(data.train) // batch
-    validation = len(data.validation) * forward
-
-    def flops(diverged: dict | None) -> int:
-        epochs, steps = settings["epochs"], settings["epochs"] * per_epoch
-        if diverged:
-            epochs, steps = diverged["epoch"] - 1, (diverged["epoch"] - 1) * per_epoch + diverged["step"]
-        return steps * step + epochs * validation
-
-    return {
-        "batch_size": batch,
-        "steps": settings["epochs"] * per_epoch,
-        "step_flops": step,
-        "train_flops": flops(None) if chosen["status"] == "finished" else 0,  # no run where every trial diverged
-        "tuning_flops": sum(flops(trial["diverged"]) for trial in chosen["trials"]),
-    }
-
-
-def _probe_flops(chosen: dict, data: loop.Data, width: int, forward: int) -> dict:
-    """Features of all training rows once, then L-BFGS: per iteration one loss and one gradient over the training images."""
-    fits = [trial["iterations"] * PASS_OF_A_FIT * len(data.train) * width * data.classes for trial in chosen["trials"]]
-    own = fits[chosen["trial"]]
-    return {
-        "batch_size": None,
-        "steps": chosen["trials"][chosen["trial"]]["iterations"],
-        "step_flops": PASS_OF_A_FIT * len(data.train) * width * data.classes,
-        "train_flops": (len(data.train) + len(data.validation)) * forward + own,
-        "tuning_flops": sum(fits) - own,
-    }
-
-
-def latency_ms(backbone: Backbone, data: loop.Data, size: int, run: dict, device: torch.device) -> float:
+def latency_ms(backbone: Backbone, data: Data, size: int, run: dict, device: torch.device) -> float:
     """Median milliseconds of one batch of `size` images, from uint8 on the device to logits on the device, in eval mode."""
     backbone.network.eval()
     images = data.images.batch(np.resize(data.train, size))  # repeated where the data set is smaller

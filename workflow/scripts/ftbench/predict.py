@@ -4,10 +4,11 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from ftbench import backbones, devices, loop
+from ftbench import backbones, devices
 from ftbench.arrays import Images
 from ftbench.files import read_json, write_npz
 from ftbench.flipped import Flipped
+from ftbench.scoring import part_logits
 
 
 def predict_test(
@@ -41,6 +42,6 @@ def predict_test(
                 logits = np.full((len(rows), count), np.nan, np.float32)
             else:
                 with torch.inference_mode():
-                    logits = loop.part_logits(backbone, view, rows, run, device)
+                    logits = part_logits(backbone, view, rows, run, device)
             write_npz(path, logits=logits, labels=target, ids=rows)
             print(f"{path}: {len(rows)} images")

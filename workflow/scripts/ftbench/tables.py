@@ -121,7 +121,6 @@ COST_COLUMNS = [
 ]
 # What efficiency.json knows of a cell: the same in all of its runs.
 OF_CELL = [
-    "train_flops",
     "tuning_flops",
     "forward_flops",
     "latency_ms_batch1",
@@ -199,7 +198,10 @@ def comparison_table(runs_csv, cells_csv, differences_csv, cells: list[dict], ou
                 "seeds": len(finished),
                 **{name: interval[name] for name in ("accuracy_mean", "accuracy_ci_low", "accuracy_ci_high")},
                 **{name: finished[name].mean() if len(finished) else np.nan for name in MEANS},
-                **{name: timed[name].mean() for name in ("train_seconds", "tuning_seconds", "images_per_second")},
+                **{
+                    name: timed[name].mean()
+                    for name in ("train_seconds", "tuning_seconds", "images_per_second", "train_flops")
+                },
                 **{name: first[name] for name in ("trainable_params", "total_params", "kind", "stochastic", "tuned")},
                 **{name: first[name] for name in ("at_grid_edge", "learning_rate", "l2", *OF_CELL)},
                 "peak_memory_mb": own["peak_memory_mb"].max(),
@@ -224,7 +226,7 @@ def cost_table(runs_csv, cells: list[dict], out, watts: float | None = None) -> 
     """
     rows = []
     for key, own in _by_cell(read_runs(runs_csv), cells):
-        means = _finished_or_all(own)[SECONDS].mean().to_dict()
+        means = _finished_or_all(own)[[*SECONDS, "train_flops"]].mean().to_dict()
         rows.append(
             {
                 **dict(zip(CELL, key)),
