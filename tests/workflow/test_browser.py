@@ -14,16 +14,16 @@ import pytest
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 SCREENS = {"laptop": (1366, 768), "phone": (390, 844)}
 SHOWN = "iframe, img[src*='/raw/']"  # the result that is open
-RESULTS = {  # category: rows of its menu for two data sets
-    "1 Data": 1,  # two montages, which differ in one label only, share a row with a switch
-    "2 Protocol": 7,
-    "3 Result": 3,
-    "4 Classes": 8,
-    "5 Uncertainty": 8,
-    "6 Cost": 3,
-    "7 Recommendation": 1,
-    "8 Provenance": 1,
-}
+CATEGORIES = [
+    "1 Data",
+    "2 Protocol",
+    "3 Result",
+    "4 Classes",
+    "5 Uncertainty",
+    "6 Cost",
+    "7 Recommendation",
+    "8 Provenance",
+]
 
 
 @pytest.fixture(scope="module")
@@ -90,18 +90,24 @@ def drawn(page) -> dict:
     )
 
 
+def kind(name: str) -> str:
+    """'digits.accuracy.svg', at the end of an address or not, is a result of the kind 'accuracy.svg'."""
+    return ".".join(name.split("/")[-1].split(".")[-2:])
+
+
 def test_every_category_is_filled_and_everything_in_it_is_visible(page, report):
     page.goto((report / "report.html").as_uri())
-    for category, count in RESULTS.items():
+    opened = set()
+    for category in CATEGORIES:
         enter(page, category)
         rows = page.locator("tbody tr")
-        assert rows.count() == count, category
         for number in range(rows.count()):
             options = rows.nth(number).locator("a[type=button]")
             name = f"{category}: {rows.nth(number).inner_text()}"
             options.first.click()
             shown = page.locator(SHOWN)
             shown.wait_for()
+            opened.add(kind(shown.get_attribute("src")))
             menu(page, shown=False)
             page.wait_for_function(
                 "(one) => document.querySelector(one).getBoundingClientRect().width > 250", arg=SHOWN
@@ -119,8 +125,8 @@ def test_every_category_is_filled_and_everything_in_it_is_visible(page, report):
                 assert box["height"] > 20, name
             menu(page, shown=True)
         page.get_by_text("Results", exact=True).first.click()
-    held = [len(list((report / "data" / "raw").glob(f"*/*.{kind}"))) for kind in ("svg", "html")]
-    assert sum(held) == sum(RESULTS.values()) + 1  # the second montage
+    # Results that differ in their data set alone may share a row with a switch.
+    assert opened == {kind(path.name) for path in (report / "data" / "raw").glob("*/*.*")}
 
 
 def values(page, column: int) -> list[float]:

@@ -460,7 +460,7 @@ rule report_transferability:
         html=report(
             "<results>/tables/transferability.html",
             caption="../report/transferability.rst",
-            category="6 Recommendation",
+            category="7 Recommendation",
             labels={"shows": "table: transferability scores", "data set": "all"},
         ),
     log:
@@ -485,7 +485,7 @@ rule report_clean_test:
         html=report(
             "<results>/tables/clean_test.html",
             caption="../report/clean_test.rst",
-            category="4 Uncertainty",
+            category="5 Uncertainty",
             labels={"shows": "table: cleaned test set", "data set": "all"},
         ),
     log:
