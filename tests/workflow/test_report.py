@@ -17,6 +17,7 @@ SHOWN = [
 
 def plain(text: str) -> str:
     """The words of a caption: reStructuredText, or the HTML that Snakemake makes of it inside a JSON string."""
+    text = re.sub(r"\\u([0-9a-f]{4})", lambda found: chr(int(found[1], 16)), text)  # as JSON has letters beyond ASCII
     text = re.sub(r"<[^>]*>", "", text.replace("\\n", " ").replace('\\"', '"'))
     return " ".join(re.sub(r"[`*]", "", html.unescape(text)).split())
 

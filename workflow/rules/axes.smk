@@ -12,14 +12,12 @@ rule compare_policies:
             "<results>/tables/policies.html",
             caption="../report/policies.rst",
             category="3 Result",
-            subcategory="Augmentation",
             labels={"shows": "table: augmentation policies", "data set": "all"},
         ),
         plots=report(
             expand("<results>/plots/{dataset}.policies.svg", dataset=DATASETS),
             caption="../report/policies.rst",
             category="3 Result",
-            subcategory="Augmentation",
             labels={"shows": "augmentation policies", "data set": "all"},
         ),
     log:
@@ -44,14 +42,12 @@ rule compare_activations:
             "<results>/tables/activations.html",
             caption="../report/activations.rst",
             category="3 Result",
-            subcategory="Activations",
             labels={"shows": "table: silent units", "data set": "all"},
         ),
         plots=report(
             expand("<results>/plots/{dataset}.activations.svg", dataset=DATASETS),
             caption="../report/activations.rst",
             category="3 Result",
-            subcategory="Activations",
             labels={"shows": "silent units", "data set": "all"},
         ),
     log:

@@ -76,7 +76,7 @@ rule report_comparison:
         calibration_html=report(
             "<results>/tables/calibration.html",
             caption="../report/calibration.rst",
-            category="4 Uncertainty",
+            category="5 Uncertainty",
             labels={"shows": "table: calibration", "data set": "all"},
         ),
     log:
@@ -99,7 +99,7 @@ rule report_pairwise:
         html=report(
             "<results>/tables/pairwise.html",
             caption="../report/pairwise.rst",
-            category="4 Uncertainty",
+            category="5 Uncertainty",
             labels={"shows": "table: differences", "data set": "all"},
         ),
         matrix="<results>/tables/win_tie_loss.csv",
@@ -108,14 +108,14 @@ rule report_pairwise:
         matrix_html=report(
             "<results>/tables/win_tie_loss.html",
             caption="../report/win_tie_loss.rst",
-            category="4 Uncertainty",
+            category="5 Uncertainty",
             labels={"shows": "table: wins, ties, losses", "data set": "all"},
         ),
         ranks="<results>/tables/ranks.csv",
         diagram=report(
             "<results>/plots/critical_difference.svg",
             caption="../report/critical_difference.rst",
-            category="4 Uncertainty",
+            category="5 Uncertainty",
             labels={"shows": "ranks over data sets", "data set": "all"},
         ),
     log:
@@ -140,7 +140,7 @@ rule report_recommendation:
         html=report(
             "<results>/tables/recommendation.html",
             caption="../report/recommendation.rst",
-            category="6 Recommendation",
+            category="7 Recommendation",
             labels={"shows": "table: what to pick", "data set": "all"},
         ),
     log:
@@ -161,7 +161,7 @@ rule report_provenance:
         runs=report(
             "<results>/tables/provenance.html",
             caption="../report/provenance.rst",
-            category="7 Provenance",
+            category="8 Provenance",
             labels={"shows": "table: every run", "data set": "all"},
         ),
         protocol=report(
@@ -190,7 +190,7 @@ rule report_cost:
         html=report(
             "<results>/tables/cost.html",
             caption="../report/cost.rst",
-            category="5 Cost",
+            category="6 Cost",
             labels={"shows": "table: cost of every cell", "data set": "all"},
         ),
     log:
@@ -213,16 +213,14 @@ rule report_per_class:
         html=report(
             "<results>/tables/per_class.html",
             caption="../report/per_class_table.rst",
-            category="3 Result",
-            subcategory="Classes",
+            category="4 Classes",
             labels={"shows": "table: per class", "data set": "all"},
         ),
         confused="<results>/tables/confused.csv",
         confused_html=report(
             "<results>/tables/confused.html",
             caption="../report/confused.rst",
-            category="3 Result",
-            subcategory="Classes",
+            category="4 Classes",
             labels={"shows": "table: most confused pairs", "data set": "all"},
         ),
     log:
@@ -264,7 +262,7 @@ rule plot_pareto:
         report(
             "<results>/plots/{dataset}.pareto.svg",
             caption="../report/pareto.rst",
-            category="5 Cost",
+            category="6 Cost",
             labels={"shows": "accuracy against cost", "data set": "{dataset}"},
         ),
     log:
@@ -328,8 +326,7 @@ rule plot_confusion:
         report(
             "<results>/plots/{dataset}.confusion.svg",
             caption="../report/confusion.rst",
-            category="3 Result",
-            subcategory="Classes",
+            category="4 Classes",
             labels={"shows": "confusion", "data set": "{dataset}"},
         ),
     log:
@@ -349,13 +346,13 @@ rule plot_reliability:
         reliability=report(
             "<results>/plots/{dataset}.reliability.svg",
             caption="../report/reliability.rst",
-            category="4 Uncertainty",
+            category="5 Uncertainty",
             labels={"shows": "reliability", "data set": "{dataset}"},
         ),
         risk_coverage=report(
             "<results>/plots/{dataset}.risk_coverage.svg",
             caption="../report/risk_coverage.rst",
-            category="4 Uncertainty",
+            category="5 Uncertainty",
             labels={"shows": "risk and coverage", "data set": "{dataset}"},
         ),
     log:
@@ -376,8 +373,7 @@ rule plot_per_class:
         report(
             "<results>/plots/{dataset}.per_class.svg",
             caption="../report/per_class.rst",
-            category="3 Result",
-            subcategory="Classes",
+            category="4 Classes",
             labels={"shows": "per class", "data set": "{dataset}"},
         ),
     log:
@@ -400,8 +396,7 @@ rule plot_mistakes:
         report(
             "<results>/plots/{dataset}.mistakes.svg",
             caption="../report/mistakes.rst",
-            category="3 Result",
-            subcategory="Classes",
+            category="4 Classes",
             labels={"shows": "most confident mistakes", "data set": "{dataset}"},
         ),
     log:
@@ -465,7 +460,7 @@ rule report_transferability:
         html=report(
             "<results>/tables/transferability.html",
             caption="../report/transferability.rst",
-            category="6 Recommendation",
+            category="7 Recommendation",
             labels={"shows": "table: transferability scores", "data set": "all"},
         ),
     log:
@@ -490,7 +485,7 @@ rule report_clean_test:
         html=report(
             "<results>/tables/clean_test.html",
             caption="../report/clean_test.rst",
-            category="4 Uncertainty",
+            category="5 Uncertainty",
             labels={"shows": "table: cleaned test set", "data set": "all"},
         ),
     log:

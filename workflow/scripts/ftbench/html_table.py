@@ -53,8 +53,8 @@ const { ITable } = await import(url);
 URL.revokeObjectURL(url);
 const table = document.querySelector("table");
 const options = JSON.parse(document.getElementById("options").textContent);
-options.initComplete = () => { document.body.dataset.ready = "true"; };
 new ITable(table, options);
+document.body.dataset.ready = "true";
 """
 
 

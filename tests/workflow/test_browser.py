@@ -1,0 +1,185 @@
+"""The report in a real browser: nothing on the console, every category filled, every figure and table visible and usable.
+
+FTBENCH_BROWSER names the browser (Chromium or Chrome); without it the usual names are looked for, and where none is installed the
+tests are skipped. A browser that is named but missing is a failure.
+"""
+
+import os
+import re
+import shutil
+import zipfile
+
+import pytest
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+SCREENS = {"laptop": (1366, 768), "phone": (390, 844)}
+SHOWN = "iframe, img[src*='/raw/']"  # the result that is open
+CATEGORIES = [
+    "1 Data",
+    "2 Protocol",
+    "3 Result",
+    "4 Classes",
+    "5 Uncertainty",
+    "6 Cost",
+    "7 Recommendation",
+    "8 Provenance",
+]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    named = os.environ.get("FTBENCH_BROWSER")
+    path = shutil.which(named) if named else next(filter(None, map(shutil.which, NAMES)), None)
+    assert path or not named, f"FTBENCH_BROWSER={named} does not exist: name an installed Chromium or Chrome"
+    if path is None:
+        pytest.skip(f"no browser is installed ({', '.join(NAMES)}): install chromium, or name one in FTBENCH_BROWSER")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        # A container's root has no sandbox, and its /dev/shm is small.
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        opened = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def report(finished, tmp_path_factory):
+    """The unpacked report of a copy that has results and nothing else, as `make report` would write it elsewhere."""
+    clone = finished.clone.copy_to(tmp_path_factory.mktemp("browser") / "clone")
+    clone.snakemake("--report", "report.zip")
+    with zipfile.ZipFile(clone.root / "report.zip") as archive:
+        archive.extractall(clone.root)
+    return clone.root / "report"
+
+
+@pytest.fixture(params=SCREENS)
+def page(browser, request):
+    """A page that fails the test on an error, on a request that fails, and on one that leaves the machine."""
+    width, height = SCREENS[request.param]
+    opened = browser.new_page(viewport={"width": width, "height": height})
+    wrong = []
+    # Snakemake's own page warns of how it loads its styles; that is no error.
+    opened.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+    opened.on("pageerror", lambda error: wrong.append(str(error)))
+    opened.on("request", lambda one: wrong.append(one.url) if re.match("(https?|wss?):", one.url) else None)
+    opened.on("requestfailed", lambda one: wrong.append(f"failed: {one.url}"))
+    yield opened
+    opened.close()
+    assert wrong == []
+
+
+def menu(page, shown: bool) -> None:
+    """Open or close the report's menu, which covers most of a phone's screen: its first button opens, its second closes it."""
+    page.locator("a[type=button]").nth(0 if shown else 1).click()
+
+
+def enter(page, category: str) -> None:
+    page.get_by_text(category, exact=True).first.click()
+    page.locator("tbody tr").first.wait_for()
+
+
+def drawn(page) -> dict:
+    """Width and height on the screen of the figure or table that is open, and the width of the window."""
+    return page.evaluate(
+        """(selector) => {
+            const box = document.querySelector(selector).getBoundingClientRect();
+            return {width: box.width, height: box.height, window: window.innerWidth};
+        }""",
+        SHOWN,
+    )
+
+
+def kind(name: str) -> str:
+    """'digits.accuracy.svg', at the end of an address or not, is a result of the kind 'accuracy.svg'."""
+    return ".".join(name.split("/")[-1].split(".")[-2:])
+
+
+def test_every_category_is_filled_and_everything_in_it_is_visible(page, report):
+    page.goto((report / "report.html").as_uri())
+    opened = set()
+    for category in CATEGORIES:
+        enter(page, category)
+        rows = page.locator("tbody tr")
+        for number in range(rows.count()):
+            options = rows.nth(number).locator("a[type=button]")
+            name = f"{category}: {rows.nth(number).inner_text()}"
+            options.first.click()
+            shown = page.locator(SHOWN)
+            shown.wait_for()
+            opened.add(kind(shown.get_attribute("src")))
+            menu(page, shown=False)
+            page.wait_for_function(
+                "(one) => document.querySelector(one).getBoundingClientRect().width > 250", arg=SHOWN
+            )
+            box = drawn(page)
+            assert 250 < box["width"] <= box["window"] + 1, name
+            if shown.first.evaluate("one => one.tagName") == "IFRAME":
+                table = page.frame_locator("iframe")
+                table.locator("body[data-ready=true]").wait_for()
+                assert table.locator("h1").is_visible(), name
+                assert table.locator("div.dt-container tbody tr").count() > 0, name
+                assert table.locator("div.dt-search input").is_visible(), name
+            else:
+                page.wait_for_function("(one) => document.querySelector(one).naturalWidth > 0", arg=SHOWN)
+                assert box["height"] > 20, name
+            menu(page, shown=True)
+        page.get_by_text("Results", exact=True).first.click()
+    # Results that differ in their data set alone may share a row with a switch.
+    assert opened == {kind(path.name) for path in (report / "data" / "raw").glob("*/*.*")}
+
+
+def values(page, column: int) -> list[float]:
+    found = page.locator(f"div.dt-container tbody tr td:nth-child({column})")
+    return [float(one) for one in found.evaluate_all("cells => cells.map(cell => cell.dataset.order)")]
+
+
+def test_the_comparison_sorts_by_value_and_filters(page, report):
+    page.goto(next((report / "data" / "raw").glob("*/comparison.html")).as_uri())
+    page.locator("body[data-ready=true]").wait_for()
+    headings = [text.strip() for text in page.locator("div.dt-scroll-head th").all_inner_texts()]
+    column = next(number for number, text in enumerate(headings, 1) if text.startswith("Accuracy"))
+    before = values(page, column)
+    assert len(before) == 7
+    heading = page.locator("div.dt-scroll-head th").nth(column - 1)
+    heading.scroll_into_view_if_needed()
+    heading.locator("button, span.dt-column-title").first.click()
+    page.wait_for_function(
+        """(column) => {
+            const cells = [...document.querySelectorAll(`div.dt-container tbody tr td:nth-child(${column})`)];
+            const values = cells.map((cell) => Number(cell.dataset.order));
+            return values.every((value, k) => k === 0 || values[k - 1] <= value);
+        }""",
+        arg=column,
+    )
+    assert sorted(before) == values(page, column) != before
+    rows = page.locator("div.dt-container tbody tr")
+    page.locator("div.dt-search input").fill("scratch")
+    page.wait_for_function("document.querySelectorAll('div.dt-container tbody tr').length === 2")
+    assert all("scratch" in text for text in rows.all_inner_texts())
+    page.locator("div.dt-search input").fill("")
+    page.wait_for_function("document.querySelectorAll('div.dt-container tbody tr').length === 7")
+    # The list of a column's values: data set "photos" has one cell.
+    first = page.locator("div.dt-scroll-head th").first
+    first.scroll_into_view_if_needed()
+    first.locator("button").last.click()
+    page.get_by_role("button", name="photos").last.click()
+    page.wait_for_function("document.querySelectorAll('div.dt-container tbody tr').length === 1")
+    assert "photos" in rows.first.inner_text()
+
+
+def test_the_page_scrolls_down_only_the_table_sideways(page, report):
+    for path in sorted((report / "data" / "raw").glob("*/*.html")):
+        page.goto(path.as_uri())
+        page.locator("body[data-ready=true]").wait_for()
+        inner, outer = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+        assert inner <= outer, path.name
+
+
+def test_a_table_is_there_without_a_script(browser, report):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(next((report / "data" / "raw").glob("*/comparison.html")).as_uri())
+    assert page.locator("tbody tr").count() == 7
+    assert page.locator("tbody tr").first.is_visible()
+    context.close()
