@@ -6,7 +6,7 @@ BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
 STUDY = $(shell sed -n 's/^study: *\([A-Za-z0-9_-]*\).*/\1/p' $(CONFIG))
 
-.PHONY: help setup demo study smoke plan report test test-unit lint format bench clean
+.PHONY: help setup demo study smoke plan report crate test test-unit lint format bench clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -40,6 +40,9 @@ report: setup ## write the report of the study of CONFIG from its results; runs 
 	@rm -rf results/$(STUDY)/report
 	@$(BIN)/python -m zipfile -e results/$(STUDY)/report.zip results/$(STUDY)
 	@echo "report: file://$(CURDIR)/results/$(STUDY)/report/report.html"
+
+crate: setup ## describe the finished study of CONFIG as an RO-Crate, in its folder
+	$(SNAKEMAKE) results/$(STUDY)/ro-crate-metadata.json
 
 test: setup ## run every test
 	$(BIN)/python -m pytest

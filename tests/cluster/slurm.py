@@ -113,13 +113,14 @@ def edit(path: Path, *changes: tuple[str, str]) -> None:
 
 
 def edit_profile(clone: Clone, *changes: tuple[str, str]) -> None:
-    """What a site edits: its partitions, and here shorter waits; `changes` come on top."""
+    """What a site edits: partitions and sizes of groups, and here shorter waits; `changes` come on top."""
     folder = clone.root / "profiles/slurm"
     (folder / "partitions.yaml").write_text(yaml.safe_dump({"partitions": SITE}))
     edit(
         folder / "profile.yaml",
         (r"^slurm-init-seconds-before-status-checks: .*", "slurm-init-seconds-before-status-checks: 1"),
         (r"^latency-wait: .*", "latency-wait: 10"),
+        (r"^  (scores|tables|figures): \d+$", r"  \1: 4"),  # nodes of four CPUs
         *changes,
     )
 

@@ -10,12 +10,12 @@ import pytest
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 FLOORS = {
-    "ground": "errors files kinds codedigest paths grid config configdoc lease job",
+    "ground": "errors files kinds codedigest paths grid config configdoc lease job commands",
     "first": "arrays augment policies sources download prepare groups split normalization preview architectures "
-    "cropping backbones weights stages features devices",
+    "cropping backbones weights stages features devices provenance",
     "second": "strategies recipes checkpoint loop training probe selection predict plan",
     "third": "metrics statistics evaluation cost",
-    "roof": "collect compare tables table_formats plots",
+    "roof": "collect compare tables table_formats plots crate",
 }
 ORDER = list(FLOORS)
 FLOOR_OF = {name: floor for floor, names in FLOORS.items() for name in names.split()}

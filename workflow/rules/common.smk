@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(workflow.current_basedir) / "../scripts"))
 
 from ftbench import grid
 from ftbench.codedigest import code_digest
+from ftbench.commands import note_command
 from ftbench.config import resolve
 from ftbench.errors import InputError
 from ftbench.kinds import declared, names
@@ -172,6 +173,23 @@ def get_weights_source(wildcards):
     return weights.removeprefix("file:") if weights.startswith("file:") else []
 
 
+def get_all_downloads(wildcards):
+    """The record of every download that the study's data sets came from."""
+    published = {entry["name"] for entry in STUDY["datasets"].values() if entry["source"] == "torchvision"}
+    return [f"<resources>/datasets/torchvision/{name}/files.json" for name in sorted(published)]
+
+
+def get_all_weights_records(wildcards):
+    """The record of all pretrained weights that a cell of the study starts from."""
+    entries = [STUDY["backbones"][name] for name in dict.fromkeys(cell.backbone for cell in CELLS)]
+    paths = [
+        WEIGHTS.format(source=entry["source"], model=entry["model"], tag=weights_tag(entry["weights"])) + ".json"
+        for entry in entries
+        if entry["weights"] != "none"
+    ]
+    return list(dict.fromkeys(paths))
+
+
 def get_normalization(wildcards):
     return "<results>/data/{dataset}/normalization.json" if start_of(wildcards) == "random" else []
 
@@ -259,6 +277,7 @@ def get_all_tables():
         "<results>/tables/pairwise.html",
         "<results>/tables/cost.html",
         "<results>/study.json",
+        "<results>/environment.json",
     ]
 
 
