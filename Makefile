@@ -6,7 +6,7 @@ BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
 STUDY = $(shell sed -n 's/^study: *\([A-Za-z0-9_-]*\).*/\1/p' $(CONFIG))
 
-.PHONY: help setup demo study smoke plan report crate test test-unit lint format bench clean
+.PHONY: help setup demo study smoke plan report crate test test-unit test-slurm lint format bench scale clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -63,6 +63,12 @@ format: setup ## format the workflow and the code
 
 bench: setup ## measure the training loop against the reference loop (results/bench.json)
 	$(BIN)/python benchmarks/bench.py
+
+scale: setup ## measure planning and aggregation of studies of 100 to 9,000 jobs (results/scale.json)
+	$(BIN)/python benchmarks/scale.py
+
+test-slurm: setup ## run the cluster tests on a real Slurm, installed from Debian's packages where it is missing
+	FTBENCH_SLURM=required $(BIN)/python -m pytest tests/cluster
 
 clean: ## remove the results of the study of CONFIG, downloads and weights stay
 	rm -rf results/$(STUDY)
