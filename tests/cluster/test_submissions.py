@@ -133,3 +133,38 @@ def test_every_key_of_the_profile_is_explained():
             while above >= 0 and re.match(r"[a-z-]+:|  ", lines[above]):
                 above -= 1
             assert "#" in line or lines[above].startswith("#"), line
+
+
+@pytest.mark.parametrize("profile", ["slurm", "generic-cluster"])
+def test_a_profile_passes_a_dry_run(touched, profile):
+    """Which validates its keys against the executor's own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "-n", "--workflow-profile", f"profiles/{profile}", "--configfile", "study.yaml"],
+        cwd=touched.root,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_job_of_the_generic_profile_carries_what_it_asks_for(touched, tmp_path):
+    """The submit command, filled in, from a qsub that writes it down and refuses."""
+    clone = touched.copy_to(tmp_path / "clone")
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "qsub").write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\nexit 1\n')
+    (programs / "qsub").chmod(0o755)
+    subprocess.run(
+        [sys.executable, "-m", "snakemake", "--workflow-profile", "profiles/generic-cluster", "--retries", "0"]
+        + ["--forcerun", "train", "--until", "train", "--configfile", "study.yaml"],
+        cwd=clone.root,
+        env=environment({"PATH": f"{programs}:{os.environ['PATH']}"}),
+        capture_output=True,
+        timeout=300,
+    )
+    asked = (tmp_path / "asked").read_text()
+    assert "-N train" in asked
+    assert "select=1:ncpus=1:mem=16000mb:ngpus=1" in asked
+    assert "walltime=00:240:00" in asked

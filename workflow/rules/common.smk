@@ -292,6 +292,17 @@ def get_train_threads(wildcards):
     return STUDY["threads"]
 
 
+def get_priority(wildcards):
+    """How long a run takes beside the others: its epochs times the area of its images.
+
+    The longest start first, so that none is left over at the end when everything else is done. A trial counts double,
+    since all runs of its cell wait for it.
+    """
+    size = STUDY["backbones"][wildcards.backbone]["image_size"]
+    work = strategy_of(wildcards)["recipe"]["epochs"] * size * size
+    return work * (2 if "trial" in wildcards.keys() else 1)
+
+
 def get_gpus(wildcards):
     return 0 if STUDY["device"] == "cpu" else STUDY["gpus"]
 
