@@ -53,13 +53,13 @@ test-unit: setup ## run the fast tests
 lint: setup ## check the workflow and the code
 	$(BIN)/snakemake --lint
 	$(BIN)/snakefmt --check Snakefile workflow
-	$(BIN)/ruff check workflow tests benchmarks
-	$(BIN)/ruff format --check workflow tests benchmarks
+	$(BIN)/ruff check workflow tests benchmarks examples
+	$(BIN)/ruff format --check workflow tests benchmarks examples
 
 format: setup ## format the workflow and the code
 	$(BIN)/snakefmt Snakefile workflow
-	$(BIN)/ruff format workflow tests benchmarks
-	$(BIN)/ruff check --fix workflow tests benchmarks
+	$(BIN)/ruff format workflow tests benchmarks examples
+	$(BIN)/ruff check --fix workflow tests benchmarks examples
 
 bench: setup ## measure the training loop against the reference loop (results/bench.json)
 	$(BIN)/python benchmarks/bench.py

@@ -67,7 +67,18 @@ def measured(command: list[str], folder: Path) -> tuple[str, dict]:
 
 def plan(size: tuple, folder: Path) -> dict:
     (folder / "study.yaml").write_text(yaml.safe_dump(study(*size), sort_keys=False))
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", "-n", "--quiet", "rules", "--configfile", "study.yaml"]
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--cores",
+        "2",
+        "-n",
+        "--quiet",
+        "rules",
+        "--configfile",
+        "study.yaml",
+    ]
     printed, spent = measured(command, folder)
     jobs = next(int(line.split()[1]) for line in printed.splitlines() if line.startswith("total"))
     return {"jobs": jobs} | {f"plan_{key}": value for key, value in spent.items()}
@@ -89,7 +100,12 @@ def aggregate(size: tuple, folder: Path) -> dict:
     files.mkdir(exist_ok=True)
     random = np.random.default_rng(0)
     labels = random.integers(0, CLASSES, IMAGES)
-    record = {"status": "finished", "validation_accuracy": 0.9, "validation_balanced_accuracy": 0.9, "validation_nll": 0.3}
+    record = {
+        "status": "finished",
+        "validation_accuracy": 0.9,
+        "validation_balanced_accuracy": 0.9,
+        "validation_nll": 0.3,
+    }
     (files / "run.json").write_text(json.dumps(record))
     for number in range(100):
         path = files / f"{number}.npz"
@@ -134,7 +150,9 @@ def main() -> None:
     arguments.out.write_text(json.dumps(rows, indent=2) + "\n")
     largest = rows[-1]
     limits = {"plan_seconds": PLAN_SECONDS, "plan_mb": PLAN_MB, "aggregation_mb": AGGREGATION_MB}
-    missed = [f"{key} is {largest[key]:.0f}, above {limit:.0f}" for key, limit in limits.items() if largest[key] > limit]
+    missed = [
+        f"{key} is {largest[key]:.0f}, above {limit:.0f}" for key, limit in limits.items() if largest[key] > limit
+    ]
     if missed:
         sys.exit("target missed: " + "; ".join(missed))
 

@@ -86,7 +86,11 @@ def run_of(strategy: str, seed: int) -> Path:
     entry = study["strategies"][strategy]
     out.mkdir(parents=True, exist_ok=True)
     recipe = entry["recipe"] | {"learning_rate": entry["learning_rate"]}
-    chosen = {"status": "finished", "tuned": False, "recipe": recipe}  # as the choice among tuning trials would write it
+    chosen = {
+        "status": "finished",
+        "tuned": False,
+        "recipe": recipe,
+    }  # as the choice among tuning trials would write it
     (out / "recipe.json").write_text(json.dumps(chosen))
     labels = {"dataset": "digits", "backbone": "small", "strategy": strategy, "kind": entry["kind"]}
     train(

@@ -14,7 +14,7 @@ import yaml
 from studies import MEAN, STD, WEIGHTS, Clone, environment
 
 HERE = Path(__file__).parent
-PATIENCE = 180.0  # seconds to wait for any one event
+PATIENCE = 300.0  # seconds to wait for any one event
 SITE = {
     "cpu": {"max_runtime": 1440, "max_mem_mb": 64000, "max_threads": 4},
     "gpu": {"max_runtime": 1440, "max_mem_mb": 64000, "max_threads": 4, "max_gpu": 2},
@@ -145,7 +145,7 @@ class Driver:
     def printed(self) -> str:
         return self.output.read_text()
 
-    def finish(self, patience: float = 400.0, fails: bool = False) -> str:
+    def finish(self, patience: float = 900.0, fails: bool = False) -> str:
         """Wait until it ends and return what it printed."""
         try:
             status = self.process.wait(patience)

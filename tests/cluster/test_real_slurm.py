@@ -103,7 +103,7 @@ def test_the_study_runs_through_slurm_and_refuses_a_second_driver(slurm, clone, 
     second = drivers(clone)
     assert "Directory cannot be locked" in second.finish(60, fails=True)
     assert "Traceback" not in second.printed()
-    printed = driver.finish(500)
+    printed = driver.finish(1500)
     assert clone.plan() == []
     assert clone.path("tables/comparison.html").exists()
 

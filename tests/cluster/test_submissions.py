@@ -139,7 +139,16 @@ def test_every_key_of_the_profile_is_explained():
 def test_a_profile_passes_a_dry_run(touched, profile):
     """Which validates its keys against the executor's own."""
     done = subprocess.run(
-        [sys.executable, "-m", "snakemake", "-n", "--workflow-profile", f"profiles/{profile}", "--configfile", "study.yaml"],
+        [
+            sys.executable,
+            "-m",
+            "snakemake",
+            "-n",
+            "--workflow-profile",
+            f"profiles/{profile}",
+            "--configfile",
+            "study.yaml",
+        ],
         cwd=touched.root,
         env=environment(),
         capture_output=True,

@@ -107,7 +107,11 @@ def test_a_half_copied_study_is_completed_to_the_same_bits(clone):
     """Some files and all of Snakemake's own records did not arrive: what is missing is made again, nothing else changes."""
     before = clone.contents()
     runs = clone.path("runs/digits/small")
-    lost = [runs / "scratch/seed1/model.safetensors", runs / "tutorial/seed0/test_logits.npz", clone.path("tables/runs.csv")]
+    lost = [
+        runs / "scratch/seed1/model.safetensors",
+        runs / "tutorial/seed0/test_logits.npz",
+        clone.path("tables/runs.csv"),
+    ]
     for path in lost:
         path.unlink()
     shutil.rmtree(clone.root / ".snakemake")
@@ -117,7 +121,9 @@ def test_a_half_copied_study_is_completed_to_the_same_bits(clone):
     measured = ("cost.json", "history.csv", "environment.json", "commands.jsonl")  # seconds and starts
     from_measured = ("tables/", "plots/")
     changed = {name for name in before if after.get(name) != before[name]}
-    assert {name for name in changed if not name.endswith(measured) and not any(p in name for p in from_measured)} == set()
+    assert {
+        name for name in changed if not name.endswith(measured) and not any(p in name for p in from_measured)
+    } == set()
     assert set(after) == set(before)
 
 

@@ -80,9 +80,7 @@ def test_a_cache_is_shared_between_studies(tmp_path):
     config["datasets"] = {"digits": config["datasets"]["digits"]}
     config["strategies"] = {"linear_probe": {"kind": "linear_probe"}}
     config["exclude"] = [{"backbone": "small"}]
-    first, second = (
-        Clone.of_repository(tmp_path / name, config | {"study": name}) for name in ("first", "second")
-    )
+    first, second = (Clone.of_repository(tmp_path / name, config | {"study": name}) for name in ("first", "second"))
     features = "results/{}/features/digits/pretrained/{}.npy"
 
     def make(clone: Clone) -> set[str]:
@@ -100,9 +98,7 @@ def test_a_cache_is_shared_between_studies(tmp_path):
     assert make(first) == set(CACHED)
     assert make(second) == set()
     for part in ("train", "test"):
-        one, other = (
-            (clone.root / features.format(clone.root.name, part)).read_bytes() for clone in (first, second)
-        )
+        one, other = ((clone.root / features.format(clone.root.name, part)).read_bytes() for clone in (first, second))
         assert one == other
     entry = second.read_config()
     entry["backbones"]["pretrained"]["image_size"] = 16
