@@ -47,10 +47,10 @@ def test_the_environment_names_data_and_weights_with_digests_and_licences(finish
 
 
 def test_a_dry_run_and_a_start_without_jobs_are_no_commands_of_the_study(clone):
-    before = clone.path("commands.jsonl").read_text()
+    before = clone.path("logs/commands.jsonl").read_text()
     clone.snakemake("--dry-run", "--forceall")
     clone.snakemake()
-    assert clone.path("commands.jsonl").read_text() == before
+    assert clone.path("logs/commands.jsonl").read_text() == before
 
 
 def test_the_crate_describes_every_result_and_copies_none(clone):

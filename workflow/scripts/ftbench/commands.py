@@ -1,4 +1,4 @@
-"""The commands that made a study: one line per start of Snakemake, in results/<study>/commands.jsonl."""
+"""The commands that made a study: one line per start of Snakemake, in results/<study>/logs/commands.jsonl."""
 
 import json
 import os
@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-FILE = "commands.jsonl"
+FILE = "logs/commands.jsonl"
 
 
 def note_command(folder: str | Path) -> None:
