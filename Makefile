@@ -6,11 +6,11 @@ BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
 STUDY = $(shell sed -n 's/^study: *\([A-Za-z0-9_-]*\).*/\1/p' $(CONFIG))
 
-.PHONY: help setup demo study smoke plan report crate test test-unit test-slurm lint format bench scale clean
+.PHONY: help setup demo study smoke plan report crate test test-unit test-slurm lint format bench bench-tables scale clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
 	@echo "  variables: CONFIG=$(CONFIG)  CORES=$(CORES)  PYTHON=$(PYTHON)"
 
 setup: .venv/installed ## create .venv with the pinned packages
@@ -69,6 +69,9 @@ scale: setup ## measure planning and aggregation of studies of 100 to 9,000 jobs
 
 test-slurm: setup ## run the cluster tests on a real Slurm, installed from Debian's packages where it is missing
 	FTBENCH_SLURM=required $(BIN)/python -m pytest tests/cluster
+
+bench-tables: setup ## measure tables and figures of a large study (results/bench_tables.json)
+	$(BIN)/python benchmarks/bench_tables.py
 
 clean: ## remove the results of the study of CONFIG, downloads and weights stay
 	rm -rf results/$(STUDY)

@@ -33,6 +33,7 @@ resource_scopes:
 
 
 pathvars:
+    studies="results",
     results=f"results/{STUDY['study']}",
     logs=f"results/{STUDY['study']}/logs",
     benchmarks=f"results/{STUDY['study']}/benchmarks",
@@ -51,7 +52,7 @@ include: "workflow/rules/backbones.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/compare.smk"
-include: "workflow/rules/provenance.smk"
+include: "workflow/rules/environment.smk"
 
 
 onstart:

@@ -14,6 +14,7 @@ DEFAULTS = {
     "validation_fraction": 0.2,
     "train_limit": None,
     "split_seed": 0,
+    "exclude_test": None,
     "flip": True,
 }
 

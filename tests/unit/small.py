@@ -15,8 +15,8 @@ from ftbench import architectures, backbones, config, strategies
 from ftbench.backbones import Backbone
 from ftbench.features import extract_features
 from ftbench.files import read_json, sha256_of_file, write_json, write_npy, write_npz
-from ftbench.loop import Data
-from ftbench.probe import fit_probe
+from ftbench.fitting import fit_on_features
+from ftbench.scoring import Data
 from ftbench.training import read_data
 
 CLASSES = ["red", "green", "blue"]
@@ -34,14 +34,34 @@ RECIPE = {
     "norm_momentum": 0.1,
     "label_smoothing": 0.0,
     "augmentation": "crop_flip",
+    "examples": None,
+    "patience": None,
+    "accumulate": 1,
+    "clip_norm": None,
+    "class_weights": "none",
+    "mixup": 0.0,
+    "cutmix": 0.0,
+    "ema_decay": 0.0,
+    "layer_decay": 0.75,
+    "rank": 2,
+    "pull": 0.01,
 }
 PENALTIES = [0.001, 0.01, 0.1, 1.0]
-NETWORK = {"source": "ftbench", "model": "resnet8", "weights": "none", "image_size": SIZE, "mean": None, "std": None}
+NETWORK = {
+    "source": "ftbench",
+    "model": "resnet8",
+    "weights": "none",
+    "activation": None,
+    "image_size": SIZE,
+    "mean": None,
+    "std": None,
+}
 MACHINE = {
     "device": "cpu",
     "precision": "float32",
     "channels_last": True,
     "crop_kernels": False,
+    "compile": False,
     "deterministic": False,
     "threads": 1,
 }
@@ -193,13 +213,13 @@ def probe_job(
     folder: Path, inputs: dict, features: str | None = None, features_cost: str | None = None, **changes
 ) -> dict:
     """Extract features (unless given) and fit a probe into `folder`; returns the paths of every file."""
-    settings = run("linear_probe", l2=PENALTIES) | changes
+    settings = run("linear_probe", grid=PENALTIES) | changes
     paths = outputs(folder) | {"selected": str(folder / "selected.json")}
     del paths["resume"]
     if features is None:
         features, features_cost = str(folder / "features.npy"), str(folder / "features_cost.json")
         extract_features(settings, inputs["images"], inputs["weights"], inputs["record"], features, features_cost, inputs["split"])  # fmt: skip
-    fit_probe(
+    fit_on_features(
         run=settings, code="c" * 16, features=features, features_cost=features_cost, labels=inputs["labels"],
         split=inputs["split"], classes=inputs["classes"], data=inputs["data"], record=inputs["record"], **paths,
     )  # fmt: skip

@@ -12,6 +12,15 @@ import numpy as np
 KINDS = {"linear_probe": "linear_probe", "tutorial": "tutorial"}
 GRID = [0.0001, 0.0003, 0.001, 0.003]
 SIZE = 16
+EFFICIENCY = {
+    "device_name": "CPU",
+    "threads": 1,
+    "forward_flops": 10**7,
+    "latency_ms_batch1": 4.5,
+    "latency_ms_batch256": 310.0,
+    "model_bytes": 13_600_000,
+    "cells": {},
+}
 
 
 def _json(path: Path, value) -> None:
@@ -112,6 +121,8 @@ def _cell(
             "trial": k,
             parameter: value,
             "status": "diverged" if accuracy is None else "finished",
+            "diverged": {"epoch": 2, "step": 4, "learning_rate": 1.0, "loss": None} if accuracy is None else None,
+            "epochs": 1 if accuracy is None else 5,
             "validation_accuracy": accuracy,
             "validation_balanced_accuracy": accuracy,
             "validation_nll": None if accuracy is None else 1 - accuracy,
@@ -137,6 +148,13 @@ def _cell(
         },
     )
     study["selected"].append({"labels": cell, "selected": str(selected)})
+    efficiency = root / "runs" / dataset / backbone / "efficiency.json"
+    measured = json.loads(efficiency.read_text()) if efficiency.exists() else dict(EFFICIENCY)
+    epochs = 0 if probe else 5
+    counted = {"batch_size": None if probe else 32, "steps": [30] * epochs, "step_flops": [3 * 10**9] * epochs}
+    counted |= {"validation_flops": 10**9, "feature_flops": 10**10 if strategy in ("linear_probe", "lp_ft") else 0}
+    measured["cells"] = measured["cells"] | {strategy: counted | {"checkpoint_bytes": 20_520 if probe else 13_600_000}}
+    _json(efficiency, measured)
     for seed in seeds[:1] if probe else seeds:
         diverged = all_diverged or (one_diverged and seed == seeds[1])
         folder = root / "runs" / dataset / backbone / strategy / f"seed{seed}"
@@ -169,7 +187,8 @@ def _cell(
                 "tuned": tuned,
                 "recipe": {} if probe else {"learning_rate": chosen or 0.001},
                 "best_epoch": None if diverged or probe else 3,
-                "epochs": 5,
+                "epochs": 0 if diverged or probe else 5,
+                "images_seen": 0 if all_diverged else 200,
                 "validation_accuracy": validation,
                 "validation_balanced_accuracy": validation,
                 "validation_nll": None if diverged else 1 - validation,
@@ -218,26 +237,32 @@ def _cell(
             {
                 "labels": {**cell, "seed": seed},
                 "selected": str(selected),
+                "efficiency": str(efficiency),
                 **{key: str(folder / name) for key, name in paths.items()},
             }
         )
 
 
-def evaluate_study(study: dict, tables: Path) -> dict[str, Path]:
+def evaluate_study(study: dict, tables: Path, budgets: dict | None = None) -> dict[str, Path]:
     """Run evaluation, collection, comparison and the tables; returns the tables' paths by name."""
+    from ftbench.class_tables import per_class_table
     from ftbench.collect import collect
     from ftbench.compare import compare
     from ftbench.evaluation import evaluate
-    from ftbench.tables import comparison_table, cost_table, per_class_table
+    from ftbench.recommend import recommendation_table
+    from ftbench.tables import comparison_table, cost_table
 
     for entry in study["runs"]:
         classes = study["data"][entry["labels"]["dataset"]] / "classes.json"
-        evaluate(entry["test_logits"], entry["run"], classes, entry["metrics"])
-    names = ("runs", "cells", "pairwise", "comparison", "per_class", "cost")
-    paths = {name: tables / f"{name}.csv" for name in names}
+        evaluate(entry["test_logits"], entry["val_logits"], entry["run"], classes, entry["metrics"])
+    names = ("runs", "cells", "pairwise", "differences", "classes", "comparison", "per_class", "confused", "cost")
+    paths = {name: tables / f"{name}.csv" for name in (*names, "recommendation")}
     collect(study["runs"], paths["runs"])
-    compare(study["runs"], "accuracy", paths["cells"], paths["pairwise"])
-    comparison_table(paths["runs"], paths["cells"], study["cells"], paths["comparison"])
-    per_class_table(study["runs"], study["cells"], paths["per_class"])
+    compare(study["runs"], "accuracy", *(paths[name] for name in ("cells", "pairwise", "differences", "classes")))
+    comparison_table(paths["runs"], paths["cells"], paths["differences"], study["cells"], paths["comparison"])
+    per_class_table(study["runs"], paths["classes"], study["cells"], paths["per_class"], paths["confused"])
     cost_table(paths["runs"], study["cells"], paths["cost"])
+    recommendation_table(
+        paths["comparison"], paths["cells"], paths["differences"], budgets or {}, paths["recommendation"]
+    )
     return paths

@@ -89,6 +89,10 @@ def test_recommendation_looks_at_validation_only():
     assert recommended_cell({"a": cell(None, None, 1)}) is None
 
 
+def outs(folder):
+    return [folder / f"{name}.csv" for name in ("cells", "pairwise", "differences", "classes")]
+
+
 def test_other_test_images_are_refused(study, tmp_path):
     entries = [dict(entry) for entry in study[0]["runs"][:2]]
     saved = dict(np.load(entries[1]["test_logits"]))
@@ -96,12 +100,36 @@ def test_other_test_images_are_refused(study, tmp_path):
     np.savez(tmp_path / "moved.npz", **saved)
     entries[1]["test_logits"] = str(tmp_path / "moved.npz")
     with pytest.raises(InputError, match="other test images"):
-        compare(entries, "accuracy", tmp_path / "c.csv", tmp_path / "p.csv")
+        compare(entries, "accuracy", *outs(tmp_path))
     with pytest.raises(InputError, match="selection_metric"):
-        compare(entries, "f1", tmp_path / "c.csv", tmp_path / "p.csv")
+        compare(entries, "f1", *outs(tmp_path))
 
 
 def test_one_cell_has_no_pairs_but_a_table_with_its_columns(study, tmp_path):
-    compare(study[0]["runs"][:1], "accuracy", tmp_path / "c.csv", tmp_path / "p.csv")
-    assert pd.read_csv(tmp_path / "p.csv").empty
-    assert "p_holm" in pd.read_csv(tmp_path / "p.csv").columns
+    compare(study[0]["runs"][:1], "accuracy", *outs(tmp_path))
+    for name in ("pairwise", "differences"):
+        assert pd.read_csv(tmp_path / f"{name}.csv").empty
+        assert {"p", "detectable"} <= set(pd.read_csv(tmp_path / f"{name}.csv").columns)
+
+
+def test_every_pair_of_a_data_set_has_its_difference_and_the_families_repeat_it(study):
+    differences = pd.read_csv(study[1]["differences"])
+    assert differences.groupby("dataset").size().to_dict() == {"shapes": 7 * 6 // 2, "zeta": 8 * 7 // 2}
+    key = ["dataset", "backbone_a", "strategy_a", "backbone_b", "strategy_b"]
+    both = (
+        pd.read_csv(study[1]["pairwise"])
+        .query("family == 'strategies'")
+        .merge(differences, on=key, suffixes=("", "_all"))
+    )
+    assert len(both) == 21
+    for name in ("difference", "ci_low", "p", "detectable", "effect_size"):
+        assert np.allclose(both[name], both[f"{name}_all"])
+
+
+def test_class_intervals_are_those_of_the_class_alone(study):
+    classes = pd.read_csv(study[1]["classes"])
+    per_class = pd.read_csv(study[1]["per_class"])
+    assert len(classes) == len(per_class) == 4 * 15
+    wide = (classes["recall_ci_high"] - classes["recall_ci_low"]).mean()
+    cells = pd.read_csv(study[1]["cells"])
+    assert wide > 1.4 * (cells["accuracy_ci_high"] - cells["accuracy_ci_low"]).mean()  # a quarter of the images

@@ -55,8 +55,8 @@ def test_every_shipped_config_resolves_to_a_complete_study(path):
     assert set(study) == set(config.schema()["properties"])
     assert grid.cells(study)
     for entry in study["strategies"].values():
-        assert set(entry) == {"kind", "learning_rate", "l2", "probe", "recipe"}
-        assert set(entry["recipe"]) == set(config.recipe_keys())
+        assert set(entry) == {"kind", "family", "learning_rate", "grid", "probe", "recipe"}
+        assert set(entry["recipe"]) == {*config.recipe_keys(), *kinds.declared(entry["kind"]).get("options", {})}
     for table in ("datasets", "backbones"):
         keys = set(config.schema()["properties"][table]["additionalProperties"]["properties"])
         assert all(set(entry) == keys for entry in study[table].values())
@@ -137,6 +137,14 @@ def test_defaults_come_from_the_schema():
         ("norm_momentum", 0.01),
         ("label_smoothing", 0.1),
         ("augmentation", "none"),
+        ("examples", 5000),
+        ("patience", 2),
+        ("accumulate", 4),
+        ("clip_norm", 1.0),
+        ("class_weights", "balanced"),
+        ("mixup", 0.2),
+        ("cutmix", 1.0),
+        ("ema_decay", 0.999),
     ],
 )
 def test_a_strategy_overrides_the_recipe_which_overrides_the_default(key, value):
@@ -211,6 +219,28 @@ def test_lp_ft_takes_the_only_probe_or_the_one_it_names():
     assert config.resolve(study)["strategies"]["lp_ft"]["probe"] == "other"
 
 
+def test_a_list_of_policies_is_a_strategy_of_each_and_exclude_may_name_them_all():
+    study = changed("strategies.finetune.augmentation", ["none", "crop"])
+    resolved = config.resolve(study)
+    assert [name for name in resolved["strategies"] if name.startswith("finetune")] == [
+        "finetune-none",
+        "finetune-crop",
+    ]
+    for policy in ("none", "crop"):
+        entry = resolved["strategies"][f"finetune-{policy}"]
+        assert (entry["family"], entry["recipe"]["augmentation"]) == ("finetune", policy)
+    assert resolved["strategies"]["scratch"]["family"] == "scratch"
+    assert list(resolved["strategies"]).index("finetune-crop") < list(resolved["strategies"]).index(
+        "lp_ft"
+    )  # in its place
+    study["exclude"] = [{"strategy": ["finetune", "scratch"], "backbone": "trained"}]
+    left = {cell.strategy for cell in grid.cells(config.resolve(study)) if cell.backbone == "trained"}
+    assert left and not left & {"finetune-none", "finetune-crop", "scratch"}
+    study["strategies"]["finetune-crop"] = {"kind": "finetune"}
+    with pytest.raises(InputError, match="strategies.finetune.augmentation makes a strategy finetune-crop"):
+        config.resolve(study)
+
+
 # --- what is refused -------------------------------------------------------------------------------------------------
 
 PIP = {"model": "resnet18", "weights": "pip:some-package", "image_size": 32}
@@ -235,6 +265,11 @@ REFUSED = [  # key, value, what the sentence has to contain
     ("strategies.finetune.learning_rate", [0.1, 0.1, 0.2], ["strategies.finetune.learning_rate", "2 different"]),
     ("strategies.finetune.learning_rate", "fast", ["strategies.finetune.learning_rate", "'fast'", "array or number"]),
     ("strategies.finetune.learning_rate", 0, ["strategies.finetune.learning_rate", "0", "greater than 0"]),
+    ("strategies.finetune.rank", 4, ["strategies.finetune.rank", "no effect", "finetune"]),
+    ("strategies.finetune.augmentation", [], ["strategies.finetune.augmentation", "[]", "at least 1"]),
+    ("strategies.finetune.augmentation", ["crop", "mirror"], ["strategies.finetune-mirror.augmentation", "'mirror'"]),
+    ("backbones.plain.weights", "run:a/b/c", ["backbones.plain.weights", "'run:a/b/c'", "run:<study>/<dataset>"]),
+    ("backbones.plain.activation", "gelu", ["backbones.plain.activation", "'gelu'", "leaky_relu, prelu, relu"]),
     ("strategies.finetune.l2", [0.1], ["strategies.finetune.l2", "no effect", "finetune"]),
     ("strategies.finetune.probe", "probe", ["strategies.finetune.probe", "no effect", "finetune"]),
     ("strategies.probe.l2", [], ["strategies.probe.l2", "[]", "at least 1"]),
@@ -259,7 +294,7 @@ REFUSED = [  # key, value, what the sentence has to contain
     ("datasets", {224: {"source": "digits"}}, ["datasets", "224", "quotes"]),
     ("datasets", {"a/b": {"source": "digits"}}, ["datasets", "'a/b'", "letters"]),
     ("backbones.trained.source", "keras", ["backbones.trained.source", "'keras'", "ftbench, timm, torchvision"]),
-    ("backbones.plain.weights", "best", ["backbones.plain.weights", "'best'", "none or file:"]),
+    ("backbones.plain.weights", "best", ["backbones.plain.weights", "'best'", "none, file:<path> or run:"]),
     ("backbones.trained.weights", "pip:", ["backbones.trained.weights", "'pip:'", "pip:<package>", "none"]),
     ("backbones.trained.mean", [0.5, 0.5, 0.5], ["backbones.trained", "mean and std", "both"]),
     ("backbones.trained.mean", [0.5], ["backbones.trained.mean", "[0.5]", "at least 3"]),
@@ -347,7 +382,17 @@ def levels():
 
 def test_every_key_has_a_description_and_a_default():
     found = dict(levels())
-    assert set(found) == {"", "hardware", "tuning", "training", "datasets", "backbones", "strategies", "exclude"}
+    assert set(found) == {
+        "",
+        "hardware",
+        "tuning",
+        "training",
+        "datasets",
+        "backbones",
+        "strategies",
+        "budgets",
+        "exclude",
+    }
     for level, properties in found.items():
         for key, part in properties.items():
             assert part["description"].endswith("."), f"{level}.{key}"
@@ -370,5 +415,9 @@ def test_a_strategys_overrides_are_the_keys_of_training_with_the_same_types():
     strategy, training = properties["strategies"]["additionalProperties"]["properties"], properties["training"]
     for key, part in training["properties"].items():
         shared, own = ({k: v for k, v in side.items() if k != "description"} for side in (part, strategy[key]))
+        if key == "augmentation":  # a list of them is an axis
+            assert own.pop("type") == ["string", "array"] and shared.pop("type") == "string"
+            own = {k: v for k, v in own.items() if k not in ("items", "minItems", "uniqueItems")}
         assert own == shared, key
-    assert set(strategy) - set(training["properties"]) == {"kind", "learning_rate", "l2", "probe"}
+    options = {"layer_decay", "rank", "pull"}
+    assert set(strategy) - set(training["properties"]) == {"kind", "learning_rate", "l2", "k", "probe"} | options

@@ -10,12 +10,14 @@ import pytest
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 FLOORS = {
-    "ground": "errors files kinds codedigest paths grid config configdoc lease job commands",
-    "first": "arrays augment policies sources download prepare groups split normalization preview architectures "
-    "cropping backbones weights stages features devices provenance",
-    "second": "strategies recipes checkpoint loop training probe selection predict plan",
-    "third": "metrics statistics evaluation cost",
-    "roof": "collect compare tables table_formats plots crate",
+    "ground": "errors files kinds codedigest paths grid config crosschecks configdoc lease job commands history",
+    "first": "arrays augment policies sources download prepare groups split normalization preview architectures flipped "
+    "cropping activations transforms backbones weights stages features devices duplicates environment",
+    "second": "strategies recipes objective averaging scoring outcome activity checkpoint loop training probe fitting selection "
+    "predict plan efficiency transferability audit",
+    "third": "calibration selective metrics statistics evaluation cost tta",
+    "roof": "collect compare tables class_tables recommend ranks table_formats table_columns html_table table_pages provenance "
+    "transferability_table clean_test crate plots",
 }
 ORDER = list(FLOORS)
 FLOOR_OF = {name: floor for floor, names in FLOORS.items() for name in names.split()}

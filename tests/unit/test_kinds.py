@@ -9,7 +9,7 @@ from ftbench.errors import InputError
 VALUES = {
     "start": {"random", "pretrained", "probe", "any"},
     "engine": {"loop", "features"},
-    "tuned": {"learning_rate", "l2", None},
+    "tuned": {"learning_rate", "l2", "k", None},
     "stochastic": {True, False},
 }
 
@@ -17,11 +17,14 @@ VALUES = {
 @pytest.mark.parametrize("kind", kinds.names("strategies"))
 def test_every_strategy_declares_all_its_facts_with_known_values(kind):
     declares = kinds.declared(kind)
-    assert set(declares) == {*VALUES, "recipe"}
+    assert {*VALUES, "recipe"} <= set(declares) <= {*VALUES, "recipe", "options"}
     for key, valid in VALUES.items():
         assert declares[key] in valid, key
     assert set(declares["recipe"]) <= {*config.recipe_keys(), "learning_rate"}
-    assert (declares["engine"] == "features") == (declares["tuned"] == "l2")
+    assert (declares["engine"] == "features") == (declares["tuned"] in ("l2", "k"))
+    given = config.schema()["properties"]["strategies"]["additionalProperties"]["properties"]
+    for option, value in declares.get("options", {}).items():
+        assert given[option]["default"] == value  # what the documentation says
 
 
 @pytest.mark.parametrize("kind", kinds.names("policies"))
@@ -29,7 +32,8 @@ def test_a_policy_without_flip_is_a_policy_that_does_not_flip(kind):
     stand_in = kinds.declared(kind, "policies")["without_flip"]
     assert stand_in in kinds.names("policies") and "flip" not in stand_in
     assert kinds.declared(stand_in, "policies")["without_flip"] == stand_in  # already without
-    assert set(stand_in.split("_")) == set(kind.split("_")) - {"flip"}  # and nothing else is lost
+    whole = {"trivial_augment": "crop_flip_trivial_augment", "randaugment": "crop_flip_randaugment"}.get(kind, kind)
+    assert set(stand_in.split("_")) == set(whole.split("_")) - {"flip"}  # and nothing else is lost
 
 
 @pytest.mark.parametrize("folder", ["strategies", "policies"])

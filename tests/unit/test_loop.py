@@ -11,7 +11,7 @@ import torch
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss
 from torch import nn
 
-from ftbench import loop, recipes
+from ftbench import loop, recipes, scoring
 from ftbench.loop import TrainingLoop
 
 CPU = torch.device("cpu")
@@ -47,7 +47,9 @@ def whole(tmp_path_factory):
 
 def measured_apart(history):
     """The history without what a clock says."""
-    return [{k: v for k, v in row.items() if k not in ("seconds", "images_per_second")} for row in history]
+    return [
+        {k: v for k, v in row.items() if k not in ("seconds", "images_per_second", "peak_memory_mb")} for row in history
+    ]
 
 
 def assert_same(one, other):
@@ -91,7 +93,9 @@ def test_another_seed_is_another_run_even_from_the_same_weights(inputs, tmp_path
 
 @pytest.mark.parametrize("key, value", [("learning_rate", 0.02), ("weight_decay", 0.3), ("label_smoothing", 0.2),
                                         ("augmentation", "crop"), ("schedule", "constant"), ("batch_size", 7),
-                                        ("norm_momentum", 0.5), ("optimizer", "sgd"), ("warmup_steps", 0)])  # fmt: skip
+                                        ("norm_momentum", 0.5), ("optimizer", "sgd"), ("warmup_steps", 0),
+                                        ("schedule", "linear"), ("mixup", 0.5), ("cutmix", 1.0), ("ema_decay", 0.9),
+                                        ("clip_norm", 0.1), ("examples", 64), ("accumulate", 2)])  # fmt: skip
 def test_every_key_of_a_recipe_changes_the_run(whole, key, value):
     first, other = whole(epochs=2, batch_size=8), whole(**({"epochs": 2, "batch_size": 8} | {key: value}))
     assert any(not torch.equal(tensor, other.best_state[name]) for name, tensor in first.best_state.items())
@@ -290,7 +294,7 @@ def test_scores_are_scikit_learns():
     labels = rng.choice([0, 1, 3], 200, p=[0.7, 0.2, 0.1])  # class 2 does not occur
     logits = rng.normal(size=(200, 4)).astype(np.float32)
     logits[np.arange(200), labels] += 1
-    scores = loop.validation_scores(logits, labels)
+    scores = scoring.validation_scores(logits, labels)
     probabilities = torch.from_numpy(logits).double().softmax(1).numpy()
     assert scores["validation_accuracy"] == accuracy_score(labels, logits.argmax(1))
     with pytest.warns(UserWarning, match="y_pred contains classes not in y_true"):
@@ -318,7 +322,7 @@ def test_the_first_bad_loss_is_named_by_epoch_step_and_rate(inputs, tmp_path, mo
     calls = []
 
     def step(self, ids):
-        calls.append(self.rate())
+        calls.append(self.rate(self.step))
         return torch.tensor(loss if len(calls) == at else 1.0)
 
     monkeypatch.setattr(TrainingLoop, "train_step", step)

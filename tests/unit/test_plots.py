@@ -1,7 +1,9 @@
 import json
+import re
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
+import pandas as pd
 import pytest
 from unit.synthetic import evaluate_study, write_study
 
@@ -9,12 +11,15 @@ from ftbench.errors import InputError
 from ftbench.plots.accuracy import accuracy
 from ftbench.plots.augmentations import augmentations
 from ftbench.plots.confusion import confusion
+from ftbench.plots.critical_difference import critical_difference
 from ftbench.plots.learning_curves import learning_curves
 from ftbench.plots.mistakes import mistakes
 from ftbench.plots.montage import montage
-from ftbench.plots.pareto import front, pareto
+from ftbench.plots.pareto import cost_of, front, pareto
 from ftbench.plots.per_class import per_class
 from ftbench.plots.pictures import thumbnail, tile
+from ftbench.plots.reliability import pooled, reliability
+from ftbench.plots.risk_coverage import risk_coverage
 from ftbench.plots.style import looks
 from ftbench.plots.tuning import tuning
 
@@ -28,6 +33,8 @@ FIGURES = (
     "montage",
     "augmentations",
     "mistakes",
+    "reliability",
+    "risk_coverage",
 )
 
 
@@ -46,6 +53,8 @@ def draw(study, tables, folder):
     )
     augmentations(data / "augmentations.npz", dataset, out["augmentations"])
     mistakes(study["runs"], tables["cells"], data / "test_images.npy", data / "classes.json", dataset, out["mistakes"])
+    reliability(study["runs"], dataset, *order, out["reliability"])
+    risk_coverage(study["runs"], dataset, *order, out["risk_coverage"])
     return {name: path.read_text() for name, path in out.items()}
 
 
@@ -76,6 +85,8 @@ def test_titles_state_the_finding(figures):
     assert "hardest class" in figures["per_class"]
     assert "mistakes on shapes" in figures["mistakes"]
     assert "are balanced: 25 images each" in figures["montage"]
+    assert "7 of 7 cells on shapes are too sure" in figures["reliability"]
+    assert "lp_ft on res_18 has the lowest area" in figures["risk_coverage"]
     assert "<!-- diverged -->" in figures["accuracy"]
 
 
@@ -101,7 +112,7 @@ def test_a_study_of_two_cells(tmp_path):
 def test_a_study_where_everything_diverged_says_so(tmp_path):
     study = write_study(tmp_path, backbones=("one",), strategies=("finetune",), images=40)
     texts = draw(study, evaluate_study(study, tmp_path / "tables"), tmp_path / "plots")
-    for name in ("accuracy", "pareto", "confusion", "per_class", "mistakes"):
+    for name in ("accuracy", "pareto", "confusion", "per_class", "mistakes", "reliability", "risk_coverage"):
         assert "No run on shapes finished" in texts[name]
     assert "diverged" in texts["learning_curves"]
 
@@ -124,6 +135,16 @@ def test_one_look_per_strategy_by_its_position():
     look = looks(names)
     assert look["s3"] == looks(names[:4])["s3"]
     assert len(set(look.values())) == 12
+
+
+def test_reliability_pools_runs_by_images_and_drops_thin_bins():
+    bins = [
+        {"images": [30, 9], "confidence": [0.6, 0.9], "accuracy": [0.5, 1.0]},
+        {"images": [10, 0], "confidence": [0.8, None], "accuracy": [0.9, None]},
+    ]
+    confidence, accuracy = pooled(bins)
+    assert confidence == pytest.approx([0.65])
+    assert accuracy == pytest.approx([0.6])
 
 
 def test_front():
@@ -154,3 +175,38 @@ def test_bad_input_is_named(study, tmp_path):
             "shapes",
             tmp_path / "m.svg",
         )
+
+
+def test_the_cost_axis_is_time_on_equal_hardware_and_operations_on_mixed(study, tmp_path):
+    comparison = pd.read_csv(study[1]["comparison"])
+    equal = cost_of(comparison)
+    assert np.allclose(equal.values, np.maximum(comparison["train_seconds"] + comparison["tuning_seconds"], 0.1))
+    comparison.loc[0, "device_name"] = "a GPU"
+    mixed = cost_of(comparison)
+    assert np.allclose(mixed.values, np.maximum(comparison["train_flops"] + comparison["tuning_flops"], 1))
+    comparison.to_csv(tmp_path / "comparison.csv", index=False)
+    pareto(tmp_path / "comparison.csv", "shapes", study[0]["strategies"], study[0]["backbones"], tmp_path / "p.svg")
+    text = " ".join(re.findall("<!-- (.*?) -->", (tmp_path / "p.svg").read_text()))  # titles wrap
+    assert "FLOP" in text and "Cost is in operations" in text
+
+
+def test_critical_difference_is_a_diagram_from_ten_data_sets_on_and_a_sentence_before(tmp_path):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "dataset": f"d{d}",
+            "backbone": "b",
+            "strategy": f"s{s}",
+            "accuracy_mean": 0.9 - 0.05 * s + 0.02 * rng.random(),
+        }
+        for d in range(12)
+        for s in range(5)
+    )
+    for name, part in (("many", frame), ("few", frame[frame["dataset"].isin(["d1", "d2"])])):
+        part.to_csv(tmp_path / f"{name}.csv", index=False)
+        critical_difference(tmp_path / f"{name}.csv", [f"s{s}" for s in range(5)], tmp_path / f"{name}.svg")
+    few, many = ((tmp_path / f"{name}.svg").read_text() for name in ("few", "many"))
+    assert "s0 on b ranks best over 12 data sets" in many
+    assert all(f"s{s} on b (" in many or f") s{s} on b" in many for s in range(5))
+    assert "No critical-difference diagram" in few
+    assert "sets: s0 on b (1.00)" in few

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from sklearn.linear_model import LogisticRegression
 from small import PENALTIES, probe_job
 
-from ftbench import backbones, probe, training
+from ftbench import backbones, fitting, training
 from ftbench.files import read_json
 from ftbench.probe import fit_head, head_logits
 
@@ -41,7 +41,7 @@ def unfolded(features, weight, bias):
 @pytest.mark.parametrize("l2", [1e-3, 0.1, 10.0])
 def test_the_gradient_of_the_stated_objective_vanishes_at_the_solution(classes, l2):
     features, labels = problem(classes)
-    weight, bias, _ = fit_head(features, labels, classes, l2)
+    weight, bias = fit_head(features, labels, classes, l2)
     assert weight.dtype == bias.dtype == np.float32 and weight.shape == (classes, 6) and bias.shape == (classes,)
     x, w, b = (torch.from_numpy(np.asarray(part, np.float64)) for part in unfolded(features, weight, bias))
     w.requires_grad_(), b.requires_grad_()
@@ -52,7 +52,7 @@ def test_the_gradient_of_the_stated_objective_vanishes_at_the_solution(classes, 
 
 def test_no_other_head_nearby_is_better():
     features, labels = problem()
-    x, w, b = unfolded(features, *fit_head(features, labels, 3, 0.05)[:2])
+    x, w, b = unfolded(features, *fit_head(features, labels, 3, 0.05))
 
     def objective(w, b):
         logits = torch.from_numpy(x @ w.T + b)
@@ -67,7 +67,7 @@ def test_it_is_scikit_learns_solution_on_standardised_features():
     features, labels = problem(4)
     x, _, _ = unfolded(features, np.zeros((4, 6)), np.zeros(4))
     model = LogisticRegression(C=1 / (0.01 * len(labels)), max_iter=10_000, tol=1e-8).fit(x, labels)
-    weight, bias, _ = fit_head(features, labels, 4, 0.01)
+    weight, bias = fit_head(features, labels, 4, 0.01)
     ours = torch.from_numpy(head_logits(features, weight, bias)).softmax(1).numpy()
     assert np.allclose(ours, model.predict_proba(x), atol=2e-3)
 
@@ -76,7 +76,7 @@ def test_without_penalty_and_scale_it_is_plain_logistic_regression():
     rng = np.random.default_rng(3)
     features, labels = rng.normal(size=(300, 4)).astype(np.float32), rng.integers(0, 3, 300)
     model = LogisticRegression(C=np.inf, max_iter=10_000, tol=1e-8).fit(features, labels)
-    weight, bias, _ = fit_head(features, labels, 3, 0.0)
+    weight, bias = fit_head(features, labels, 3, 0.0)
     ours = torch.from_numpy(head_logits(features, weight, bias)).softmax(1).numpy()
     assert np.allclose(ours, model.predict_proba(features), atol=2e-3)
 
@@ -84,7 +84,7 @@ def test_without_penalty_and_scale_it_is_plain_logistic_regression():
 @pytest.mark.parametrize("classes", [2, 3])
 def test_the_folded_head_gives_the_standardised_models_logits_on_unseen_features(classes):
     features, labels = problem(classes)
-    weight, bias, _ = fit_head(features, labels, classes, 0.01)
+    weight, bias = fit_head(features, labels, classes, 0.01)
     unseen = features[:20] + 0.5
     mean, std = standardisation(features)
     _, w, b = unfolded(features, weight, bias)
@@ -99,23 +99,32 @@ def test_a_feature_that_hardly_ever_fires_does_not_rule_the_images_where_it_does
     features = (rng.normal(size=(400, 5)) + np.eye(3, 5)[labels]).astype(np.float32)
     rare = np.zeros((400, 1), np.float32)
     rare[labels.argmax()] = 1e-3  # once in 400 images, and very little
-    weight, bias, _ = fit_head(np.hstack([features, rare]), labels, 3, 1e-3)
+    weight, bias = fit_head(np.hstack([features, rare]), labels, 3, 1e-3)
     unseen = np.hstack([features[:50], np.full((50, 1), 0.01, np.float32)])  # ten times what was ever seen
     moved = head_logits(unseen, weight, bias) - head_logits(unseen * [1, 1, 1, 1, 1, 0], weight, bias)
     assert abs(moved).max() < 0.5
-    without, bias, _ = fit_head(features, labels, 3, 1e-3)
+    without, bias = fit_head(features, labels, 3, 1e-3)
     assert np.allclose(weight[:, :5], without, atol=0.1)
 
 
 def test_features_that_are_all_constant_leave_the_class_frequencies():
     labels = np.array([0, 0, 0, 1])
-    weight, bias, _ = fit_head(np.ones((4, 3), np.float32), labels, 2, 1e-3)
+    weight, bias = fit_head(np.ones((4, 3), np.float32), labels, 2, 1e-3)
     assert (weight == 0).all() and np.allclose(np.exp(bias) / np.exp(bias).sum(), [0.75, 0.25], atol=1e-3)
+
+
+def test_less_penalty_fits_the_training_rows_better():
+    features, labels = problem(4)
+    losses = []
+    for l2 in PENALTIES:
+        logits = torch.from_numpy(head_logits(features, *fit_head(features, labels, 4, l2)))
+        losses.append(float(torch.nn.functional.cross_entropy(logits, torch.from_numpy(labels))))
+    assert losses == sorted(losses)
 
 
 def test_two_classes_get_two_logits_of_opposite_sign_and_the_right_probabilities():
     features, labels = problem(2)
-    weight, bias, _ = fit_head(features, labels, 2, 1e-3)
+    weight, bias = fit_head(features, labels, 2, 1e-3)
     assert np.allclose(weight[0], -weight[1])
     logits = head_logits(features, weight, bias)
     assert np.mean(logits.argmax(1) == labels) > 0.6
@@ -184,8 +193,6 @@ def test_the_choice_is_by_validation_and_everything_tried_is_told(cell):
     assert (selected["status"], selected["tuned"], selected["parameter"]) == ("finished", True, "l2")
     assert selected["at_grid_edge"] == (selected["chosen"] in (min(PENALTIES), max(PENALTIES)))
     assert list(pd.read_csv(paths["history"])["l2"]) == PENALTIES
-    losses = [trial["train_nll"] for trial in selected["trials"]]
-    assert losses == sorted(losses)  # less penalty fits the training rows better
 
 
 def test_the_record_and_the_cost_are_those_of_a_run(cell):
@@ -214,28 +221,33 @@ def test_the_same_features_give_the_same_bytes(cell, tmp_path):
 )
 def test_ties_go_to_the_larger_penalty(cell, tmp_path, monkeypatch, scores, chosen):
     inputs, paths = cell
-    given = iter([score for score in scores for _ in range(2)])  # validation, then train
+    given = iter(scores)
     keys = ("validation_accuracy", "validation_balanced_accuracy", "validation_nll")
-    monkeypatch.setattr(probe, "validation_scores", lambda *_: dict(zip(keys, (next(given), 0.5, 1.0))))
-    again = probe_job(tmp_path, inputs, paths["features"], paths["features_cost"], l2=[0.001, 0.1, 10.0])
+    monkeypatch.setattr(fitting, "validation_scores", lambda *_: dict(zip(keys, (next(given), 0.5, 1.0))))
+    again = probe_job(tmp_path, inputs, paths["features"], paths["features_cost"], grid=[0.001, 0.1, 10.0])
     selected = read_json(again["selected"])
     assert selected["chosen"] == chosen and selected["at_grid_edge"] == (chosen != 0.1)
 
 
 def test_the_selection_metric_chooses(cell, tmp_path, monkeypatch):
     inputs, paths = cell
-    given = iter([(0.9, 0.1), (0.9, 0.1), (0.1, 0.9), (0.1, 0.9)])
+    given = iter([(0.9, 0.1), (0.1, 0.9)])
     keys = ("validation_accuracy", "validation_balanced_accuracy", "validation_nll")
-    monkeypatch.setattr(probe, "validation_scores", lambda *_: dict(zip(keys, (*next(given), 1.0))))
+    monkeypatch.setattr(fitting, "validation_scores", lambda *_: dict(zip(keys, (*next(given), 1.0))))
     again = probe_job(
-        tmp_path, inputs, paths["features"], paths["features_cost"], l2=[0.1, 1.0], selection_metric="balanced_accuracy"
+        tmp_path,
+        inputs,
+        paths["features"],
+        paths["features_cost"],
+        grid=[0.1, 1.0],
+        selection_metric="balanced_accuracy",
     )
     assert read_json(again["selected"])["chosen"] == 1.0
 
 
 def test_a_grid_of_one_has_no_edge(cell, tmp_path):
     inputs, paths = cell
-    again = probe_job(tmp_path, inputs, paths["features"], paths["features_cost"], l2=[0.1])
+    again = probe_job(tmp_path, inputs, paths["features"], paths["features_cost"], grid=[0.1])
     assert read_json(again["selected"])["at_grid_edge"] is False
 
 
@@ -285,7 +297,9 @@ def test_test_logits_from_features_are_those_of_the_whole_network(cell, tmp_path
     np.save(tmp_path / "test.npy", vectors)
     np.save(tmp_path / "labels.npy", labels)
     out = str(tmp_path / "test_logits.npz")
-    probe.predict_with_head(str(tmp_path / "test.npy"), [paths["model"]], str(tmp_path / "labels.npy"), [out])
+    fitting.predict_from_features(
+        "linear_probe", str(tmp_path / "test.npy"), [paths["model"]], str(tmp_path / "labels.npy"), [out]
+    )
     saved = np.load(out)
     assert np.allclose(saved["logits"], expected, atol=1e-4) and saved["logits"].dtype == np.float32
     assert np.array_equal(saved["labels"], labels) and np.array_equal(saved["ids"], np.arange(15))

@@ -90,3 +90,30 @@ def test_a_cosine_falls_to_nothing_through_half_at_the_middle():
 
 def test_a_constant_rate_is_constant():
     assert set(rates(100, schedule="constant", warmup_steps=0)) == {0.01}
+
+
+@pytest.mark.parametrize("changes, images, expected", [
+    ({"epochs": 3, "batch_size": 10}, 45, (10, 4, 12)),
+    ({"epochs": 3, "batch_size": 100}, 45, (45, 1, 3)),
+    ({"epochs": 3, "batch_size": 10, "examples": 100}, 45, (10, 4, 10)),  # two epochs and a half
+    ({"epochs": 3, "batch_size": 10, "examples": 100}, 1000, (10, 100, 10)),  # a tenth of one
+    ({"epochs": 3, "batch_size": 10, "examples": 1}, 45, (10, 4, 1)),
+])  # fmt: skip
+def test_a_budget_is_a_number_of_epochs_or_of_examples(changes, images, expected):
+    assert recipes.steps_of(small.recipe(**changes), images) == expected
+
+
+def test_the_linear_schedule_falls_by_the_same_amount_at_every_step():
+    found = [recipes.learning_rate(small.recipe(schedule="linear", warmup_steps=0), step, 50) for step in range(50)]
+    assert found[0] == 0.01 and [a - b for a, b in zip(found, found[1:])] == pytest.approx([0.01 / 50] * 49)
+
+
+def test_every_factor_of_the_learning_rate_has_groups_of_its_own():
+    network = small.backbone().network
+    names = [name for name, _ in network.named_parameters()]
+    scales = {name: 0.5 for name in names if name.startswith("layer1")} | {"conv1.weight": 0.25}
+    groups = recipes.parameter_groups(network, 0.1, scales)
+    found = {id(p): (group["scale"], group["weight_decay"]) for group in groups for p in group["params"]}
+    for name, parameter in network.named_parameters():
+        assert found[id(parameter)] == (scales.get(name, 1.0), 0.1 if parameter.ndim > 1 else 0.0)
+    assert len({(group["scale"], group["weight_decay"]) for group in groups}) == len(groups)

@@ -8,12 +8,14 @@ import torch
 from small import META_BACKBONES, meta_network
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
+from torchvision.models import VisionTransformer
 
-from ftbench import kinds, strategies
+from ftbench import backbones, kinds, strategies
 from ftbench.backbones import Backbone
+from ftbench.stages import stages
 
 KINDS = kinds.names("strategies")
-ALL_MOVE = {"finetune", "lp_ft", "scratch", "tutorial"}
+ALL_MOVE = {"finetune", "lp_ft", "scratch", "tutorial", "gradual_unfreeze", "layerwise_decay", "l2_sp"}
 
 
 def backbone_of(name: str) -> Backbone:
@@ -33,7 +35,7 @@ def numbers(names: set[str], network: nn.Module) -> int:
 
 
 def test_every_kind_of_strategy_is_known_to_these_tests():
-    assert set(KINDS) == ALL_MOVE | {"linear_probe", "last_block", "norm_bias"}
+    assert set(KINDS) == ALL_MOVE | {"linear_probe", "knn", "last_block", "norm_bias", "lora"}
 
 
 @pytest.mark.parametrize("name", META_BACKBONES)
@@ -42,6 +44,9 @@ def test_a_strategy_names_parameters_each_once_with_the_head_among_them(kind, na
     backbone = backbone_of(name)
     names = strategies.load(kind).trainable(backbone)
     assert len(names) == len(set(names))
+    if kind == "knn":  # has no head at all
+        assert names == []
+        return
     assert set(backbone.head_parameters()) <= set(names) <= {n for n, _ in backbone.network.named_parameters()}
 
 
@@ -153,7 +158,7 @@ LAST_NORMS = {"layer3.0.bn1", "layer3.0.bn2", "layer3.0.shortcut.1"}
 def test_norms_are_in_train_mode_where_their_own_parameters_move_whatever_was_before(kind):
     backbone = small.backbone(kind=kind)
     names = set(norm_modes(backbone.network))
-    training = {"linear_probe": set(), "last_block": LAST_NORMS}.get(kind, names)
+    training = {"linear_probe": set(), "knn": set(), "lora": set(), "last_block": LAST_NORMS}.get(kind, names)
     assert training <= names and len(names) == 9
     for before in (backbone.network.train, backbone.network.eval):
         before()
@@ -173,7 +178,7 @@ def test_dropout_is_off_where_everything_around_it_is_frozen():
     assert not network[2][2].training  # no affine parameter of its own that could move
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "knn"])
 def test_after_training_what_is_frozen_is_equal_bit_by_bit_and_what_moves_has_moved(kind):
     """Compared with a full copy taken before, not with what `frozen_tensors` calls frozen."""
     backbone = small.backbone(kind=kind)
@@ -203,3 +208,122 @@ def test_the_frozen_tensors_show_a_change_of_a_frozen_running_mean():
     assert not {"layer3.0.bn1.running_mean", "fc.weight"} & set(frozen)
     backbone.network.bn1.running_mean += 1
     assert torch.equal(frozen["bn1.running_mean"], backbone.network.bn1.running_mean)  # a view, not a copy
+
+
+# --- low-rank changes ------------------------------------------------------------------------------------------------
+
+
+def cnn() -> Backbone:
+    backbone = backbones.build(small.NETWORK, 3, 0, None, small.STATISTICS)
+    nn.init.normal_(backbone.head_module.weight)
+    return backbone
+
+
+def adapted(rank=2) -> Backbone:
+    backbone, lora = cnn(), strategies.load("lora")
+    lora.adapt(backbone, small.recipe(rank=rank))
+    strategies.freeze(backbone, lora.trainable(backbone))
+    return backbone
+
+
+def test_lora_changes_these_tensors_of_a_cnn():
+    lora = strategies.load("lora")
+    kernels = ["conv1", *(f"layer{n}.0.conv{m}" for n in (1, 2, 3) for m in (1, 2)), "layer2.0.shortcut.0", "layer3.0.shortcut.0"]  # fmt: skip
+    expected = {f"{kernel}.parametrizations.weight.0.{part}" for kernel in kernels for part in ("down", "up")}
+    assert set(lora.trainable(adapted())) == expected | {"fc.weight", "fc.bias"}
+    # (outputs + inputs × taps) × rank of every kernel, and the head
+    shapes = [(16, 27), (16, 144), (16, 144), (32, 144), (32, 288), (32, 16), (64, 288), (64, 576), (64, 32)]
+    moving = sum(p.numel() for p in adapted().network.parameters() if p.requires_grad)
+    assert moving == 2 * sum(map(sum, shapes)) + 64 * 3 + 3
+
+
+def vit() -> Backbone:
+    """A vision transformer of two layers, in torchvision's own code."""
+    network = VisionTransformer(
+        image_size=8, patch_size=4, num_layers=2, num_heads=2, hidden_dim=16, mlp_dim=24, num_classes=3
+    )
+    nn.init.normal_(network.heads.head.weight)
+    return Backbone(network, "heads.head", 8, [0.5] * 3, [0.5] * 3)
+
+
+def test_lora_changes_these_tensors_of_a_vit():
+    backbone, lora = vit(), strategies.load("lora")
+    lora.adapt(backbone, small.recipe(rank=4))
+    layers = [f"encoder.layers.encoder_layer_{number}" for number in (0, 1)]
+    matrices = [f"{layer}.{part}" for layer in layers for part in ("self_attention.parametrizations.in_proj_weight",
+                "self_attention.out_proj.parametrizations.weight", "mlp.0.parametrizations.weight", "mlp.3.parametrizations.weight")]  # fmt: skip
+    expected = {
+        f"{matrix}.0.{part}" for matrix in [*matrices, "conv_proj.parametrizations.weight"] for part in ("down", "up")
+    }
+    assert set(lora.trainable(backbone)) == expected | {"heads.head.weight", "heads.head.bias"}
+
+
+def test_lora_leaves_depthwise_kernels_and_what_has_no_higher_rank_alone():
+    network = nn.Sequential(nn.Conv2d(8, 8, 3, groups=8), nn.Conv2d(8, 4, 1), nn.Flatten(), nn.Linear(4, 3))
+    backbone, lora = Backbone(network, "3", 3, [0.5] * 3, [0.5] * 3), strategies.load("lora")
+    lora.adapt(backbone, small.recipe(rank=4))
+    assert set(lora.trainable(backbone)) == {"3.weight", "3.bias"}
+
+
+@pytest.mark.parametrize("make", [cnn, vit])
+def test_lora_starts_as_the_base_network_and_its_merged_weights_give_its_logits(make):
+    images = torch.from_numpy(small.images(6)[0])
+    lora, base = strategies.load("lora"), make()
+    backbone, names = copy.deepcopy(base), set(base.network.state_dict())
+    lora.adapt(backbone, small.recipe(rank=2))
+    for network in (base.network, backbone.network):
+        network.eval()
+    inputs = backbone.to_input(images)
+    assert torch.equal(backbone.network(inputs), base.network(inputs))  # the change starts at zero
+    with torch.no_grad():
+        for name, parameter in backbone.network.named_parameters():
+            if name.endswith((".0.down", ".0.up")):
+                parameter.normal_(0, 0.3)
+    before = backbone.network(inputs)
+    assert not torch.allclose(before, base.network(inputs), atol=1e-2)
+    lora.merge(backbone)
+    assert torch.equal(backbone.network(inputs), before)
+    assert set(backbone.network.state_dict()) == names  # a plain network again
+
+
+# --- who moves when, and how fast ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3, 4, 10])
+@pytest.mark.parametrize("name", ["resnet8", "vit_b_16_96"])
+def test_gradual_unfreezing_opens_from_the_top_and_ends_with_everything(name, epochs):
+    backbone, strategy = backbone_of(name), strategies.load("gradual_unfreeze")
+    opened = [set(strategy.moving(backbone, epoch, epochs)) for epoch in range(epochs)]
+    assert opened[-1] == set(strategy.trainable(backbone))
+    assert all(before <= after for before, after in zip(opened, opened[1:]))
+    groups = stages(backbone.network, backbone.head)
+    if epochs > 1:
+        assert opened[0] == set(backbone.head_parameters())
+    if epochs > len(groups):  # one stage per epoch, as published
+        for epoch in range(len(groups) + 1):
+            expected = {n for group in groups[len(groups) - epoch :] for n in group}
+            assert opened[epoch] == expected | set(backbone.head_parameters())
+
+
+@pytest.mark.parametrize("name, layers", [("resnet8", 4), ("resnet18_128", 5), ("vit_b_16_96", 13), ("efficientnet_lite0", 17)])  # fmt: skip
+def test_layers_learn_the_slower_the_deeper_they_lie(name, layers):
+    backbone, strategy = backbone_of(name), strategies.load("layerwise_decay")
+    scales = strategy.scales(backbone, small.recipe(layer_decay=0.5))
+    assert set(scales) == {n for n, _ in backbone.network.named_parameters()} - set(backbone.head_parameters())
+    assert sorted(set(scales.values()), reverse=True) == [0.5**depth for depth in range(1, layers + 1)]
+    names = [n for n, _ in backbone.network.named_parameters() if n in scales]
+    assert scales[names[-1]] == 0.5 and scales[names[0]] == 0.5**layers  # the top and the stem
+
+
+def test_l2_sp_decays_towards_the_start_and_the_head_towards_zero():
+    backbone = small.backbone(kind="l2_sp")
+    after_step = strategies.load("l2_sp").pull(backbone, small.recipe(pull=0.5))
+    start = {name: p.detach().clone() for name, p in backbone.network.named_parameters()}
+    with torch.no_grad():
+        for parameter in backbone.network.parameters():
+            parameter.add_(1.0)
+    after_step(0.1)
+    for name, parameter in backbone.network.named_parameters():
+        goal = torch.zeros_like(parameter) if name.startswith("fc.") else start[name]
+        moved = start[name] + 1 + 0.05 * (goal - start[name] - 1)
+        assert torch.allclose(parameter, moved, atol=1e-6), name

@@ -1,11 +1,26 @@
+import html
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 from unit.synthetic import evaluate_study, write_study
 
 from ftbench.errors import InputError
-from ftbench.table_formats import comparison_pages, cost_page, count, duration, escape_latex, pairwise_page
-from ftbench.tables import COMPARISON_COLUMNS, comparison_table, read_table
+from ftbench.ranks import win_tie_loss_table
+from ftbench.table_formats import count, duration, operations
+from ftbench.table_pages import (
+    class_pages,
+    comparison_pages,
+    cost_pages,
+    escape_latex,
+    pairwise_pages,
+    recommendation_pages,
+    win_tie_loss_pages,
+)
+from ftbench.tables import COMPARISON_COLUMNS, comparison_table, cost_table, mixed_hardware, read_table
+
+SUFFIXES = {"html": "html", "markdown": "md", "latex": "tex"}
 
 
 @pytest.fixture(scope="module")
@@ -15,14 +30,23 @@ def study(tmp_path_factory):
     return study, evaluate_study(study, root / "tables")
 
 
+def outs(folder, name):
+    return {kind: folder / f"{name}.{suffix}" for kind, suffix in SUFFIXES.items()}
+
+
 @pytest.fixture(scope="module")
 def pages(study):
-    folder = study[1]["comparison"].parent
-    outs = [folder / f"comparison.{suffix}" for suffix in ("md", "tex", "html")]
-    comparison_pages(study[1]["comparison"], *outs)
-    pairwise_page(study[1]["pairwise"], folder / "pairwise.html")
-    cost_page(study[1]["cost"], study[1]["runs"], folder / "cost.html")
-    return {path.name: path.read_text() for path in [*outs, folder / "pairwise.html", folder / "cost.html"]}
+    """{file name: text} of every page, made from the study's tables."""
+    paths = study[1]
+    folder = paths["comparison"].parent / "pages"
+    comparison_pages(paths["comparison"], paths["differences"], outs(folder, "comparison"), outs(folder, "calibration"))
+    pairwise_pages(paths["pairwise"], outs(folder, "pairwise"))
+    cost_pages(paths["cost"], paths["runs"], outs(folder, "cost"))
+    class_pages(paths["per_class"], paths["confused"], outs(folder, "per_class"), outs(folder, "confused"))
+    recommendation_pages(paths["recommendation"], outs(folder, "recommendation"))
+    win_tie_loss_table(paths["pairwise"], folder / "win_tie_loss.csv")
+    win_tie_loss_pages(folder / "win_tie_loss.csv", study[0]["strategies"], "No diagram.", outs(folder, "win_tie_loss"))
+    return {path.name: path.read_text() for path in folder.glob("*.*") if path.suffix != ".csv"}
 
 
 def test_agreed_columns_first_and_rows_in_config_order(study):
@@ -59,9 +83,56 @@ def test_per_class_and_cost(study):
     per_class = read_table(study[1]["per_class"])
     assert len(per_class) == 4 * 15  # classes x cells with a finished run
     assert (per_class["support"] == 50).all()
+    assert (
+        (per_class["recall_ci_low"] <= per_class["recall"]) & (per_class["recall"] <= per_class["recall_ci_high"])
+    ).all()
+    confused = read_table(study[1]["confused"])
+    assert confused.groupby(["dataset", "backbone", "strategy"]).size().max() == 5
+    assert np.allclose(confused["share"] * 50, confused["images"])
+    assert (confused["class"] != confused["predicted"]).all()
     cost = read_table(study[1]["cost"])
     assert np.allclose(cost["total_seconds"], cost["train_seconds"] + cost["tuning_seconds"])
     assert np.allclose(cost["train_seconds"], cost[["loop_seconds", "feature_seconds", "borrowed_seconds"]].sum(axis=1))
+
+
+def test_operations_energy_and_sizes_of_a_cell(study, tmp_path):
+    frame, cells = read_table(study[1]["cost"]), study[0]["cells"]
+    assert np.allclose(frame["total_flops"], frame["train_flops"] + frame["tuning_flops"])
+    assert frame["energy_wh"].isna().all()
+    cost_table(study[1]["runs"], cells, tmp_path / "cost.csv", watts=250.0)
+    watted = read_table(tmp_path / "cost.csv")
+    assert np.allclose(watted["energy_wh"], 250 * watted["total_seconds"] / 3600)
+    assert watted.drop(columns="energy_wh").equals(frame.drop(columns="energy_wh"))
+    cost_pages(tmp_path / "cost.csv", study[1]["runs"], outs(tmp_path, "cost"))
+    assert "Energy, Wh" in (tmp_path / "cost.html").read_text()
+
+
+def test_mixed_hardware_is_flagged_in_both_tables_and_one_kind_is_not(study, pages, tmp_path):
+    assert "do not compare" not in pages["cost.html"] + pages["comparison.md"]
+    runs = pd.read_csv(study[1]["runs"])
+    runs.loc[runs["backbone"] == "lite0", "device_name"] = "a GPU"
+    runs.to_csv(tmp_path / "runs.csv", index=False)
+    tables = [study[1][name] for name in ("cells", "differences")]
+    comparison_table(tmp_path / "runs.csv", *tables, study[0]["cells"], tmp_path / "comparison.csv")
+    cost_table(tmp_path / "runs.csv", study[0]["cells"], tmp_path / "cost.csv")
+    comparison = outs(tmp_path, "comparison")
+    comparison_pages(tmp_path / "comparison.csv", tables[1], comparison, {})
+    cost_pages(tmp_path / "cost.csv", tmp_path / "runs.csv", outs(tmp_path, "cost"))
+    for path in (*comparison.values(), tmp_path / "cost.html"):
+        assert "do not compare" in path.read_text()
+
+
+def test_seeds_of_one_cell_on_two_machines_are_mixed_hardware_too():
+    frame = pd.DataFrame({"device_name": ["A; B", "A; B"], "threads": ["2", "2"]})
+    assert mixed_hardware(frame)
+    assert not mixed_hardware(frame.assign(device_name="A"))
+    assert mixed_hardware(frame.assign(device_name="A", threads=["2", "4"]))
+
+
+@pytest.mark.parametrize("number, text", [(0, "0 FLOP"), (2500, "2.5 kFLOP"), (9.6e7, "96 MFLOP"), (3.21e12, "3.21 TFLOP"),
+                                          (4e19, "40 EFLOP"), (np.nan, "–")])  # fmt: skip
+def test_operations_are_readable(number, text):
+    assert operations(number) == text
 
 
 def test_pages_say_what_the_csv_says(pages):
@@ -79,20 +150,75 @@ def test_pages_say_what_the_csv_says(pages):
     assert "whole study took" in pages["cost.html"]
 
 
-def test_html_is_self_contained_and_repeats(study, pages, tmp_path):
+def test_every_table_has_its_three_formats_with_the_same_cells(pages):
+    names = {name.split(".")[0] for name in pages}
+    assert {
+        "comparison",
+        "calibration",
+        "pairwise",
+        "cost",
+        "per_class",
+        "confused",
+        "recommendation",
+        "win_tie_loss",
+    } == names
+    for name in names:
+        rows = [line.strip("| ").split(" | ") for line in pages[f"{name}.md"].splitlines() if line.startswith("| ")]
+        table = pages[f"{name}.html"].split("<tbody>")[1].split("</tbody>")[0]
+        found = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in table.split("<tr")[1:]]
+        assert [[html.unescape(cell) for cell in row] for row in found] == [
+            [cell.replace("**", "").replace(r"\|", "|").strip() for cell in row] for row in rows[1:]
+        ], name
+        assert pages[f"{name}.tex"].count(r" \\") == len(rows), name
+
+
+def test_numbers_in_html_sort_by_value_not_by_text(pages, study):
+    table = pages["comparison.html"].split("<tbody>")[1].split("</tbody>")[0]
+    order = [float(value) for value in re.findall(r'data-order="([^"]*)"[^>]*>[^<]*\[', table)]
+    frame = read_table(study[1]["comparison"])
+    assert order == pytest.approx(frame["accuracy_mean"].dropna().tolist())
+    assert table.count("-1e+308") >= 5  # what a diverged cell lacks sorts below all else
+
+
+def test_html_is_self_contained_small_and_repeats(study, pages, tmp_path):
     for name, text in pages.items():
         if name.endswith("html"):
-            assert "<html" in text
-            for loader in ("src=", "@import", "<link", "<script"):
-                assert loader not in text
-    comparison_pages(study[1]["comparison"], tmp_path / "a.md", tmp_path / "a.tex", tmp_path / "a.html")
-    assert (tmp_path / "a.html").read_text() == pages["comparison.html"]
+            page = re.sub(r'<script type="text/plain".*?</script>', "", text, flags=re.S)
+            assert "<html" in page
+            for loader in ("src=", "@import", "http:", "https:"):
+                assert loader not in page
+            assert set(re.findall(r'href="([^"]*)"', page)) == {"data:,"}
+            assert len(text) < 400_000
+    again = outs(tmp_path, "a")
+    comparison_pages(study[1]["comparison"], study[1]["differences"], again, outs(tmp_path, "b"))
+    assert again["html"].read_text() == pages["comparison.html"]
+
+
+def test_the_comparison_says_what_could_have_been_found(study, pages):
+    note = "alpha, 200 test images, 3 seeds: of true differences of "
+    for name in ("comparison.md", "comparison.html", "comparison.tex"):
+        assert note in pages[name]
+    frame = read_table(study[1]["comparison"])
+    finished = frame[frame["accuracy_mean"].notna()]
+    assert (finished["detectable_difference"] > 0.02).all()
+
+
+def test_wins_and_losses_mirror_each_other(study, pages):
+    frame = pd.read_csv(study[1]["comparison"].parent / "pages/win_tie_loss.csv").set_index(
+        ["strategy_a", "strategy_b"]
+    )
+    for (a, b), row in frame.iterrows():
+        other = frame.loc[(b, a)]
+        assert (row["wins"], row["ties"], row["losses"]) == (other["losses"], other["ties"], other["wins"])
+    pairs = read_table(study[1]["pairwise"]).query("family == 'strategies'")
+    assert frame.to_numpy().sum() == 2 * len(pairs)
+    assert frame["wins"].sum() == (pairs["p_holm"] < 0.05).sum() > 0
 
 
 def test_a_cell_without_runs_is_named(study, tmp_path):
     cells = [*study[0]["cells"], {"dataset": "alpha", "backbone": "lite0", "strategy": "ghost"}]
     with pytest.raises(InputError, match="ghost"):
-        comparison_table(study[1]["runs"], study[1]["cells"], cells, tmp_path / "c.csv")
+        comparison_table(study[1]["runs"], study[1]["cells"], study[1]["differences"], cells, tmp_path / "c.csv")
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from ftbench import backbones, checkpoint, loop, training
 from ftbench.files import read_json
 from ftbench.loop import TrainingLoop
+from ftbench.outcome import Outcome
 
 CPU = torch.device("cpu")
 RECIPE = {"epochs": 2, "batch_size": 20}
@@ -120,7 +121,7 @@ def test_two_equal_runs_write_the_same_bytes(finished, tmp_path):
 )
 def test_anything_that_may_change_the_result_changes_the_identity(finished, tmp_path, monkeypatch, changes):
     _, inputs, outputs = finished
-    monkeypatch.setattr(loop, "fit", lambda *_: loop.Outcome(status="diverged", diverged={}))
+    monkeypatch.setattr(loop, "fit", lambda *_: Outcome(status="diverged", diverged={}))
     other = train(tmp_path / "run", inputs, **changes)
     assert read_json(other["run_json"])["identity"] != read_json(outputs["run_json"])["identity"]
 
@@ -268,7 +269,7 @@ def assert_diverged(outputs, inputs, where):
     record, saved = read_json(outputs["run_json"]), np.load(outputs["val_logits"])
     assert record["status"] == "diverged" and record["diverged"] == where
     assert record["best_epoch"] is record["validation_accuracy"] is record["validation_nll"] is None
-    assert record["total_params"] == 77_587 and record["epochs"] == 2
+    assert record["total_params"] == 77_587 and record["epochs"] < 2  # those that ended
     validation = np.load(inputs["split"])["validation"]
     assert saved["logits"].shape == (len(validation), 3) and np.isnan(saved["logits"]).all()
     assert np.array_equal(saved["ids"], validation)

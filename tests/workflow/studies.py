@@ -33,7 +33,22 @@ FIGURES = [
     "mistakes",
     "montage",
     "augmentations",
+    "reliability",
+    "risk_coverage",
 ]
+TABLES = {  # name: its formats
+    "comparison": ("csv", "html", "md", "tex"),
+    "calibration": ("html", "md", "tex"),
+    "pairwise": ("csv", "html", "md", "tex"),
+    "win_tie_loss": ("csv", "html", "md", "tex"),
+    "cost": ("csv", "html", "md", "tex"),
+    "recommendation": ("csv", "html", "md", "tex"),
+    "per_class": ("csv", "html"),
+    "confused": ("csv", "html"),
+    "protocol": ("html",),
+    "provenance": ("html",),
+    **dict.fromkeys(("runs", "cells", "differences", "classes", "ranks"), ("csv",)),
+}
 MEAN, STD = [0.3, 0.3, 0.3], [0.37, 0.37, 0.37]  # of the digits, about
 PHOTO_SIZES = ((16, 16), (21, 16), (16, 25), (40, 30))  # width, height
 CORRUPT = "train/dark/broken.jpg"
@@ -190,6 +205,7 @@ def tiny() -> dict:
             "scratch": {"kind": "scratch", "epochs": 6, "learning_rate": [0.01, 0.03]},
             "tutorial": {"kind": "tutorial"},
         },
+        "budgets": {"small": {"parameters": 100_000, "latency_ms": 1000}, "quick": {"minutes": 5}},
         "exclude": [
             {"backbone": "pretrained", "strategy": ["scratch", "tutorial"]},
             {"dataset": "photos", "backbone": "pretrained"},

@@ -6,11 +6,12 @@ import shutil
 import zipfile
 
 import pytest
-from studies import FIGURES
+from studies import FIGURES, TABLES
 
 SHOWN = [
     *(f"plots/{dataset}.{figure}.svg" for dataset in ("digits", "photos") for figure in FIGURES),
-    *(f"tables/{name}" for name in ("comparison.html", "pairwise.html", "cost.html", "per_class.csv")),
+    "plots/critical_difference.svg",
+    *(f"tables/{name}.html" for name, formats in TABLES.items() if "html" in formats),
 ]
 
 

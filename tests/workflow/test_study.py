@@ -7,9 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from safetensors.torch import load_file
-from studies import CORRUPT, FIGURES, cells, runs, seeds
+from studies import CORRUPT, FIGURES, TABLES, cells, runs, seeds
 
-TABLES = ["comparison.csv", "comparison.html", "comparison.md", "comparison.tex", "per_class.csv", "pairwise.csv"]
 RUN = ["run.json", "cost.json", "history.csv", "model.safetensors", "val_logits.npz", "test_logits.npz", "metrics.json"]
 TRAIN = ["images.npy", "labels.npy", "groups.npy", "classes.json", "files.csv", "train.json", "split.npz"]
 TEST = ["test_images.npy", "test_labels.npy", "test_files.csv", "test.json"]
@@ -53,7 +52,8 @@ def comparison(study):
 
 
 def test_every_file_of_the_path_grammar_exists(study):
-    expected = [f"tables/{name}" for name in [*TABLES, "cost.csv", "cost.html", "pairwise.html", "runs.csv"]]
+    expected = [f"tables/{name}.{suffix}" for name, suffixes in TABLES.items() for suffix in suffixes]
+    expected.append("plots/critical_difference.svg")
     for dataset in ("digits", "photos"):
         expected += [f"plots/{dataset}.{figure}.svg" for figure in FIGURES]
         expected += [f"data/{dataset}/{name}" for name in [*TRAIN, *TEST, "normalization.json"]]
@@ -133,6 +133,15 @@ def test_scores_follow_from_the_saved_logits(study):
             assert read(folder / "metrics.json")["accuracy"] == pytest.approx(accuracy)
         validation = np.load(folder / "val_logits.npz")
         assert np.array_equal(validation["ids"], np.load(study.path(f"data/{dataset}/split.npz"))["validation"])
+
+
+def test_images_that_may_be_mirrored_get_test_time_augmentation_and_others_do_not(study, comparison):
+    found = {
+        path.relative_to(study.path("runs")).as_posix() for path in study.path("runs").rglob("test_logits_flipped.npz")
+    }
+    assert found == {f"photos/small/scratch/seed{seed}/test_logits_flipped.npz" for seed in (0, 1)}
+    assert 0 <= comparison.loc[("photos", "small", "scratch")].tta_accuracy <= 1
+    assert comparison.loc["digits"].tta_accuracy.isna().all()
 
 
 def test_seeds_give_different_networks_and_the_probe_has_one(study):

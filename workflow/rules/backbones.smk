@@ -4,7 +4,8 @@
 rule fetch_weights:
     """Fetch pretrained weights once, check that they fit, and record where they came from."""
     input:
-        file=get_weights_source,
+        file=weights_source("model.safetensors"),
+        run=weights_source("run.json"),
     output:
         weights="<resources>/weights/{source}/{model}.{tag}.safetensors",
         record="<resources>/weights/{source}/{model}.{tag}.json",
@@ -55,6 +56,8 @@ rule extract_test_features:
         cost="<results>/features/{dataset}/{backbone}/test_cost.json",
     log:
         "<logs>/extract_test_features/{dataset}/{backbone}.log",
+    wildcard_constraints:
+        dataset=any_of(name for name in DATASETS if name not in FLIPPED),
     threads: get_train_threads
     resources:
         gpu=get_gpus,
@@ -63,3 +66,62 @@ rule extract_test_features:
         code=network_code_of("extract_test_features.py"),
     script:
         "../scripts/extract_test_features.py"
+
+
+use rule extract_test_features as extract_test_features_flipped with:
+    output:
+        features="<results>/features/{dataset}/{backbone}/test.npy",
+        flipped="<results>/features/{dataset}/{backbone}/test_flipped.npy",
+        cost="<results>/features/{dataset}/{backbone}/test_cost.json",
+    log:
+        "<logs>/extract_test_features_flipped/{dataset}/{backbone}.log",
+    benchmark:
+        "<benchmarks>/extract_test_features_flipped/{dataset}/{backbone}.tsv"
+    wildcard_constraints:
+        dataset=any_of(FLIPPED),
+
+
+rule score_transferability:
+    """Score the frozen features of the training rows: which backbones promise most, before any fine-tuning."""
+    input:
+        features="<results>/features/{dataset}/{backbone}/train.npy",
+        labels="<results>/data/{dataset}/labels.npy",
+        split="<results>/data/{dataset}/split.npz",
+        classes="<results>/data/{dataset}/classes.json",
+    output:
+        TRANSFERABILITY,
+    log:
+        "<logs>/score_transferability/{dataset}/{backbone}.log",
+    params:
+        code=code_of("score_transferability.py"),
+    script:
+        "../scripts/score_transferability.py"
+
+
+rule measure_activations:
+    """The share of silent units before and after training, where a backbone's config names its activation."""
+    input:
+        images="<results>/data/{dataset}/images.npy",
+        split="<results>/data/{dataset}/split.npz",
+        classes="<results>/data/{dataset}/classes.json",
+        weights=weights_file(".safetensors"),
+        record=weights_file(".json"),
+        normalization=get_normalization,
+        runs=seed_files("run.json", "loop"),
+        models=seed_files("model.safetensors", "loop"),
+    output:
+        "<results>/activations/{dataset}/{backbone}/{strategy}.csv",
+    log:
+        "<logs>/measure_activations/{dataset}/{backbone}/{strategy}.log",
+    benchmark:
+        "<benchmarks>/measure_activations/{dataset}/{backbone}/{strategy}.tsv"
+    wildcard_constraints:
+        strategy=any_of(LOOP),
+    threads: get_train_threads
+    resources:
+        gpu=get_gpus,
+    params:
+        run=get_machine,
+        code=network_code_of("measure_activations.py"),
+    script:
+        "../scripts/measure_activations.py"

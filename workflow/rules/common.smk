@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.iocontainers import Wildcards
 
 sys.path.insert(0, str(Path(workflow.current_basedir) / "../scripts"))
 
@@ -15,7 +16,7 @@ from ftbench.commands import note_command
 from ftbench.config import resolve
 from ftbench.errors import InputError
 from ftbench.kinds import declared, names
-from ftbench.paths import folder_listing, weights_tag
+from ftbench.paths import content_of, folder_listing, weights_tag
 
 # --- the study -------------------------------------------------------------------------------------------------------
 
@@ -26,6 +27,7 @@ except InputError as error:
 
 CELLS = grid.cells(STUDY)
 DATASETS = list(dict.fromkeys(cell.dataset for cell in CELLS))
+FLIPPED = [name for name in DATASETS if STUDY["datasets"][name]["flip"]]  # get test-time augmentation
 LOOP, FEATURES = (
     [name for name, entry in STUDY["strategies"].items() if declared(entry["kind"])["engine"] == engine]
     for engine in ("loop", "features")
@@ -40,8 +42,13 @@ FIGURES = [
     "mistakes",
     "montage",
     "augmentations",
+    "reliability",
+    "risk_coverage",
+    "audit",
 ]
 RUN = "<results>/runs/{dataset}/{backbone}/{strategy}/seed{seed}"
+EFFICIENCY = "<results>/runs/{dataset}/{backbone}/efficiency.json"
+TRANSFERABILITY = "<results>/features/{dataset}/{backbone}/transferability.json"
 SELECTED = "<results>/tuning/{dataset}/{backbone}/{strategy}/selected.json"
 WEIGHTS = "<resources>/weights/{source}/{model}.{tag}"
 
@@ -53,11 +60,15 @@ def any_of(values):
     return "|".join(re.escape(str(value)) for value in values) or "(?!)"
 
 
-# --- configuration entries of one job --------------------------------------------------------------------------------
+# --- the grid, by parts ----------------------------------------------------------------------------------------------
 
 
 def strategy_of(wildcards):
     return STUDY["strategies"][wildcards.strategy]
+
+
+def get_kind(wildcards):
+    return strategy_of(wildcards)["kind"]
 
 
 def start_of(wildcards):
@@ -67,10 +78,24 @@ def start_of(wildcards):
     return {"any": "pretrained" if has_weights else "random"}.get(start, start)
 
 
+def fine_tunes(cell):
+    """Whether a cell trains a network from pretrained weights: a probe on frozen features does not."""
+    return cell.strategy in LOOP and start_of(cell) != "random"
+
+
+# Where a pretrained backbone is used at all, each data set and backbone once.
+PRETRAINED = [
+    {"dataset": dataset, "backbone": backbone}
+    for dataset, backbone in dict.fromkeys(cell[:2] for cell in CELLS if start_of(cell) != "random")
+]
+
+# --- configuration entries of one job --------------------------------------------------------------------------------
+
+
 def get_dataset(wildcards):
     """What prepares a data set: its entry, without what only later steps read."""
     entry = STUDY["datasets"][wildcards.dataset]
-    later = ("validation_fraction", "train_limit", "flip", "urls", "md5")
+    later = ("validation_fraction", "train_limit", "flip", "urls", "md5", "exclude_test")
     settings = {key: value for key, value in entry.items() if key not in later}
     if entry["source"] == "imagefolder":
         settings["listing"] = folder_listing(entry["path"], entry["groups"])
@@ -85,7 +110,7 @@ def get_split_settings(wildcards):
 def get_network(wildcards):
     """The backbone's entry as a job builds it; random weights are normalized with the data set's own statistics."""
     entry = STUDY["backbones"][wildcards.backbone]
-    network = {key: entry[key] for key in ("source", "model", "weights", "image_size", "mean", "std")}
+    network = {key: entry[key] for key in ("source", "model", "weights", "activation", "image_size", "mean", "std")}
     if "strategy" in wildcards.keys() and start_of(wildcards) == "random":
         network |= {"weights": "none", "mean": None, "std": None}
     return network
@@ -98,7 +123,7 @@ def get_augmentation(dataset, policy):
 
 def get_machine(wildcards):
     """The settings of any job that runs a network."""
-    keys = ("device", "precision", "channels_last", "crop_kernels", "deterministic", "threads")
+    keys = ("device", "precision", "channels_last", "crop_kernels", "compile", "deterministic", "threads")
     return {"network": get_network(wildcards)} | {key: STUDY[key] for key in keys}
 
 
@@ -129,7 +154,17 @@ def get_trial_run(wildcards):
 
 
 def get_probe_run(wildcards):
-    return get_run(wildcards) | {"l2": strategy_of(wildcards)["l2"], "recipe": {}}
+    return get_run(wildcards) | {"grid": strategy_of(wildcards)["grid"], "recipe": {}}
+
+
+def get_cost_settings(wildcards):
+    """The machine, and what each strategy runs on the wildcards' data set and backbone."""
+    cells = []
+    for cell in cells_on(wildcards):
+        facts = declared(STUDY["strategies"][cell.strategy]["kind"])
+        run = get_run(Wildcards(fromdict=cell._asdict())) if facts["engine"] == "loop" else None
+        cells.append({"strategy": cell.strategy, "frozen": run is None or facts["start"] == "probe", "run": run})
+    return {"run": get_machine(wildcards), "cells": cells}
 
 
 def get_download(wildcards):
@@ -146,6 +181,11 @@ def get_weights_entry(wildcards):
         if (entry["source"], entry["model"], weights_tag(entry["weights"]))
         == (wildcards.source, wildcards.model, wildcards.tag)
     )
+
+
+def cells_on(wildcards):
+    """The cells of the wildcards' data set and backbone."""
+    return [cell for cell in CELLS if (cell.dataset, cell.backbone) == (wildcards.dataset, wildcards.backbone)]
 
 
 # --- inputs ----------------------------------------------------------------------------------------------------------
@@ -168,9 +208,20 @@ def weights_file(suffix):
     return get
 
 
-def get_weights_source(wildcards):
-    weights = get_weights_entry(wildcards)["weights"]
-    return weights.removeprefix("file:") if weights.startswith("file:") else []
+def weights_source(name):
+    """An input function: the user's own file that weights are copied from, or file `name` of the run that they come from."""
+
+    def get(wildcards):
+        scheme, _, rest = get_weights_entry(wildcards)["weights"].partition(":")
+        if scheme == "file" and name == "model.safetensors":
+            return rest
+        if scheme == "run":
+            study, dataset, backbone, strategy, seed = rest.split("/")
+            root = "<results>" if study == STUDY["study"] else f"<studies>/{study}"
+            return f"{root}/runs/{dataset}/{backbone}/{strategy}/seed{seed.removeprefix('seed')}/{name}"
+        return []
+
+    return get
 
 
 def get_all_downloads(wildcards):
@@ -219,6 +270,52 @@ def seed_files(name, engine):
     return expand(f"{RUN}/{name}", seed=seeds, allow_missing=True)
 
 
+def flipped_files(engine):
+    """An input function: the logits of a cell's mirrored test images, or nothing where they must not be mirrored."""
+
+    def get(wildcards):
+        return seed_files("test_logits_flipped.npz", engine) if wildcards.dataset in FLIPPED else []
+
+    return get
+
+
+def first_seeds(name):
+    """An input function: a file of the first run of each cell of the wildcards' data set and backbone."""
+
+    def get(wildcards):
+        return [
+            f"{RUN}/{name}".format(**cell._asdict(), seed=grid.seeds_of(STUDY, cell.strategy)[0])
+            for cell in cells_on(wildcards)
+        ]
+
+    return get
+
+
+def probes_on(wildcards):
+    """The runs of the linear probes on the wildcards' data set: their probabilities judge its labels."""
+    probes = [name for name, entry in STUDY["strategies"].items() if entry["kind"] == "linear_probe"]
+    return [labels for labels in get_all_runs(wildcards.dataset) if labels["strategy"] in probes]
+
+
+def probe_files(name):
+    """An input function: a file of every linear probe on the wildcards' data set."""
+
+    def get(wildcards):
+        return [f"{RUN}/{name}".format(**labels) for labels in probes_on(wildcards)]
+
+    return get
+
+
+def get_probe_names(wildcards):
+    return [f"{labels['strategy']} on {labels['backbone']}" for labels in probes_on(wildcards)]
+
+
+def get_exclusions(wildcards):
+    """Each data set's own list of test images to leave out of the clean-test table, with its content."""
+    paths = {name: STUDY["datasets"][name]["exclude_test"] for name in DATASETS}
+    return {name: {"path": path, "content": content_of(path)} for name, path in paths.items()}
+
+
 def get_all_runs(dataset=None):
     """Labels of every run of the study, or of one data set, in the order of the tables."""
     return [
@@ -257,6 +354,11 @@ def get_run_selected(wildcards):
     return [SELECTED.format(**labels) for labels in get_run_labels(wildcards)]
 
 
+def get_run_efficiency(wildcards):
+    """The efficiency.json of every run's data set and backbone."""
+    return [EFFICIENCY.format(**labels) for labels in get_run_labels(wildcards)]
+
+
 def get_axes(wildcards):
     """All strategies and backbones in config order: a figure's colours and rows do not depend on what finished."""
     return {"strategies": list(STUDY["strategies"]), "backbones": list(STUDY["backbones"])}
@@ -268,21 +370,22 @@ def get_policies(wildcards):
 
 
 def get_all_tables():
-    named = [
-        f"<results>/tables/{name}" for name in ("comparison.csv", "comparison.html", "comparison.md", "comparison.tex")
+    formats = {
+        "csv html md tex": ("comparison", "cost", "recommendation", "win_tie_loss"),
+        "html md tex": ("calibration", "pairwise"),
+        "csv html": ("per_class", "confused"),
+        "html": ("protocol", "provenance"),
+    }
+    tables = [
+        f"{name}.{suffix}" for suffixes, names in formats.items() for name in names for suffix in suffixes.split()
     ]
-    return [
-        *named,
-        "<results>/tables/per_class.csv",
-        "<results>/tables/pairwise.html",
-        "<results>/tables/cost.html",
-        "<results>/study.json",
-        "<results>/environment.json",
-    ]
+    tables += ["clean_test.html", *(["transferability.html"] if PRETRAINED else [])]
+    return [*(f"<results>/tables/{table}" for table in tables), "<results>/study.json", "<results>/environment.json"]
 
 
 def get_all_plots():
-    return expand("<results>/plots/{dataset}.{figure}.svg", dataset=DATASETS, figure=FIGURES)
+    own = expand("<results>/plots/{dataset}.{figure}.svg", dataset=DATASETS, figure=FIGURES)
+    return [*own, "<results>/plots/critical_difference.svg"]
 
 
 # --- threads, resources, code ----------------------------------------------------------------------------------------
@@ -329,6 +432,25 @@ def run_code_of(script):
             f"ftbench.policies.{policy}",
             f"ftbench.architectures.{source}",
         )
+
+    return get
+
+
+def get_cost_code(wildcards):
+    """The same, with every strategy and policy of the wildcards' data set and backbone."""
+    entries = [STUDY["strategies"][cell.strategy] for cell in cells_on(wildcards)]
+    strategies = {f"ftbench.strategies.{entry['kind']}" for entry in entries}
+    augmentations = {get_augmentation(wildcards.dataset, entry["recipe"]["augmentation"]) for entry in entries}
+    policies = {f"ftbench.policies.{name}" for name in augmentations}
+    source = STUDY["backbones"][wildcards.backbone]["source"]
+    return code_digest("measure_cost.py", f"ftbench.architectures.{source}", *sorted(strategies | policies))
+
+
+def feature_code_of(script):
+    """The same for a strategy that is fitted on features: with its kind alone."""
+
+    def get(wildcards):
+        return code_digest(script, f"ftbench.strategies.{get_kind(wildcards)}")
 
     return get
 

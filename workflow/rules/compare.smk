@@ -21,6 +21,7 @@ rule collect_metrics:
         costs=run_files("cost.json"),
         metrics=run_files("metrics.json"),
         selected=get_run_selected,
+        efficiency=get_run_efficiency,
     output:
         "<results>/tables/runs.csv",
     log:
@@ -40,6 +41,8 @@ rule compare_strategies:
     output:
         cells="<results>/tables/cells.csv",
         pairwise="<results>/tables/pairwise.csv",
+        differences="<results>/tables/differences.csv",
+        classes="<results>/tables/classes.csv",
     log:
         "<logs>/compare_strategies.log",
     benchmark:
@@ -57,6 +60,7 @@ rule report_comparison:
     input:
         runs="<results>/tables/runs.csv",
         cells="<results>/tables/cells.csv",
+        differences="<results>/tables/differences.csv",
     output:
         csv="<results>/tables/comparison.csv",
         markdown="<results>/tables/comparison.md",
@@ -64,8 +68,16 @@ rule report_comparison:
         html=report(
             "<results>/tables/comparison.html",
             caption="../report/comparison.rst",
-            category="1 Comparison",
+            category="3 Result",
             labels={"shows": "table: all cells", "data set": "all"},
+        ),
+        calibration_markdown="<results>/tables/calibration.md",
+        calibration_latex="<results>/tables/calibration.tex",
+        calibration_html=report(
+            "<results>/tables/calibration.html",
+            caption="../report/calibration.rst",
+            category="4 Uncertainty",
+            labels={"shows": "table: calibration", "data set": "all"},
         ),
     log:
         "<logs>/report_comparison.log",
@@ -77,22 +89,94 @@ rule report_comparison:
 
 
 rule report_pairwise:
-    """The tests between cells, to read."""
+    """The tests between cells, to read: each difference, wins and losses, ranks over data sets."""
     input:
-        "<results>/tables/pairwise.csv",
+        pairwise="<results>/tables/pairwise.csv",
+        comparison="<results>/tables/comparison.csv",
     output:
-        report(
+        markdown="<results>/tables/pairwise.md",
+        latex="<results>/tables/pairwise.tex",
+        html=report(
             "<results>/tables/pairwise.html",
             caption="../report/pairwise.rst",
-            category="1 Comparison",
+            category="4 Uncertainty",
             labels={"shows": "table: differences", "data set": "all"},
+        ),
+        matrix="<results>/tables/win_tie_loss.csv",
+        matrix_markdown="<results>/tables/win_tie_loss.md",
+        matrix_latex="<results>/tables/win_tie_loss.tex",
+        matrix_html=report(
+            "<results>/tables/win_tie_loss.html",
+            caption="../report/win_tie_loss.rst",
+            category="4 Uncertainty",
+            labels={"shows": "table: wins, ties, losses", "data set": "all"},
+        ),
+        ranks="<results>/tables/ranks.csv",
+        diagram=report(
+            "<results>/plots/critical_difference.svg",
+            caption="../report/critical_difference.rst",
+            category="4 Uncertainty",
+            labels={"shows": "ranks over data sets", "data set": "all"},
         ),
     log:
         "<logs>/report_pairwise.log",
     params:
+        axes=get_axes,
         code=code_of("report_pairwise.py"),
     script:
         "../scripts/report_pairwise.py"
+
+
+rule report_recommendation:
+    """What to pick: for every budget the best cell by validation, its equals, and the cheapest of those."""
+    input:
+        comparison="<results>/tables/comparison.csv",
+        cells="<results>/tables/cells.csv",
+        differences="<results>/tables/differences.csv",
+    output:
+        csv="<results>/tables/recommendation.csv",
+        markdown="<results>/tables/recommendation.md",
+        latex="<results>/tables/recommendation.tex",
+        html=report(
+            "<results>/tables/recommendation.html",
+            caption="../report/recommendation.rst",
+            category="6 Recommendation",
+            labels={"shows": "table: what to pick", "data set": "all"},
+        ),
+    log:
+        "<logs>/report_recommendation.log",
+    params:
+        budgets=STUDY["budgets"],
+        code=code_of("report_recommendation.py"),
+    script:
+        "../scripts/report_recommendation.py"
+
+
+rule report_provenance:
+    """What ran, with which software and on which machine."""
+    input:
+        study="<results>/study.json",
+        runs=run_files("run.json"),
+    output:
+        runs=report(
+            "<results>/tables/provenance.html",
+            caption="../report/provenance.rst",
+            category="7 Provenance",
+            labels={"shows": "table: every run", "data set": "all"},
+        ),
+        protocol=report(
+            "<results>/tables/protocol.html",
+            caption="../report/protocol.rst",
+            category="2 Protocol",
+            labels={"shows": "table: recipes", "data set": "all"},
+        ),
+    log:
+        "<logs>/report_provenance.log",
+    params:
+        labels=get_run_labels,
+        code=code_of("report_provenance.py"),
+    script:
+        "../scripts/report_provenance.py"
 
 
 rule report_cost:
@@ -101,16 +185,19 @@ rule report_cost:
         runs="<results>/tables/runs.csv",
     output:
         csv="<results>/tables/cost.csv",
+        markdown="<results>/tables/cost.md",
+        latex="<results>/tables/cost.tex",
         html=report(
             "<results>/tables/cost.html",
             caption="../report/cost.rst",
-            category="2 Cost",
+            category="5 Cost",
             labels={"shows": "table: cost of every cell", "data set": "all"},
         ),
     log:
         "<logs>/report_cost.log",
     params:
         cells=[cell._asdict() for cell in CELLS],
+        watts=STUDY["hardware"]["watts"],
         code=code_of("report_cost.py"),
     script:
         "../scripts/report_cost.py"
@@ -120,12 +207,23 @@ rule report_per_class:
     """Precision, recall and F1 of every class in every run."""
     input:
         metrics=run_files("metrics.json"),
+        classes="<results>/tables/classes.csv",
     output:
-        report(
-            "<results>/tables/per_class.csv",
+        csv="<results>/tables/per_class.csv",
+        html=report(
+            "<results>/tables/per_class.html",
             caption="../report/per_class_table.rst",
-            category="3 Classes",
+            category="3 Result",
+            subcategory="Classes",
             labels={"shows": "table: per class", "data set": "all"},
+        ),
+        confused="<results>/tables/confused.csv",
+        confused_html=report(
+            "<results>/tables/confused.html",
+            caption="../report/confused.rst",
+            category="3 Result",
+            subcategory="Classes",
+            labels={"shows": "table: most confused pairs", "data set": "all"},
         ),
     log:
         "<logs>/report_per_class.log",
@@ -146,7 +244,7 @@ rule plot_accuracy:
         report(
             "<results>/plots/{dataset}.accuracy.svg",
             caption="../report/accuracy.rst",
-            category="1 Comparison",
+            category="3 Result",
             labels={"shows": "accuracy", "data set": "{dataset}"},
         ),
     log:
@@ -166,7 +264,7 @@ rule plot_pareto:
         report(
             "<results>/plots/{dataset}.pareto.svg",
             caption="../report/pareto.rst",
-            category="2 Cost",
+            category="5 Cost",
             labels={"shows": "accuracy against cost", "data set": "{dataset}"},
         ),
     log:
@@ -187,7 +285,7 @@ rule plot_learning_curves:
         report(
             "<results>/plots/{dataset}.learning_curves.svg",
             caption="../report/learning_curves.rst",
-            category="4 Training",
+            category="2 Protocol",
             labels={"shows": "learning curves", "data set": "{dataset}"},
         ),
     log:
@@ -208,7 +306,7 @@ rule plot_tuning:
         report(
             "<results>/plots/{dataset}.tuning.svg",
             caption="../report/tuning.rst",
-            category="4 Training",
+            category="2 Protocol",
             labels={"shows": "tuning", "data set": "{dataset}"},
         ),
     log:
@@ -230,7 +328,8 @@ rule plot_confusion:
         report(
             "<results>/plots/{dataset}.confusion.svg",
             caption="../report/confusion.rst",
-            category="3 Classes",
+            category="3 Result",
+            subcategory="Classes",
             labels={"shows": "confusion", "data set": "{dataset}"},
         ),
     log:
@@ -242,6 +341,33 @@ rule plot_confusion:
         "../scripts/plot_confusion.py"
 
 
+rule plot_reliability:
+    """Whether confidences come true, and what the error falls to without the least sure answers."""
+    input:
+        metrics=run_files("metrics.json"),
+    output:
+        reliability=report(
+            "<results>/plots/{dataset}.reliability.svg",
+            caption="../report/reliability.rst",
+            category="4 Uncertainty",
+            labels={"shows": "reliability", "data set": "{dataset}"},
+        ),
+        risk_coverage=report(
+            "<results>/plots/{dataset}.risk_coverage.svg",
+            caption="../report/risk_coverage.rst",
+            category="4 Uncertainty",
+            labels={"shows": "risk and coverage", "data set": "{dataset}"},
+        ),
+    log:
+        "<logs>/plot_reliability/{dataset}.log",
+    params:
+        labels=get_run_labels,
+        axes=get_axes,
+        code=code_of("plot_reliability.py"),
+    script:
+        "../scripts/plot_reliability.py"
+
+
 rule plot_per_class:
     """Recall of every class in every cell."""
     input:
@@ -250,7 +376,8 @@ rule plot_per_class:
         report(
             "<results>/plots/{dataset}.per_class.svg",
             caption="../report/per_class.rst",
-            category="3 Classes",
+            category="3 Result",
+            subcategory="Classes",
             labels={"shows": "per class", "data set": "{dataset}"},
         ),
     log:
@@ -273,7 +400,8 @@ rule plot_mistakes:
         report(
             "<results>/plots/{dataset}.mistakes.svg",
             caption="../report/mistakes.rst",
-            category="3 Classes",
+            category="3 Result",
+            subcategory="Classes",
             labels={"shows": "most confident mistakes", "data set": "{dataset}"},
         ),
     log:
@@ -296,7 +424,7 @@ rule plot_montage:
         report(
             "<results>/plots/{dataset}.montage.svg",
             caption="../report/montage.rst",
-            category="5 Data",
+            category="1 Data",
             labels={"shows": "training images", "data set": "{dataset}"},
         ),
     log:
@@ -315,7 +443,7 @@ rule plot_augmentations:
         report(
             "<results>/plots/{dataset}.augmentations.svg",
             caption="../report/augmentations.rst",
-            category="5 Data",
+            category="2 Protocol",
             labels={"shows": "augmentation policies", "data set": "{dataset}"},
         ),
     log:
@@ -324,3 +452,75 @@ rule plot_augmentations:
         code=code_of("plot_augmentations.py"),
     script:
         "../scripts/plot_augmentations.py"
+
+
+rule report_transferability:
+    """Scores of the frozen backbones beside what fine-tuning reached, and their rank correlation."""
+    input:
+        scores=[TRANSFERABILITY.format(**place) for place in PRETRAINED],
+        comparison="<results>/tables/comparison.csv",
+    output:
+        csv="<results>/tables/transferability.csv",
+        correlations="<results>/tables/transferability_correlations.csv",
+        html=report(
+            "<results>/tables/transferability.html",
+            caption="../report/transferability.rst",
+            category="6 Recommendation",
+            labels={"shows": "table: transferability scores", "data set": "all"},
+        ),
+    log:
+        "<logs>/report_transferability.log",
+    params:
+        places=PRETRAINED,
+        cells=[cell._asdict() for cell in CELLS if fine_tunes(cell)],
+        code=code_of("report_transferability.py"),
+    script:
+        "../scripts/report_transferability.py"
+
+
+rule report_clean_test:
+    """The scores without the test images that the audit or the user marks, beside the full ones."""
+    input:
+        runs=run_files("run.json"),
+        logits=run_files("test_logits.npz"),
+        marks=expand("<results>/data/{dataset}/audit/test_marks.csv", dataset=DATASETS),
+        files=expand("<results>/data/{dataset}/test_files.csv", dataset=DATASETS),
+    output:
+        csv="<results>/tables/clean_test.csv",
+        html=report(
+            "<results>/tables/clean_test.html",
+            caption="../report/clean_test.rst",
+            category="4 Uncertainty",
+            labels={"shows": "table: cleaned test set", "data set": "all"},
+        ),
+    log:
+        "<logs>/report_clean_test.log",
+    params:
+        labels=get_run_labels,
+        cells=[cell._asdict() for cell in CELLS],
+        lists=get_exclusions,
+        code=code_of("report_clean_test.py"),
+    script:
+        "../scripts/report_clean_test.py"
+
+
+rule plot_audit:
+    """What the audit marked, to judge by eye."""
+    input:
+        pairs="<results>/data/{dataset}/audit/duplicates.csv",
+        issues="<results>/data/{dataset}/audit/label_issues.csv",
+        images="<results>/data/{dataset}/images.npy",
+        test_images="<results>/data/{dataset}/test_images.npy",
+    output:
+        report(
+            "<results>/plots/{dataset}.audit.svg",
+            caption="../report/audit.rst",
+            category="1 Data",
+            labels={"shows": "duplicates and suspected labels", "data set": "{dataset}"},
+        ),
+    log:
+        "<logs>/plot_audit/{dataset}.log",
+    params:
+        code=code_of("plot_audit.py"),
+    script:
+        "../scripts/plot_audit.py"

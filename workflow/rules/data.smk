@@ -107,3 +107,33 @@ rule preview_augmentations:
         code=code_of("preview_augmentations.py", *(f"ftbench.policies.{name}" for name in names("policies"))),
     script:
         "../scripts/preview_augmentations.py"
+
+
+rule audit_dataset:
+    """Mark duplicates and suspected labels. It reads the test set, so nothing that trains or selects may depend on it."""
+    input:
+        images="<results>/data/{dataset}/images.npy",
+        labels="<results>/data/{dataset}/labels.npy",
+        files="<results>/data/{dataset}/files.csv",
+        test_images="<results>/data/{dataset}/test_images.npy",
+        test_labels="<results>/data/{dataset}/test_labels.npy",
+        test_files="<results>/data/{dataset}/test_files.csv",
+        split="<results>/data/{dataset}/split.npz",
+        classes="<results>/data/{dataset}/classes.json",
+        val_logits=probe_files("val_logits.npz"),
+        test_logits=probe_files("test_logits.npz"),
+    output:
+        pairs="<results>/data/{dataset}/audit/duplicates.csv",
+        issues="<results>/data/{dataset}/audit/label_issues.csv",
+        marks="<results>/data/{dataset}/audit/test_marks.csv",
+        summary="<results>/data/{dataset}/audit/audit.json",
+    log:
+        "<logs>/audit_dataset/{dataset}.log",
+    benchmark:
+        "<benchmarks>/audit_dataset/{dataset}.tsv"
+    threads: get_train_threads
+    params:
+        probes=get_probe_names,
+        code=code_of("audit_dataset.py"),
+    script:
+        "../scripts/audit_dataset.py"

@@ -10,13 +10,14 @@ rule predict_test:
         runs=seed_files("run.json", "loop"),
         models=seed_files("model.safetensors", "loop"),
     output:
-        seed_files("test_logits.npz", "loop"),
+        logits=seed_files("test_logits.npz", "loop"),
     log:
         "<logs>/predict_test/{dataset}/{backbone}/{strategy}.log",
     benchmark:
         "<benchmarks>/predict_test/{dataset}/{backbone}/{strategy}.tsv"
     wildcard_constraints:
         strategy=any_of(LOOP),
+        dataset=any_of(name for name in DATASETS if name not in FLIPPED),
     threads: get_train_threads
     resources:
         gpu=get_gpus,
@@ -27,28 +28,62 @@ rule predict_test:
         "../scripts/predict_test.py"
 
 
+use rule predict_test as predict_test_flipped with:
+    output:
+        logits=seed_files("test_logits.npz", "loop"),
+        flipped=seed_files("test_logits_flipped.npz", "loop"),
+    log:
+        "<logs>/predict_test_flipped/{dataset}/{backbone}/{strategy}.log",
+    benchmark:
+        "<benchmarks>/predict_test_flipped/{dataset}/{backbone}/{strategy}.tsv"
+    wildcard_constraints:
+        strategy=any_of(LOOP),
+        dataset=any_of(FLIPPED),
+
+
 rule predict_test_features:
     """Logits of the test images from cached features, for a strategy that is fitted on features."""
     input:
         features="<results>/features/{dataset}/{backbone}/test.npy",
+        flipped=[],
         labels="<results>/data/{dataset}/test_labels.npy",
         models=seed_files("model.safetensors", "features"),
     output:
-        seed_files("test_logits.npz", "features"),
+        logits=seed_files("test_logits.npz", "features"),
     log:
         "<logs>/predict_test_features/{dataset}/{backbone}/{strategy}.log",
     wildcard_constraints:
         strategy=any_of(FEATURES),
+        dataset=any_of(name for name in DATASETS if name not in FLIPPED),
     params:
-        code=code_of("predict_test_features.py"),
+        kind=get_kind,
+        code=feature_code_of("predict_test_features.py"),
     script:
         "../scripts/predict_test_features.py"
+
+
+use rule predict_test_features as predict_test_features_flipped with:
+    input:
+        features="<results>/features/{dataset}/{backbone}/test.npy",
+        flipped="<results>/features/{dataset}/{backbone}/test_flipped.npy",
+        labels="<results>/data/{dataset}/test_labels.npy",
+        models=seed_files("model.safetensors", "features"),
+    output:
+        logits=seed_files("test_logits.npz", "features"),
+        flipped=seed_files("test_logits_flipped.npz", "features"),
+    log:
+        "<logs>/predict_test_features_flipped/{dataset}/{backbone}/{strategy}.log",
+    wildcard_constraints:
+        strategy=any_of(FEATURES),
+        dataset=any_of(FLIPPED),
 
 
 rule evaluate:
     """Scores of every seed of a cell, from saved logits: a new metric never needs a model."""
     input:
         logits=seed_files("test_logits.npz", "loop"),
+        val_logits=seed_files("val_logits.npz", "loop"),
+        flipped=flipped_files("loop"),
         runs=seed_files("run.json", "loop"),
         classes="<results>/data/{dataset}/classes.json",
     output:
@@ -66,6 +101,8 @@ rule evaluate:
 use rule evaluate as evaluate_features with:
     input:
         logits=seed_files("test_logits.npz", "features"),
+        val_logits=seed_files("val_logits.npz", "features"),
+        flipped=flipped_files("features"),
         runs=seed_files("run.json", "features"),
         classes="<results>/data/{dataset}/classes.json",
     output:

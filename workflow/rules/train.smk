@@ -2,7 +2,7 @@
 
 
 rule fit_probe:
-    """Fit a linear probe with every L2 penalty on cached features and choose one by validation: one job, no randomness."""
+    """Fit a linear probe or neighbours on cached features, for every value of the grid, and choose by validation: one job."""
     input:
         features="<results>/features/{dataset}/{backbone}/train.npy",
         features_cost="<results>/features/{dataset}/{backbone}/cost.json",
@@ -27,7 +27,7 @@ rule fit_probe:
     threads: get_train_threads
     params:
         run=get_probe_run,
-        code=code_of("fit_probe.py"),
+        code=feature_code_of("fit_probe.py"),
     script:
         "../scripts/fit_probe.py"
 
@@ -123,3 +123,25 @@ rule train:
         code=run_code_of("train.py"),
     script:
         "../scripts/train.py"
+
+
+rule measure_cost:
+    """Count the operations of every strategy's training step on a backbone, and time its forward pass."""
+    input:
+        images="<results>/data/{dataset}/images.npy",
+        labels="<results>/data/{dataset}/labels.npy",
+        split="<results>/data/{dataset}/split.npz",
+        classes="<results>/data/{dataset}/classes.json",
+        models=first_seeds("model.safetensors"),
+    output:
+        "<results>/runs/{dataset}/{backbone}/efficiency.json",
+    log:
+        "<logs>/measure_cost/{dataset}/{backbone}.log",
+    threads: get_train_threads
+    resources:
+        gpu=get_gpus,
+    params:
+        settings=get_cost_settings,
+        code=get_cost_code,
+    script:
+        "../scripts/measure_cost.py"

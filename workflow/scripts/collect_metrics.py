@@ -6,6 +6,11 @@ if __name__ == "__main__":
 
         given = snakemake.input
         runs = zip_runs(
-            snakemake.params.labels, run=given.runs, cost=given.costs, metrics=given.metrics, selected=given.selected
+            snakemake.params.labels,
+            run=given.runs,
+            cost=given.costs,
+            metrics=given.metrics,
+            selected=given.selected,
+            efficiency=given.efficiency,
         )
         collect(runs, snakemake.output[0])

@@ -6,4 +6,5 @@ if __name__ == "__main__":
         from ftbench.compare import compare
 
         runs = zip_runs(snakemake.params.labels, run=snakemake.input.runs, test_logits=snakemake.input.logits)
-        compare(runs, snakemake.params.metric, snakemake.output.cells, snakemake.output.pairwise)
+        out = snakemake.output
+        compare(runs, snakemake.params.metric, out.cells, out.pairwise, out.differences, out.classes)

@@ -4,5 +4,7 @@ if __name__ == "__main__":
     with job(snakemake):
         from ftbench.evaluation import evaluate
 
-        for logits, run, metrics in zip(snakemake.input.logits, snakemake.input.runs, snakemake.output):
-            evaluate(logits, run, snakemake.input.classes, metrics)
+        given = snakemake.input
+        flipped = given.flipped or [None] * len(given.logits)  # where images may not be mirrored
+        for *files, flip, out in zip(given.logits, given.val_logits, given.runs, flipped, snakemake.output):
+            evaluate(*files, given.classes, out, flip)

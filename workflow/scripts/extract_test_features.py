@@ -3,12 +3,9 @@ from ftbench.job import job
 if __name__ == "__main__":
     with job(snakemake):
         from ftbench.features import extract_features
+        from ftbench.flipped import extract_flipped_features
 
-        extract_features(
-            run=snakemake.params.run,
-            images=snakemake.input.images,
-            weights=snakemake.input.weights,
-            record=snakemake.input.record,
-            out=snakemake.output.features,
-            cost=snakemake.output.cost,
-        )
+        run, given, out = snakemake.params.run, snakemake.input, snakemake.output
+        extract_features(run, given.images, given.weights, given.record, out.features, out.cost)
+        if out.get("flipped"):  # where the data set's images may be mirrored
+            extract_flipped_features(run, given.images, given.weights, given.record, out.flipped)

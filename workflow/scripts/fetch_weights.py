@@ -4,4 +4,6 @@ if __name__ == "__main__":
     with job(snakemake):
         from ftbench.weights import fetch_weights
 
-        fetch_weights(snakemake.params.entry, snakemake.output.weights, snakemake.output.record)
+        given, made = snakemake.input, snakemake.output
+        run = {"model": given.file, "record": given.run} if given.run else None
+        fetch_weights(snakemake.params.entry, made.weights, made.record, run)

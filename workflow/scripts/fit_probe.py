@@ -2,10 +2,10 @@ from ftbench.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.probe import fit_probe
+        from ftbench.fitting import fit_on_features
 
         outputs = dict(snakemake.output.items())
-        fit_probe(
+        fit_on_features(
             run=snakemake.params.run,
             code=snakemake.params.code,
             **dict(snakemake.input.items()),

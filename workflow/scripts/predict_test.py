@@ -11,5 +11,6 @@ if __name__ == "__main__":
             classes=snakemake.input.classes,
             runs=snakemake.input.runs,
             models=snakemake.input.models,
-            out=snakemake.output,
+            out=snakemake.output.logits,
+            flipped=snakemake.output.get("flipped"),
         )

@@ -2,6 +2,9 @@ from ftbench.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.probe import predict_with_head
+        from ftbench.fitting import predict_from_features
 
-        predict_with_head(snakemake.input.features, snakemake.input.models, snakemake.input.labels, snakemake.output)
+        given, out, kind = snakemake.input, snakemake.output, snakemake.params.kind
+        predict_from_features(kind, given.features, given.models, given.labels, out.logits)
+        if given.flipped:
+            predict_from_features(kind, given.flipped, given.models, given.labels, out.flipped)

@@ -2,7 +2,7 @@ from ftbench.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.provenance import record_environment
+        from ftbench.environment import record_environment
 
         given, names = snakemake.input, snakemake.params.datasets
         record_environment(

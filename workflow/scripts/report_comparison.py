@@ -2,9 +2,11 @@ from ftbench.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.table_formats import comparison_pages
+        from ftbench.table_pages import comparison_pages
         from ftbench.tables import comparison_table
 
-        out = snakemake.output
-        comparison_table(snakemake.input.runs, snakemake.input.cells, snakemake.params.cells, out.csv)
-        comparison_pages(out.csv, out.markdown, out.latex, out.html)
+        given, out = snakemake.input, snakemake.output
+        comparison_table(given.runs, given.cells, given.differences, snakemake.params.cells, out.csv)
+        formats = ("html", "markdown", "latex")
+        calibration = {name: out[f"calibration_{name}"] for name in formats}
+        comparison_pages(out.csv, given.differences, {name: out[name] for name in formats}, calibration)

@@ -2,8 +2,9 @@ from ftbench.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.table_formats import cost_page
+        from ftbench.table_pages import cost_pages
         from ftbench.tables import cost_table
 
-        cost_table(snakemake.input.runs, snakemake.params.cells, snakemake.output.csv)
-        cost_page(snakemake.output.csv, snakemake.input.runs, snakemake.output.html)
+        out = snakemake.output
+        cost_table(snakemake.input.runs, snakemake.params.cells, out.csv, snakemake.params.watts)
+        cost_pages(out.csv, snakemake.input.runs, {name: out[name] for name in ("html", "markdown", "latex")})

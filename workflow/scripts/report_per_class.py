@@ -2,8 +2,11 @@ from ftbench.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
+        from ftbench.class_tables import per_class_table
         from ftbench.collect import zip_runs
-        from ftbench.tables import per_class_table
+        from ftbench.table_pages import class_pages
 
-        runs = zip_runs(snakemake.params.labels, metrics=snakemake.input.metrics)
-        per_class_table(runs, snakemake.params.cells, snakemake.output[0])
+        given, out = snakemake.input, snakemake.output
+        runs = zip_runs(snakemake.params.labels, metrics=given.metrics)
+        per_class_table(runs, given.classes, snakemake.params.cells, out.csv, out.confused)
+        class_pages(out.csv, out.confused, {"html": out.html}, {"html": out.confused_html})

@@ -8,6 +8,8 @@ backbone's resize, so that a crop means the same at every input size.
 import torch
 import torch.nn.functional as F
 
+from ftbench import transforms
+
 MAX_DEGREES = 15.0  # of rotation, either way
 
 
@@ -32,14 +34,4 @@ def flip(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 def rotate(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """Rotate about the centre by an angle uniform in ±15 degrees, bilinear, zeros outside."""
     degrees = (torch.rand(len(images), generator=generator) * 2 - 1) * MAX_DEGREES
-    angle = torch.deg2rad(degrees).to(images.device)
-    cosine, sine, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
-    height, width = images.shape[1:3]
-    ratio = height / width  # affine_grid's coordinates run over [-1, 1] on both axes: keep the rotation rigid
-    matrix = torch.stack(
-        [torch.stack([cosine, -sine * ratio, zero], 1), torch.stack([sine / ratio, cosine, zero], 1)], dim=1
-    )
-    pixels = images.permute(0, 3, 1, 2).float()
-    grid = F.affine_grid(matrix, list(pixels.shape), align_corners=False)
-    rotated = F.grid_sample(pixels, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-    return rotated.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+    return transforms.rotate(images, degrees.to(images.device))

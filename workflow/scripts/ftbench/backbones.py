@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import nn
 
-from ftbench import architectures
+from ftbench import activations, architectures
 from ftbench.cropping import crop_kernels
 from ftbench.errors import InputError
 
@@ -86,7 +86,7 @@ def find_head(network: nn.Module, outputs: int, model: str) -> str:
 def build(entry: dict, classes: int, seed: int, weights: Path | None, statistics: dict | None) -> Backbone:
     """Build a backbone with a fresh head for `classes` classes.
 
-    `entry` is the backbone's config (source, model, image_size, mean, std); `weights` a safetensors file made by
+    `entry` is the backbone's config (source, model, activation, image_size, mean, std); `weights` a safetensors file made by
     `fetch_weights`, or None for random weights; `statistics` has the "mean" and "std" to use where the entry gives none:
     those that the weights were trained with, or the data set's own for a network from random weights. `seed` fixes the random
     initialisation where `weights` is None; on pretrained weights the head starts at zero.
@@ -96,10 +96,12 @@ def build(entry: dict, classes: int, seed: int, weights: Path | None, statistics
     library = architectures.load(entry["source"])
     network = library.build(entry["model"], classes, entry["image_size"])
     head = find_head(network, classes, entry["model"])
+    slopes = activations.swap(network, entry["activation"], entry["model"]) if entry.get("activation") else []
     if weights is not None:
         state = load_file(weights)
         state = {name: tensor for name, tensor in state.items() if not name.startswith(f"{head}.")}
         state = library.adapt(entry["model"], state, network, entry["image_size"])
+        state = {name: network.get_parameter(name).detach() for name in slopes} | state  # the weights may know none yet
         check_fit(state, network, skip=f"{head}.", what=str(weights))
         network.load_state_dict(state, strict=False)
         # A random head's logits are noise that has to be unlearned first: from zero, EfficientNet-lite0 on the demo's digits

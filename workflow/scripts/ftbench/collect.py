@@ -5,7 +5,7 @@ Which data set, backbone, strategy and seed a file belongs to comes with it as l
 
 import pandas as pd
 
-from ftbench.cost import charge
+from ftbench.cost import charge, charge_flops
 from ftbench.errors import InputError
 from ftbench.files import atomic_write, read_json
 
@@ -37,12 +37,20 @@ FROM_METRICS = (
     "macro_f1",
     "nll",
     "ece",
+    "adaptive_ece",
     "brier",
+    "aurc",
+    "temperature",
+    "nll_scaled",
+    "ece_scaled",
     "worst_class",
     "worst_class_accuracy",
+    "class_gap",
+    "tta_accuracy",
     "images",
 )
 FROM_COST = ("images_per_second", "peak_memory_mb", "threads", "resumes")
+FROM_EFFICIENCY = ("forward_flops", "latency_ms_batch1", "latency_ms_batch256", "model_bytes")
 # Whole numbers that may be absent stay whole in the CSV, and flags stay flags.
 NULLABLE = {"best_epoch": "Int64", "at_grid_edge": "boolean", "tuned": "boolean", "stochastic": "boolean"}
 
@@ -52,13 +60,14 @@ def zip_runs(labels: list[dict], **files: list) -> list[dict]:
     return [dict(zip(("labels", *files), entry)) for entry in zip(labels, *files.values(), strict=True)]
 
 
-def row(labels: dict, run: dict, cost: dict, metrics: dict, selected: dict) -> dict:
-    """One run as a flat dict; `selected` is the cell's selected.json."""
+def row(labels: dict, run: dict, cost: dict, metrics: dict, selected: dict, efficiency: dict) -> dict:
+    """One run as a flat dict; `selected` is the cell's selected.json, `efficiency` its backbone's efficiency.json."""
     for label in CELL:
         if run[label] != labels[label]:
             raise InputError(
                 f"A run labelled {label} {labels[label]!r} says {run[label]!r} in its run.json: they must agree."
             )
+    counted = efficiency["cells"][labels["strategy"]]
     recipe = run["recipe"] or {}
     chosen = {name: recipe.get(name) for name in ("learning_rate", "l2")}
     if selected["parameter"] is not None:
@@ -71,19 +80,24 @@ def row(labels: dict, run: dict, cost: dict, metrics: dict, selected: dict) -> d
         **{name: metrics[name] for name in FROM_METRICS},
         **charge(cost, selected["tuning_seconds"]),
         **{name: cost[name] for name in FROM_COST},
+        **{name: efficiency[name] for name in FROM_EFFICIENCY},
+        **charge_flops(counted, run, selected),
+        "checkpoint_bytes": counted["checkpoint_bytes"],
+        "latency_device": efficiency["device_name"],
+        "latency_threads": efficiency["threads"],
     }
 
 
 def collect(runs: list[dict], out) -> None:
     """Write a CSV with one row per run, in the order given.
 
-    `runs` holds {"labels": {dataset, backbone, strategy, seed}, "run", "cost", "metrics", "selected": paths}.
+    `runs` holds {"labels": {dataset, backbone, strategy, seed}, "run", "cost", "metrics", "selected", "efficiency": paths}.
     Accuracies are fractions, seconds are those charged to the run (`ftbench.cost.charge`). Scores of a diverged run are empty.
     """
     read = [
         row(
             entry["labels"],
-            *(read_json(entry[name]) for name in ("run", "cost", "metrics", "selected")),
+            *(read_json(entry[name]) for name in ("run", "cost", "metrics", "selected", "efficiency")),
         )
         for entry in runs
     ]
@@ -98,7 +112,7 @@ def collect(runs: list[dict], out) -> None:
 def read_runs(path) -> pd.DataFrame:
     """The frame that `collect` wrote, names as text (a class called 0 or a backbone called 1e3 stays what it is)."""
     text = dict.fromkeys(
-        (*CELL, "kind", "status", "worst_class", "device", "device_name", "precision"),
+        (*CELL, "kind", "status", "worst_class", "device", "device_name", "precision", "latency_device"),
         "str",
     )
     return pd.read_csv(path, dtype={**text, **NULLABLE}, keep_default_na=False, na_values=[""])

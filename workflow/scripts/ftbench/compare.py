@@ -1,4 +1,4 @@
-"""Compare cells on their shared test images: intervals per cell, and tests for two families of pairs.
+"""Compare cells on their shared test images: intervals per cell and class, every difference, and tests for two families of pairs.
 
 Reads logits one run at a time and keeps only which answers were right: 64 cells of 5 seeds and 10,000 images are 3 MB.
 """
@@ -13,15 +13,12 @@ from ftbench.errors import InputError, choices
 from ftbench.evaluation import load_logits
 from ftbench.files import atomic_write, read_json
 from ftbench.metrics import correct
-from ftbench.statistics import cell_interval, difference, holm, mcnemar
+from ftbench.statistics import cell_interval, difference, holm, mcnemar, summarize
 
 SELECTION = {"accuracy": "validation_accuracy", "balanced_accuracy": "validation_balanced_accuracy"}
+PAIR = ["dataset", "backbone_a", "strategy_a", "backbone_b", "strategy_b"]
 PAIR_COLUMNS = [
-    "dataset",
-    "backbone_a",
-    "strategy_a",
-    "backbone_b",
-    "strategy_b",
+    *PAIR,
     "family",
     "difference",
     "ci_low",
@@ -31,6 +28,7 @@ PAIR_COLUMNS = [
     "effect_size",
     "effect_low",
     "effect_high",
+    "detectable",
     "df",
     "seeds_a",
     "seeds_b",
@@ -38,6 +36,9 @@ PAIR_COLUMNS = [
     "mcnemar_p_median",
     "mcnemar_p_highest",
 ]
+DIFFERENCE_COLUMNS = [*PAIR, "difference", "ci_low", "ci_high", "p", "df", "effect_size", "effect_low", "effect_high"]
+DIFFERENCE_COLUMNS += ["detectable"]
+CLASS_COLUMNS = [*CELL, "class_number", "recall_ci_low", "recall_ci_high"]
 
 
 def recommended_cell(cells: dict[tuple, dict]) -> tuple | None:
@@ -54,7 +55,10 @@ def recommended_cell(cells: dict[tuple, dict]) -> tuple | None:
 
 
 def _read_cells(runs: list[dict], metric: str) -> dict[str, dict[tuple, dict]]:
-    """Data set -> (backbone, strategy) -> what was right (S, N) bool and the validation scores, in the order of `runs`."""
+    """Data set -> (backbone, strategy) -> what was right (S, N) bool, its summary, the labels (N,) and the validation scores.
+
+    Cells are in the order of `runs`; one without a finished run has no "summary".
+    """
     datasets: dict[str, dict[tuple, dict]] = {}
     reference: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for entry in runs:
@@ -76,29 +80,32 @@ def _read_cells(runs: list[dict], metric: str) -> dict[str, dict[tuple, dict]]:
         cell["correct"].append(correct(logits, labels))
         cell["validation"].append(run[metric])
         cell["nll"].append(run["validation_nll"])
-    for cells in datasets.values():
+    for dataset, cells in datasets.items():
         for cell in cells.values():
             cell["validation"] = float(np.mean(cell["validation"])) if cell["validation"] else None
             cell["nll"] = float(np.mean(cell["nll"])) if cell["nll"] else None
             cell["correct"] = np.array(cell["correct"])
+            if len(cell["correct"]):
+                cell["summary"] = summarize(cell["correct"])
+                cell["labels"] = reference[dataset][0]
     return datasets
 
 
-def _pair(dataset: str, family: str, cells: dict, a: tuple, b: tuple) -> dict:
-    right_a, right_b = cells[a]["correct"], cells[b]["correct"]
+def _difference(dataset: str, cells: dict, a: tuple, b: tuple) -> dict:
+    return {**dict(zip(PAIR, (dataset, *a, *b))), **difference(cells[a]["summary"], cells[b]["summary"])}
+
+
+def _tested(cells: dict, family: str, pair: dict) -> dict:
+    """A difference of `cells` as a row of the family's table, Holm's correction left out."""
+    right_a, right_b = (cells[pair[f"backbone_{side}"], pair[f"strategy_{side}"]]["correct"] for side in "ab")
     seeds = min(len(right_a), len(right_b))
     if 1 not in (len(right_a), len(right_b)):
         per_seed = mcnemar(right_a[:seeds], right_b[:seeds])
     else:
         per_seed = mcnemar(right_a, right_b)  # the one seed of a deterministic cell stands beside each of the other's
     return {
-        "dataset": dataset,
-        "backbone_a": a[0],
-        "strategy_a": a[1],
-        "backbone_b": b[0],
-        "strategy_b": b[1],
+        **pair,
         "family": family,
-        **difference(right_a, right_b),
         "seeds_a": len(right_a),
         "seeds_b": len(right_b),
         "mcnemar_p_lowest": per_seed.min(),
@@ -107,31 +114,47 @@ def _pair(dataset: str, family: str, cells: dict, a: tuple, b: tuple) -> dict:
     }
 
 
+def _class_rows(key: tuple, cell: dict) -> list[dict]:
+    """The recall interval of every class that has test images: the crossed one, over this class's images alone.
+
+    A class with a single image has no variance over images to estimate, and gets no interval.
+    """
+    rows = []
+    for number in np.unique(cell["labels"]):
+        right = cell["correct"][:, cell["labels"] == number]
+        interval = cell_interval(summarize(right)) if right.shape[1] > 1 else {"ci_low": None, "ci_high": None}
+        rows.append(dict(zip(CLASS_COLUMNS, (*key, int(number), interval["ci_low"], interval["ci_high"]))))
+    return rows
+
+
 def _family(pairs: list[dict]) -> list[dict]:
     adjusted = holm(np.array([pair["p"] for pair in pairs]))
     return [{**pair, "p_holm": value} for pair, value in zip(pairs, adjusted)]
 
 
-def compare(runs: list[dict], selection_metric: str, cells_out, pairwise_out) -> None:
+def compare(runs: list[dict], selection_metric: str, cells_out, pairwise_out, differences_out, classes_out) -> None:
     """Write the intervals of all cells and the tests between them.
 
     `runs` holds {"labels": {dataset, backbone, strategy, seed}, "run": path, "test_logits": path} in config order;
     `selection_metric` is "accuracy" or "balanced_accuracy".
 
-    cells_out: dataset, backbone, strategy, seeds (finished), diverged_seeds, accuracy_mean, accuracy_ci_low, accuracy_ci_high, df,
-    recommended (best validation score of its data set; no test score is looked at).
+    cells_out: dataset, backbone, strategy, seeds (finished), diverged_seeds, accuracy_mean, accuracy_ci_low, accuracy_ci_high,
+    recommended (best validation score of its data set; no test score is looked at), validation_score (by the selection metric) and
+    validation_nll, means over finished seeds.
     pairwise_out: `PAIR_COLUMNS`. Family "strategies": all strategy pairs of one data set and backbone, a before b in config order.
     Family "recommended": every other cell of the data set (a) against the recommended one (b). Holm's correction stays within one
     (data set, backbone) or one data set. `difference` is a minus b as a fraction. Cells without a finished run are in no pair.
+    differences_out: `DIFFERENCE_COLUMNS`, every pair of cells of a data set, p uncorrected: whoever forms a family corrects it.
+    classes_out: `CLASS_COLUMNS`.
     """
     if selection_metric not in SELECTION:
         raise InputError(f"selection_metric is {selection_metric!r}: valid are {choices(SELECTION)}.")
-    cell_rows, pair_rows = [], []
+    cell_rows, pair_rows, difference_rows, class_rows = [], [], [], []
     for dataset, cells in _read_cells(runs, SELECTION[selection_metric]).items():
         best = recommended_cell(cells)
         finished = [key for key, cell in cells.items() if len(cell["correct"])]
         for key, cell in cells.items():
-            interval = cell_interval(cell["correct"]) if key in finished else {}
+            interval = cell_interval(cell["summary"]) if key in finished else {}
             cell_rows.append(
                 {
                     **dict(zip(CELL, (dataset, *key))),
@@ -140,17 +163,25 @@ def compare(runs: list[dict], selection_metric: str, cells_out, pairwise_out) ->
                     "accuracy_mean": interval.get("accuracy"),
                     "accuracy_ci_low": interval.get("ci_low"),
                     "accuracy_ci_high": interval.get("ci_high"),
-                    "df": interval.get("df"),
                     "recommended": key == best,
+                    "validation_score": cell["validation"],
+                    "validation_nll": cell["nll"],
                 }
             )
+            if key in finished:
+                class_rows += _class_rows((dataset, *key), cell)
+        pairs = {(a, b): _difference(dataset, cells, a, b) for a, b in combinations(finished, 2)}
+        difference_rows += pairs.values()
         for backbone in dict.fromkeys(backbone for backbone, _ in finished):
-            own = [key for key in finished if key[0] == backbone]
-            pair_rows += _family([_pair(dataset, "strategies", cells, a, b) for a, b in combinations(own, 2)])
-        pair_rows += _family([_pair(dataset, "recommended", cells, key, best) for key in finished if key != best])
-    for out, frame in (
-        (cells_out, pd.DataFrame(cell_rows)),
-        (pairwise_out, pd.DataFrame(pair_rows, columns=PAIR_COLUMNS)),
+            own = [pair for (a, b), pair in pairs.items() if a[0] == b[0] == backbone]
+            pair_rows += _family([_tested(cells, "strategies", pair) for pair in own])
+        against = [_difference(dataset, cells, key, best) for key in finished if key != best]
+        pair_rows += _family([_tested(cells, "recommended", pair) for pair in against])
+    for out, rows, columns in (
+        (cells_out, cell_rows, None),
+        (pairwise_out, pair_rows, PAIR_COLUMNS),
+        (differences_out, difference_rows, DIFFERENCE_COLUMNS),
+        (classes_out, class_rows, CLASS_COLUMNS),
     ):
         with atomic_write(out) as temporary:
-            frame.to_csv(temporary, index=False)
+            pd.DataFrame(rows, columns=columns).to_csv(temporary, index=False)

@@ -1,8 +1,7 @@
 """Validate a study's config and fill in its defaults, or say in one sentence what is wrong.
 
 `resolve` is the only door: the Snakefile, `make plan` and the tests all read a config through it. The schema
-(workflow/schemas/config.schema.yaml) knows keys, types and defaults; what crosses tables (an unknown backbone in an
-`exclude`, grids of unequal length, an empty product) is checked here by hand.
+(workflow/schemas/config.schema.yaml) knows keys, types and defaults; what crosses tables is checked in `crosschecks`.
 """
 
 import copy
@@ -13,7 +12,7 @@ from pathlib import Path
 import jsonschema
 import yaml
 
-from ftbench import grid, kinds
+from ftbench import crosschecks, kinds
 from ftbench.errors import InputError, choices
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
@@ -46,8 +45,8 @@ def read(path: str | Path) -> dict:
 def resolve(config: dict) -> dict:
     """Return a validated copy of `config` with every default filled in and every recipe resolved.
 
-    In the result each strategy has the keys kind, learning_rate, l2, probe and `recipe`, the whole of `training` with
-    the kind's and the entry's own values laid over it. Raises InputError, one sentence per fault.
+    In the result each strategy has the keys kind, family, learning_rate, grid (of a strategy fitted on features), probe
+    and `recipe`, the whole of `training` with the kind's and the entry's own values laid over it. Raises InputError, one sentence per fault.
     """
     config = _read_text(copy.deepcopy(dict(config)), schema())
     faults = sorted(
@@ -57,15 +56,12 @@ def resolve(config: dict) -> dict:
         raise InputError("\n".join(dict.fromkeys(_sentence(fault) for fault in faults)))
     _check_finite(config)
     _fill_defaults(config, schema())
+    _expand_policies(config)
     for name, entry in config["strategies"].items():
         config["strategies"][name] = _resolve_strategy(name, entry, config)
     if config["smoke"]:
         _shrink(config)
-    _check_seeds_and_trials(config)
-    _check_datasets(config)
-    _check_backbones(config)
-    _check_probes(config)
-    _check_grid(config)
+    crosschecks.check(config)
     return config
 
 
@@ -147,25 +143,52 @@ def _fill_defaults(instance: dict, part: dict) -> None:
                     _fill_defaults(entry, sub["additionalProperties"])
 
 
+def _expand_policies(config: dict) -> None:
+    """A list of augmentation policies becomes one strategy per policy; `family` keeps the name that was written."""
+    expanded = {}
+    for name, entry in config["strategies"].items():
+        policies = entry.get("augmentation")
+        entries = (
+            {f"{name}-{policy}": entry | {"augmentation": policy} for policy in policies}
+            if isinstance(policies, list)
+            else {name: entry}
+        )
+        for new, given in entries.items():
+            if new in expanded or (new != name and new in config["strategies"]):
+                raise InputError(
+                    f"config: strategies.{name}.augmentation makes a strategy {new}, but there is one of that name; rename it."
+                )
+            expanded[new] = given | {"family": name}
+    config["strategies"] = expanded
+    for pattern in config["exclude"]:
+        if "strategy" in pattern:
+            names = pattern["strategy"] if isinstance(pattern["strategy"], list) else [pattern["strategy"]]
+            members = {name: [new for new, entry in expanded.items() if entry["family"] == name] for name in names}
+            pattern["strategy"] = [new for name in names for new in (members[name] or [name])]
+
+
 def _resolve_strategy(name: str, entry: dict, config: dict) -> dict:
     kinds.check("strategies", entry["kind"], f"strategies.{name}.kind")
     declares = kinds.declared(entry["kind"])
     properties = schema()["properties"]["strategies"]["additionalProperties"]["properties"]
     overrides = {key: value for key, value in entry.items() if key in recipe_keys()}
-    if declares["tuned"] != "l2" and "l2" in entry:
-        raise InputError(f"config: strategies.{name}.l2 has no effect on the kind {entry['kind']}; remove it.")
-    recipe = config["training"] | declares["recipe"] | overrides
-    learning_rate = entry.get(
-        "learning_rate", declares["recipe"].get("learning_rate", properties["learning_rate"]["default"])
-    )
-    recipe.pop("learning_rate", None)
-    kinds.check("policies", recipe["augmentation"], f"strategies.{name}.augmentation")
+    options = declares.get("options", {})
+    own = {"kind", "family", "learning_rate", "probe", *recipe_keys(), *options, declares["tuned"]}
+    for key in entry:
+        if key not in own:
+            raise InputError(f"config: strategies.{name}.{key} has no effect on the kind {entry['kind']}; remove it.")
     ignored = [key for key in entry if key in overrides or key == "learning_rate"]
     if declares["engine"] == "features" and ignored:
         raise InputError(
             f"config: strategies.{name}.{ignored[0]} has no effect on the kind {entry['kind']}, "
             "which is fitted on cached features without augmentation; remove it."
         )
+    recipe = (
+        config["training"] | declares["recipe"] | overrides | {key: entry.get(key, options[key]) for key in options}
+    )
+    kinds.check("policies", recipe["augmentation"], f"strategies.{name}.augmentation")
+    learning_rate = recipe.pop("learning_rate", properties["learning_rate"]["default"])
+    learning_rate = entry.get("learning_rate", learning_rate)
     if declares["tuned"] != "learning_rate" and isinstance(learning_rate, list):
         if "learning_rate" in entry:
             raise InputError(
@@ -173,10 +196,12 @@ def _resolve_strategy(name: str, entry: dict, config: dict) -> dict:
                 "over learning rates and takes at most one number."
             )
         learning_rate = None
+    grid_of = declares["tuned"] if declares["engine"] == "features" else None
     return {
         "kind": entry["kind"],
+        "family": entry["family"],
         "learning_rate": learning_rate,
-        "l2": sorted(entry.get("l2", properties["l2"]["default"])),
+        "grid": sorted(entry.get(grid_of, properties[grid_of]["default"])) if grid_of else None,
         "probe": entry.get("probe"),
         "recipe": recipe,
     }
@@ -191,102 +216,6 @@ def _shrink(config: dict) -> None:
         entry["train_limit"] = min(entry["train_limit"] or SMOKE_LIMIT, SMOKE_LIMIT)
         entry["validation_fraction"] = max(entry["validation_fraction"], 0.2)
     for entry in config["strategies"].values():
-        entry["recipe"]["epochs"] = 1
+        entry["recipe"] |= {"epochs": 1, "examples": None}
         if isinstance(entry["learning_rate"], list):
             entry["learning_rate"] = entry["learning_rate"][:1]
-
-
-def _check_seeds_and_trials(config: dict) -> None:
-    if config["tuning"]["seed"] in config["seeds"]:
-        raise InputError(
-            f"config: tuning.seed is {config['tuning']['seed']}, which is also one of seeds; choose another, "
-            "so that no final run repeats the trial that selected its recipe."
-        )
-    for name, entry in config["strategies"].items():
-        trials = entry["learning_rate"]
-        if isinstance(trials, list) and len(set(trials)) != config["tuning"]["trials"]:
-            raise InputError(
-                f"config: strategies.{name}.learning_rate lists {len(set(trials))} different values, but tuning.trials is "
-                f"{config['tuning']['trials']}; every tuned strategy gets the same number of trials."
-            )
-
-
-def _check_datasets(config: dict) -> None:
-    for name, entry in config["datasets"].items():
-        key = f"datasets.{name}"
-        kinds.check("sources", entry["source"], f"{key}.source")
-        needed = {"torchvision": "name", "imagefolder": "path"}.get(entry["source"])
-        if needed and not entry[needed]:
-            raise InputError(f"config: {key}.{needed} is missing; a {entry['source']} data set needs it.")
-        for unused in {"name", "path"} - {needed}:
-            if entry[unused] is not None:
-                raise InputError(f"config: {key}.{unused} has no effect with source {entry['source']}; remove it.")
-
-    published = {}
-    for name, entry in config["datasets"].items():
-        if entry["source"] == "torchvision":
-            first = published.setdefault(entry["name"], (name, entry["urls"], entry["md5"]))
-            if first[1:] != (entry["urls"], entry["md5"]):
-                raise InputError(
-                    f"config: datasets.{name} and datasets.{first[0]} give different urls or md5 for {entry['name']}, "
-                    "which is downloaded once for both; give both the same."
-                )
-
-
-def _check_backbones(config: dict) -> None:
-    for name, entry in config["backbones"].items():
-        key = f"backbones.{name}"
-        kinds.check("architectures", entry["source"], f"{key}.source")
-        weights = entry["weights"]
-        if weights in ("pip:", "file:", ""):
-            raise InputError(f"config: {key}.weights is {weights!r}; valid: a tag, pip:<package>, file:<path> or none.")
-        if entry["source"] == "ftbench" and weights != "none" and not weights.startswith("file:"):
-            raise InputError(
-                f"config: {key}.weights is {weights!r}; the source ftbench publishes none: use none or file:<path>."
-            )
-        if (entry["mean"] is None) != (entry["std"] is None):
-            raise InputError(f"config: {key} gives only one of mean and std; give both or neither.")
-        if weights == "none" and entry["mean"]:
-            raise InputError(
-                f"config: {key}.mean has no effect with weights none: a network from scratch gets the data set's "
-                "own measured statistics; remove mean and std."
-            )
-        if weights.startswith(("pip:", "file:")) and entry["mean"] is None:
-            raise InputError(
-                f"config: {key}.mean and std are missing; weights from {weights} do not say what they were trained with."
-            )
-
-
-def _check_probes(config: dict) -> None:
-    probes = [name for name, entry in config["strategies"].items() if entry["kind"] == "linear_probe"]
-    for name, entry in config["strategies"].items():
-        if kinds.declared(entry["kind"])["start"] != "probe":
-            if entry["probe"] is not None:
-                raise InputError(
-                    f"config: strategies.{name}.probe has no effect on the kind {entry['kind']}; remove it."
-                )
-            continue
-        if entry["probe"] is None and len(probes) == 1:
-            entry["probe"] = probes[0]
-        if entry["probe"] not in probes:
-            raise InputError(
-                f"config: strategies.{name}.probe is {entry['probe']!r}; it must name a strategy of kind linear_probe "
-                f"({choices(probes) or 'the study has none: add one'})."
-            )
-
-
-def _check_grid(config: dict) -> None:
-    tables = {"dataset": "datasets", "backbone": "backbones", "strategy": "strategies"}
-    for number, pattern in enumerate(config["exclude"]):
-        for axis, given in pattern.items():
-            for name in given if isinstance(given, list) else [given]:
-                if name not in config[tables[axis]]:
-                    raise InputError(
-                        f"config: exclude.{number}.{axis} is {name!r}, which is not in {tables[axis]}; "
-                        f"valid: {choices(config[tables[axis]])}."
-                    )
-    if not grid.cells(config):
-        raise InputError(
-            "config: the grid is empty, since exclude and the backbones without weights leave no cell; "
-            "drop an exclude entry, or add a strategy of kind scratch for backbones with weights none."
-        )

@@ -12,6 +12,7 @@ TITLES = {
     "datasets": "An entry of `datasets`",
     "backbones": "An entry of `backbones`",
     "strategies": "An entry of `strategies`",
+    "budgets": "An entry of `budgets`",
     "exclude": "An entry of `exclude`",
 }
 

@@ -32,6 +32,34 @@ def charge(cost: dict, tuning_seconds: float) -> dict:
     }
 
 
+def charge_flops(counted: dict, run: dict, selected: dict) -> dict:
+    """The operations charged to one run, on the same terms as the seconds.
+
+    `counted` is the cell's part of efficiency.json. Returns step_flops (the mean step of the planned run; NaN where none is
+    planned), train_flops (the run's own steps, one pass over the validation images per epoch, and the features that it reads or
+    that its probe read) and tuning_flops (all trials; a diverged one up to where it stopped). Fits on features are not counted: they take
+    seconds on a processor.
+    """
+    planned = sum(counted["steps"])
+    total = sum(steps * flops for steps, flops in zip(counted["steps"], counted["step_flops"]))
+    trained = _loop_flops(counted, run) if run["images_seen"] else 0  # no run where every trial diverged
+    trials = selected["trials"] if planned else []
+    return {
+        "step_flops": total / planned if planned else float("nan"),
+        "train_flops": counted["feature_flops"] + trained,
+        "tuning_flops": sum(_loop_flops(counted, trial) for trial in trials),
+    }
+
+
+def _loop_flops(counted: dict, run: dict) -> int:
+    """Operations of a run or trial, which has `epochs`, those that it completed, and `diverged`: where it stopped, or None."""
+    done = list(zip(counted["steps"], counted["step_flops"]))[: run["epochs"]]
+    flops = sum(steps * flops + counted["validation_flops"] for steps, flops in done)
+    if run["diverged"]:
+        flops += run["diverged"]["step"] * counted["step_flops"][run["diverged"]["epoch"] - 1]
+    return flops
+
+
 def study_total(runs: pd.DataFrame) -> dict:
     """Seconds that the whole study took, from the frame that `ftbench.collect.collect` writes.
 

@@ -1,12 +1,18 @@
-"""Score one run's test logits: `test_logits.npz` in, `metrics.json` out. No model is loaded."""
+"""Score one run's test logits: `test_logits.npz` in, `metrics.json` out. No model is loaded.
+
+Validation logits are read for one thing: the temperature, which is fitted on them and applied to the test logits.
+"""
 
 import os
 
 import numpy as np
 
+from ftbench.calibration import expected_calibration_error, fit_temperature, log_softmax, nll, reliability
 from ftbench.errors import InputError
 from ftbench.files import read_json, write_json
 from ftbench.metrics import scores
+from ftbench.selective import curve, risks
+from ftbench.tta import tta_accuracy
 
 # What a diverged run has None for, so that every metrics.json has the same keys.
 SCORES = (
@@ -19,11 +25,21 @@ SCORES = (
     "macro_f1",
     "nll",
     "ece",
+    "adaptive_ece",
     "brier",
+    "aurc",
+    "temperature",
+    "nll_scaled",
+    "ece_scaled",
     "worst_class",
     "worst_class_accuracy",
+    "class_gap",
     "per_class",
     "confusion",
+    "reliability",
+    "reliability_scaled",
+    "risk_coverage",
+    "tta_accuracy",
 )
 
 
@@ -48,11 +64,44 @@ def load_logits(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray, np.nda
     return logits, labels, ids
 
 
-def evaluate(logits_path, run_path, classes_path, out) -> None:
-    """Write the scores of a run as JSON: the scalars of `ftbench.metrics.scores` and these.
+def _bins(confidence: np.ndarray, is_correct: np.ndarray) -> dict[str, list]:
+    """Reliability bins as JSON has them: None where a bin is empty."""
+    return {
+        name: [None if value != value else value for value in values.tolist()]  # NaN alone differs from itself
+        for name, values in reliability(confidence, is_correct).items()
+    }
+
+
+def calibrate(
+    logits: np.ndarray, labels: np.ndarray, validation_logits: np.ndarray, validation_labels: np.ndarray
+) -> dict:
+    """What is known of a run's confidences: the temperature that validation asks for, and the test set before and after.
+
+    Returns temperature, nll_scaled, ece_scaled (of softmax(logits / temperature)), reliability and reliability_scaled (bins
+    as lists: images, confidence, accuracy), risk_coverage (100 risks, at 1 ... 100 % of the images, by the unscaled confidence).
+    No prediction changes: the largest logit stays the largest.
+    """
+    temperature = fit_temperature(validation_logits, validation_labels)
+    is_correct = logits.argmax(axis=1) == labels
+    before = np.exp(log_softmax(logits).max(axis=1))
+    scaled = log_softmax(logits.astype(np.float64) / temperature)
+    after = np.exp(scaled.max(axis=1))
+    return {
+        "temperature": temperature,
+        "nll_scaled": nll(scaled, labels),
+        "ece_scaled": expected_calibration_error(after, is_correct),
+        "reliability": _bins(before, is_correct),
+        "reliability_scaled": _bins(after, is_correct),
+        "risk_coverage": curve(risks(before, is_correct)).tolist(),
+    }
+
+
+def evaluate(logits_path, val_logits_path, run_path, classes_path, out, flipped_path=None) -> None:
+    """Write the scores of a run as JSON: the scalars of `ftbench.metrics.scores`, what `calibrate` returns, and these.
 
     status "finished" or "diverged" (as in run.json; a diverged run has None for every score), images, per_class (a list of {class,
-    precision, recall, f1, support} in class order), confusion (list of rows, true by predicted), worst_class (its name).
+    precision, recall, recall_low, recall_high, f1, support} in class order), confusion (list of rows, true by predicted),
+    worst_class (its name), tta_accuracy (with the logits of the mirrored images, `flipped_path`; None without them).
     Raises InputError where the logits do not fit the classes, or a finished run's logits are not finite.
     """
     logits, labels, _ = load_logits(logits_path)
@@ -65,16 +114,22 @@ def evaluate(logits_path, run_path, classes_path, out) -> None:
     if status == "diverged":
         write_json(out, {"status": status, "images": len(labels), **dict.fromkeys(SCORES)})
         return
-    if not np.isfinite(logits).all():
-        raise InputError(
-            f"{logits_path} holds values that are not finite although {run_path} says {status!r}: train this run again."
-        )
-    result = scores(logits, labels)
-    columns = {name: values.tolist() for name, values in result["per_class"].items()}
+    validation_logits, validation_labels, _ = load_logits(val_logits_path)
+    for path, values in ((logits_path, logits), (val_logits_path, validation_logits)):
+        if not np.isfinite(values).all():
+            raise InputError(
+                f"{path} holds values that are not finite although {run_path} says {status!r}: train this run again."
+            )
+    result = scores(logits, labels) | calibrate(logits, labels, validation_logits, validation_labels)
+    columns = {
+        name: [None if value != value else value for value in values.tolist()]
+        for name, values in result["per_class"].items()
+    }
     result["per_class"] = [
         {"class": name, **{key: values[number] for key, values in columns.items()}}
         for number, name in enumerate(classes)
     ]
     result["confusion"] = result["confusion"].tolist()
     result["worst_class"] = classes[result["worst_class"]]
+    result["tta_accuracy"] = tta_accuracy(logits, load_logits(flipped_path)[0], labels) if flipped_path else None
     write_json(out, {"status": status, **result})

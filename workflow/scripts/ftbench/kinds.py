@@ -7,9 +7,10 @@ is all it takes to add a kind.
 What a strategy declares:
     start       "random" | "pretrained" | "probe" (a fitted linear probe) | "any" (pretrained where the backbone is)
     engine      "loop" (the training loop) | "features" (fitted on cached features)
-    tuned       "learning_rate" | "l2" | None: which value the tuning grid lists
+    tuned       "learning_rate" | "l2" | "k" | None: which value the tuning grid lists
     stochastic  False: one run, shown as seed0, without a seed interval
     recipe      values that replace the study's `training` block for this kind
+    options     settings of this kind alone, with their defaults (may be left out)
 """
 
 import ast

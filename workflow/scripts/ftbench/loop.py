@@ -5,62 +5,26 @@ that is killed and resumed therefore ends with the same bits as one that was lef
 of threads; on CUDA with `deterministic: true`).
 """
 
+import contextlib
 import math
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
-from ftbench import backbones, checkpoint, devices, policies, recipes, strategies
-from ftbench.arrays import Images
+from ftbench import checkpoint, devices, objective, policies, recipes, strategies
+from ftbench.averaging import WeightAverage
 from ftbench.backbones import Backbone
+from ftbench.history import HISTORY, write_history, write_progress
+from ftbench.outcome import Diverged, Outcome
+from ftbench.scoring import Data, validation_logits, validation_scores
 
-EVALUATION_BATCH = 256
 EXPLODED = 100.0  # times log(classes), the loss of a uniform guess: beyond it a run has diverged
 EPOCH_SAVE_SECONDS = 15.0  # after the last save, the end of an epoch saves: a kill costs no more than this
 SAVE_SECONDS = 120.0  # between two saves inside a long epoch
 REPORT_SECONDS = 10.0  # between two progress lines inside an epoch
-CHECK_STEPS = 25  # between two looks at the loss on CUDA, where each look waits for the device
-
-
-@dataclass
-class Data:
-    """What a run sees: images, their labels (N,), and the rows of each part. No test image is among them."""
-
-    images: Images
-    labels: np.ndarray
-    train: np.ndarray
-    validation: np.ndarray
-    classes: int
-
-
-@dataclass
-class Outcome:
-    """What a run ended with. `best_state` is the network of the best epoch, on the CPU; None where it diverged."""
-
-    status: str = "finished"
-    diverged: dict | None = None
-    history: list[dict] = field(default_factory=list)
-    best_epoch: int | None = None
-    best: dict | None = None  # the validation scores of that epoch
-    best_state: dict | None = None
-    train_seconds: float = 0.0
-    step_seconds: float = 0.0  # of it, inside training steps
-    trained_images: int = 0
-    resumes: int = 0
-
-
-class Diverged(Exception):
-    def __init__(self, epoch: int, step: int, rate: float, loss: float):
-        self.where = {
-            "epoch": epoch,
-            "step": step,
-            "learning_rate": rate,
-            "loss": float(loss) if math.isfinite(loss) else None,
-        }
+CHECK_STEPS = 25  # between two looks at the loss on CUDA, where each look waits for the device; and at the gradient
 
 
 def fit(
@@ -74,8 +38,8 @@ def fit(
 ) -> Outcome:
     """Train what moves in `backbone.network` (on `device` already) and return the outcome.
 
-    `recipe` has the keys of `training` in the config and learning_rate; `run` gives seed, precision and
-    selection_metric. On SIGTERM or SIGINT the state is saved after the running step and SystemExit raised.
+    `recipe` has the keys of `training` in the config, the strategy's options and learning_rate; `run` gives kind, seed,
+    precision and selection_metric. On SIGTERM or SIGINT the state is saved after the running step and SystemExit raised.
     """
     loop = TrainingLoop(backbone, data, run, recipe, device, resume, identity)
     with checkpoint.StopSignal() as stop:
@@ -96,27 +60,46 @@ class TrainingLoop:
     def __init__(self, backbone, data, run, recipe, device, resume, identity):
         self.backbone, self.data, self.run, self.recipe = backbone, data, run, recipe
         self.device, self.resume, self.identity = device, resume, identity
+        self.strategy = strategies.load(run["kind"])
         self.augment = policies.load(recipe["augmentation"])
         recipes.set_norm_momentum(backbone.network, recipe["norm_momentum"])
-        self.optimizer = recipes.make_optimizer(backbone.network, recipe)
-        self.batch = min(recipe["batch_size"], len(data.train))
-        self.steps = len(data.train) // self.batch  # per epoch; the remainder waits for another epoch's order
+        self.optimizer = recipes.make_optimizer(backbone.network, recipe, self.strategy.scales(backbone, recipe))
+        self.moving = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+        self.pull = self.strategy.pull(backbone, recipe)
+        self.average = WeightAverage(backbone.network, recipe["ema_decay"]) if recipe["ema_decay"] > 0 else None
+        self.class_weights = None
+        if recipe["class_weights"] == "balanced":
+            self.class_weights = objective.class_weights(data.labels[data.train], data.classes).to(device)
+        self.batch, self.steps, self.total_steps = recipes.steps_of(recipe, len(data.train))
+        self.epochs = math.ceil(self.total_steps / self.steps)
         self.generator = torch.Generator()
         self.epoch = self.step = 0
         self.losses = torch.zeros(self.steps, device=device)
+        self.norms = torch.zeros(self.steps, device=device)  # of the gradient; zero where nobody looked
         self.outcome = Outcome()
         self._started = self._saved = time.perf_counter()
         self._restore()
 
     def run_epochs(self, stop: checkpoint.StopSignal) -> None:
-        while self.epoch < self.recipe["epochs"]:
+        while self.epoch < self.epochs and not self.out_of_patience():
             self.train_epoch(stop)
             self.end_epoch()
             self.epoch, self.step = self.epoch + 1, 0
-            self.losses.zero_()
+            self.losses.zero_(), self.norms.zero_()
             if time.perf_counter() - self._saved > EPOCH_SAVE_SECONDS:
                 self.save()
             self.leave_on(stop)
+
+    def out_of_patience(self) -> bool:
+        patience, best = self.recipe["patience"], self.outcome.best_epoch
+        if patience is None or best is None or self.epoch - best < patience:
+            return False
+        print(f"no better epoch than {best} within {patience}: training ends after epoch {self.epoch}")
+        return True
+
+    def steps_now(self) -> int:
+        """Steps of the running epoch: all, but in the last one perhaps fewer."""
+        return min(self.steps, self.total_steps - self.epoch * self.steps)
 
     def train_epoch(self, stop: checkpoint.StopSignal) -> None:
         order = np.random.default_rng([self.run["seed"], self.epoch]).permutation(self.data.train)
@@ -124,14 +107,16 @@ class TrainingLoop:
             seeds = np.random.SeedSequence([self.run["seed"], self.epoch]).generate_state(2)
             self.generator.manual_seed(int(seeds[0]))
             torch.manual_seed(int(seeds[1]))  # dropout and stochastic depth
+        if self.strategy.moving:
+            strategies.freeze(self.backbone, self.strategy.moving(self.backbone, self.epoch, self.epochs))
         strategies.train_mode(self.backbone.network)
         begun = before = reported = time.perf_counter()
-        first = self.step
-        while self.step < self.steps:
+        first, steps = self.step, self.steps_now()
+        while self.step < steps:
             ids = order[self.step * self.batch : (self.step + 1) * self.batch]
             self.losses[self.step] = self.train_step(ids)
             self.step += 1
-            if self.device.type == "cpu" or self.step % CHECK_STEPS == 0 or self.step == self.steps:
+            if self.device.type == "cpu" or self.step % CHECK_STEPS == 0 or self.step == steps:
                 self.check_losses()
             now = time.perf_counter()
             self.outcome.step_seconds += now - before  # before any save: a resumed run goes on counting from here
@@ -148,23 +133,36 @@ class TrainingLoop:
 
     def train_step(self, ids: np.ndarray) -> torch.Tensor:
         """One optimizer step on the images `ids`; the loss stays on the device."""
-        rate = self.rate()
+        rate = self.rate(self.step)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["scale"]
         images = self.augment(self.data.images.batch(ids), self.generator)
         labels = torch.from_numpy(self.data.labels[ids]).to(self.device)
-        with devices.autocast(self.device, self.run["precision"]):
-            logits = self.backbone.network(self.backbone.to_input(images))
-        loss = F.cross_entropy(logits.float(), labels, label_smoothing=self.recipe["label_smoothing"])
-        loss.backward()
+        rng = np.random.default_rng([self.run["seed"], self.epoch, self.step])
+        batch = objective.mix(self.backbone.to_input(images), labels, self.recipe, rng)
+        weight = objective.total_weight(batch, self.class_weights)
+        loss = torch.zeros((), device=self.device)
+        for part in batch.parts(self.recipe["accumulate"]):
+            with devices.autocast(self.device, self.run["precision"]):
+                logits = self.backbone.network(part.inputs)
+            share = (
+                objective.loss_sum(logits.float(), part, self.class_weights, self.recipe["label_smoothing"]) / weight
+            )
+            share.backward()
+            loss += share.detach()
+        clip = self.recipe["clip_norm"]
+        if clip is not None or self.step % CHECK_STEPS == 0:
+            self.norms[self.step] = torch.nn.utils.clip_grad_norm_(self.moving, clip or math.inf)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        return loss.detach()
+        self.pull(rate)
+        if self.average:
+            self.average.update()
+        return loss
 
-    def rate(self) -> float:
-        return recipes.learning_rate(
-            self.recipe, self.epoch * self.steps + self.step, self.recipe["epochs"] * self.steps
-        )
+    def rate(self, step: int) -> float:
+        """The learning rate of a step (0-based) of the running epoch."""
+        return recipes.learning_rate(self.recipe, self.epoch * self.steps + step, self.total_steps)
 
     def check_losses(self) -> None:
         """Raise Diverged at the first step whose loss is not finite or has exploded."""
@@ -172,53 +170,58 @@ class TrainingLoop:
         bad = ~(losses < EXPLODED * math.log(max(2, self.data.classes)))  # also true for NaN
         if bad.any():
             step = int(bad.argmax())
-            total = self.epoch * self.steps + step
-            rate = recipes.learning_rate(self.recipe, total, self.recipe["epochs"] * self.steps)
-            raise Diverged(self.epoch + 1, step + 1, rate, float(losses[step]))
+            raise Diverged(self.epoch + 1, step + 1, self.rate(step), float(losses[step]))
 
     def end_epoch(self) -> None:
         """Score the validation part, write the epoch down, and keep the network if it is the best so far."""
-        logits = validation_logits(self.backbone, self.data, self.run, self.device)
-        labels = self.data.labels[self.data.validation]
-        if not np.isfinite(logits).all():
-            raise Diverged(self.epoch + 1, self.steps, self.rate_of_last_step(), math.nan)
-        scores = validation_scores(logits, labels)
+        with self.average.in_place() if self.average else contextlib.nullcontext():
+            logits = validation_logits(self.backbone, self.data, self.run, self.device)
+            rate = self.rate(self.step - 1)
+            if not np.isfinite(logits).all():
+                raise Diverged(self.epoch + 1, self.step, rate, math.nan)
+            scores = validation_scores(logits, self.data.labels[self.data.validation])
+            metric = f"validation_{self.run['selection_metric']}"
+            if self.outcome.best is None or scores[metric] > self.outcome.best[metric]:
+                self.outcome.best_epoch, self.outcome.best = self.epoch + 1, scores
+                self.outcome.best_state = {
+                    name: tensor.detach().to("cpu", copy=True).contiguous()
+                    for name, tensor in self.backbone.network.state_dict().items()
+                }
         self.clock()
-        rate = self.outcome.trained_images / max(self.outcome.step_seconds, 1e-9)
+        speed = self.outcome.trained_images / max(self.outcome.step_seconds, 1e-9)
+        norms = self.norms[self.norms > 0]
         self.outcome.history.append(
             {
                 "epoch": self.epoch + 1,
-                "train_loss": float(self.losses.mean()),
-                "learning_rate": self.rate_of_last_step(),
-                **{
-                    key: scores[key]
-                    for key in ("validation_accuracy", "validation_balanced_accuracy", "validation_nll")
-                },
-                "images_per_second": rate,
+                "train_loss": float(self.losses[: self.step].mean()),
+                "learning_rate": rate,
+                **scores,
+                "gradient_norm": float(norms.mean()) if len(norms) else None,
+                "images_per_second": speed,
+                "peak_memory_mb": devices.peak_memory_mb(self.device),
                 "seconds": self.outcome.train_seconds,
             }
         )
-        metric = f"validation_{self.run['selection_metric']}"
-        if self.outcome.best is None or scores[metric] > self.outcome.best[metric]:
-            self.outcome.best_epoch, self.outcome.best = self.epoch + 1, scores
-            self.outcome.best_state = {
-                name: tensor.detach().to("cpu", copy=True).contiguous()
-                for name, tensor in self.backbone.network.state_dict().items()
-            }
-        line = f"loss {self.losses.mean():.4f}, validation accuracy {scores['validation_accuracy']:.4f}"
-        self.report(line, rate)
-
-    def rate_of_last_step(self) -> float:
-        total = self.recipe["epochs"] * self.steps
-        return recipes.learning_rate(self.recipe, (self.epoch + 1) * self.steps - 1, total)
+        write_history(self.outcome.history, self.resume / HISTORY)
+        line = f"loss {self.losses[: self.step].mean():.4f}, validation accuracy {scores['validation_accuracy']:.4f}"
+        self.report(line, speed)
 
     def report(self, what: str, images_per_second: float) -> None:
         """One progress line; the time left counts training steps only."""
-        done = self.epoch * self.steps + self.step
-        left = (self.recipe["epochs"] * self.steps - done) * self.batch / images_per_second
+        left = (self.total_steps - self.epoch * self.steps - self.step) * self.batch / images_per_second
         print(
-            f"epoch {self.epoch + 1}/{self.recipe['epochs']} step {self.step}/{self.steps}: {what}, "
+            f"epoch {self.epoch + 1}/{self.epochs} step {self.step}/{self.steps_now()}: {what}, "
             f"{images_per_second:.0f} images/s, about {left:.0f} s left"
+        )
+        write_progress(
+            self.resume,
+            epoch=self.epoch + 1,
+            epochs=self.epochs,
+            step=self.step,
+            steps=self.steps_now(),
+            loss=float(self.losses[: self.step].mean()),
+            images_per_second=images_per_second,
+            seconds_left=left,
         )
 
     def clock(self) -> None:
@@ -235,17 +238,18 @@ class TrainingLoop:
 
     def save(self) -> None:
         self.clock()
-        outcome = self.outcome
         state = {
             "network": self.backbone.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "average": self.average.state_dict() if self.average else None,
             "epoch": self.epoch,
             "step": self.step,
             "losses": self.losses,
+            "norms": self.norms,
             "generator": self.generator.get_state(),
             "torch_random": torch.get_rng_state(),
             "cuda_random": torch.cuda.get_rng_state() if self.device.type == "cuda" else None,
-            "outcome": dict(vars(outcome)),
+            "outcome": dict(vars(self.outcome)),
         }
         checkpoint.save(self.resume, self.identity, state)
         self._saved = time.perf_counter()
@@ -256,8 +260,10 @@ class TrainingLoop:
             return
         self.backbone.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
+        if self.average:
+            self.average.load_state_dict(state["average"])
         self.epoch, self.step = state["epoch"], state["step"]
-        self.losses = state["losses"].to(self.device)
+        self.losses, self.norms = state["losses"].to(self.device), state["norms"].to(self.device)
         self.generator.set_state(state["generator"])
         torch.set_rng_state(state["torch_random"])
         if state["cuda_random"] is not None:
@@ -267,29 +273,3 @@ class TrainingLoop:
         print(
             f"resuming after epoch {self.epoch}, step {self.step} of the next ({self.outcome.train_seconds:.0f} s so far)"
         )
-
-
-def validation_logits(backbone: Backbone, data: Data, run: dict, device: torch.device) -> np.ndarray:
-    """Logits (N, C) float32 of the validation part, in eval mode, without augmentation."""
-    return part_logits(backbone, data.images, data.validation, run, device)
-
-
-def part_logits(backbone: Backbone, images: Images, rows: np.ndarray, run: dict, device: torch.device) -> np.ndarray:
-    batches = (images.batch(rows[i : i + EVALUATION_BATCH]) for i in range(0, len(rows), EVALUATION_BATCH))
-    return backbones.predict(backbone, batches, devices.autocast(device, run["precision"]))[0]
-
-
-def validation_scores(logits: np.ndarray, labels: np.ndarray) -> dict:
-    """Accuracy, balanced accuracy (mean recall of the classes present) and NLL (mean, natural log) of logits (N, C).
-
-    In numpy: importing scikit-learn would cost a training job more than the score does.
-    """
-    right = logits.argmax(1) == labels
-    images = np.bincount(labels)
-    recalls = np.bincount(labels, weights=right)[images > 0] / images[images > 0]
-    nll = F.cross_entropy(torch.from_numpy(logits).double(), torch.from_numpy(labels))
-    return {
-        "validation_accuracy": float(right.mean()),
-        "validation_balanced_accuracy": float(recalls.mean()),
-        "validation_nll": float(nll),
-    }

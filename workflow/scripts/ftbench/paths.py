@@ -32,3 +32,10 @@ def folder_listing(folder: str | Path, *others: str | Path | None) -> str:
     for other in filter(None, others):
         total.update(Path(other).read_bytes() if Path(other).exists() else b"missing")
     return total.hexdigest()[:16]
+
+
+def content_of(path: str | Path | None) -> str | None:
+    """Sixteen hex digits over a user's file, a parameter of the jobs that read it; "missing" where there is none."""
+    if path is None:
+        return None
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16] if Path(path).is_file() else "missing"

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ftbench import architectures, config, grid
+from ftbench import architectures, config, grid, recipes
 from ftbench.errors import InputError
 from ftbench.files import read_json
 from ftbench.kinds import declared
@@ -100,7 +100,8 @@ def plan(study: dict) -> list[dict]:
         else:
             runs = seeds + len(grid.trials_of(study, cell.strategy))
             epoch = (images - validation) * TRAINING_PASSES * forward + validation * forward
-            seconds = runs * entry["recipe"]["epochs"] * epoch + seeds * test * forward
+            _, steps, total = recipes.steps_of(entry["recipe"], max(1, round(images - validation)))
+            seconds = runs * total / steps * epoch + seeds * test * forward
         rows.append({**cell._asdict(), "runs": runs, "hours": seconds / 3600})
     return rows
 

@@ -4,28 +4,44 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from ftbench import backbones, devices, loop
+from ftbench import backbones, devices
 from ftbench.arrays import Images
 from ftbench.files import read_json, write_npz
+from ftbench.flipped import Flipped
+from ftbench.scoring import part_logits
 
 
 def predict_test(
-    run: dict, images: str, labels: str, classes: str, runs: list[str], models: list[str], out: list[str]
+    run: dict,
+    images: str,
+    labels: str,
+    classes: str,
+    runs: list[str],
+    models: list[str],
+    out: list[str],
+    flipped: list[str] | None = None,
 ) -> None:
-    """Write test_logits.npz, logits (N, C) float32, labels (N,), ids (N,), for each model; NaN logits for a diverged run."""
+    """Write test_logits.npz, logits (N, C) float32, labels (N,), ids (N,), for each model; NaN logits for a diverged run.
+
+    `flipped` are the files for the logits of the same images mirrored, where the data set's images may be.
+    """
     device = devices.set_up(run)
     store, target = Images(images, device), np.load(labels)
     count = len(read_json(classes))
     rows = np.arange(len(store))
-    for record_path, model, path in zip(runs, models, out):
+    for number, (record_path, model) in enumerate(zip(runs, models)):
         record = read_json(record_path)
-        if record["status"] == "diverged":
-            logits = np.full((len(rows), count), np.nan, np.float32)
-        else:
+        backbone = None
+        if record["status"] != "diverged":
             backbone = backbones.build(run["network"], count, 0, None, record["normalization"])
             backbone.network.load_state_dict(load_file(model))
             backbones.prepare(backbone, run, device)
-            with torch.inference_mode():
-                logits = loop.part_logits(backbone, store, rows, run, device)
-        write_npz(path, logits=logits, labels=target, ids=rows)
-        print(f"{path}: {len(rows)} images")
+        views = [(store, out[number])] + ([(Flipped(store), flipped[number])] if flipped else [])
+        for view, path in views:
+            if backbone is None:
+                logits = np.full((len(rows), count), np.nan, np.float32)
+            else:
+                with torch.inference_mode():
+                    logits = part_logits(backbone, view, rows, run, device)
+            write_npz(path, logits=logits, labels=target, ids=rows)
+            print(f"{path}: {len(rows)} images")

@@ -1,83 +1,133 @@
-"""What a study was made of, in one file: versions, machines, commands, and the digests and licences of data and weights."""
+"""Where every number comes from: the protocol that the config asked for, and the runs, software and machines that carried it out."""
 
-import os
-import platform
-from collections import Counter
-from importlib.metadata import version
+import pandas as pd
 
-from ftbench import __version__, sources
-from ftbench.commands import read_commands
-from ftbench.files import digest, read_json, write_json
+from ftbench.files import read_json
+from ftbench.kinds import declared
+from ftbench.table_columns import Column
+from ftbench.table_formats import MISSING, count
+from ftbench.table_pages import publish
 
-UNKNOWN = "not stated by the source"
-PACKAGES = ("snakemake", "torch", "torchvision", "timm", "numpy", "pandas", "scipy", "scikit-learn")
+DIGITS = 12  # of a digest's 64 that are shown: enough to tell two apart
 
 
-def record_environment(
-    study: str, runs: list, datasets: list[dict], downloads: list, weights: list, folder: str, out: str
-) -> None:
-    """Write environment.json of a study.
-
-    `study` is study.json, `runs` every run.json, `weights` the records of fetch_weights, `downloads` the files.json of
-    what was downloaded. `datasets` holds {"dataset", "train", "test"} per data set: its name, train.json and test.json.
-    `folder` is the study's, where its commands were noted.
-
-    versions and machine are those of this job; `machines` lists what the runs themselves recorded, with the number of
-    runs on each: {device, device_name, versions, runs}. Digests are hex sha256.
-    """
-    resolved = read_json(study)
-    records = [read_json(path) for path in runs]
-    downloaded = {entry["name"]: entry["files"] for entry in map(read_json, downloads)}
-    write_json(
-        out,
-        {
-            "study": resolved["study"],
-            "finetune_bench": __version__,
-            "config_sha256": digest(resolved),
-            "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
-            "machine": {
-                "name": platform.node(),
-                "system": platform.platform(),
-                "processors": os.cpu_count(),
-                "memory_mb": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e6,
-            },
-            "machines": machines(records),
-            "commands": read_commands(folder),
-            "code": sorted({record["digests"]["code"] for record in records}),
-            "datasets": {entry["dataset"]: describe_dataset(entry, downloaded) for entry in datasets},
-            "weights": [describe_weights(path) for path in weights],
-        },
-    )
+def _plain(name: str) -> Column:
+    return Column(lambda row: MISSING if pd.isna(getattr(row, name)) else getattr(row, name))
 
 
-def machines(records: list[dict]) -> list[dict]:
-    """Where the runs ran: one entry per device and set of versions, the most used first."""
-    counted = Counter(
-        (record["device"], record["device_name"], tuple(sorted(record["versions"].items()))) for record in records
-    )
-    return [
-        {"device": device, "device_name": name, "versions": dict(versions), "runs": count}
-        for (device, name, versions), count in counted.most_common()
+def _number(name: str, spec: str = "g") -> Column:
+    return Column(lambda row: MISSING if pd.isna(getattr(row, name)) else format(getattr(row, name), spec), name)
+
+
+RUNS = {
+    "Dataset": _plain("dataset"),
+    "Backbone": _plain("backbone"),
+    "Strategy": _plain("strategy"),
+    "Seed": _number("seed"),
+    "Status": _plain("status"),
+    "Learning rate": _number("learning_rate"),
+    "L2": _number("l2"),
+    "Best epoch": _number("best_epoch"),
+    "Parameters": Column(lambda row: count(row.total_params), "total_params"),
+    "Precision": _plain("precision"),
+    "Threads": _number("threads"),
+    "Device": _plain("device_name"),
+    "Data digest": _plain("data"),
+    "Weights digest": _plain("weights"),
+    "Model digest": _plain("model_file"),
+    "Code digest": _plain("code"),
+}
+PROTOCOL = {
+    "Strategy": _plain("strategy"),
+    "Kind": _plain("kind"),
+    "Tried on validation": _plain("grid"),
+    "Epochs": _number("epochs"),
+    "Batch": _number("batch_size"),
+    "Optimizer": _plain("optimizer"),
+    "Weight decay": _number("weight_decay"),
+    "Schedule": _plain("schedule"),
+    "Warm-up steps": _number("warmup_steps"),
+    "Label smoothing": _number("label_smoothing"),
+    "Augmentation": _plain("augmentation"),
+}
+RECIPE = (
+    "epochs",
+    "batch_size",
+    "optimizer",
+    "weight_decay",
+    "schedule",
+    "warmup_steps",
+    "label_smoothing",
+    "augmentation",
+)
+
+
+def provenance_page(runs: list[dict], study_path, out) -> None:
+    """Write the page of all runs; `runs` holds {"labels", "run": path}, `study_path` is the resolved config."""
+    rows, versions, machines = [], {}, {}
+    for entry in runs:
+        run = read_json(entry["run"])
+        recipe, digests = run["recipe"] or {}, run["digests"]
+        for name, version in run["versions"].items():
+            versions.setdefault(name, set()).add(version)
+        machines.setdefault(run["device_name"], []).append(run)
+        rows.append(
+            {
+                **entry["labels"],
+                **{name: run[name] for name in ("status", "best_epoch", "total_params", "precision", "threads", "device_name")},
+                **{name: recipe.get(name) for name in ("learning_rate", "l2")},
+                **{name: (digests.get(name) or MISSING)[:DIGITS] for name in ("data", "weights", "model_file", "code")},
+            }
+        )  # fmt: skip
+    software = ", ".join(f"{name} {' and '.join(sorted(found))}" for name, found in sorted(versions.items()))
+    study = read_json(study_path)
+    notes = [
+        f"machines: {'; '.join(f'{name} ({len(own)} runs)' for name, own in machines.items())}",
+        f"software: {software or MISSING}",
+        f"study {study['study']}, seeds {', '.join(map(str, study['seeds']))}, tuning seed {study['tuning']['seed']}, selected by "
+        f"validation {study['selection_metric'].replace('_', ' ')}; every default is written out in study.json",
+        "digests: the first twelve digits of a sha256; equal digests are equal contents",
     ]
+    if len(machines) > 1:
+        notes.insert(0, "the runs used different hardware: their seconds do not compare as they stand")
+    publish(
+        pd.DataFrame(rows), RUNS, {"html": out}, "Every run", "What ran, where, with which software and data.", notes
+    )
 
 
-def describe_dataset(entry: dict, downloaded: dict[str, list]) -> dict:
-    """Where a data set comes from, its licence, its archives, and the digests of both parts as the study read them."""
-    train, test = read_json(entry["train"]), read_json(entry["test"])
-    about = sources.load(train["source"]["source"]).about(train["source"])
-    archives = downloaded.get(train["source"]["name"], [])
-    return {
-        "source": train["source"]["source"],
-        "name": train["source"]["name"] or train["source"]["path"],
-        "homepage": about.get("homepage"),
-        "licence": about.get("licence") or UNKNOWN,
-        "train": {"sha256": train["digest"], "images": train["images"]},
-        "test": {"sha256": test["digest"], "images": test["images"]},
-        "files": [{key: file[key] for key in ("file", "url", "md5")} for file in archives],
-    }
-
-
-def describe_weights(path: str) -> dict:
-    """Where pretrained weights come from, their licence and digest, from the record beside them."""
-    record = read_json(path)
-    return {key: record[key] for key in ("source", "model", "weights", "origin", "licence", "sha256")}
+def protocol_page(study_path, out) -> None:
+    """Write the page of all strategies: what each tries on validation and by which recipe it trains."""
+    study = read_json(study_path)
+    rows = []
+    for name, entry in study["strategies"].items():
+        declares = declared(entry["kind"])
+        tuned = declares["tuned"] or "learning_rate"
+        tried = entry.get(tuned)
+        grid = ", ".join(f"{value:g}" for value in tried) if isinstance(tried, list) else f"{tried:g}, fixed"
+        recipe = entry["recipe"] if declares["engine"] == "loop" else {}  # what is fitted on features has none
+        rows.append(
+            {
+                "strategy": name,
+                "kind": entry["kind"],
+                "grid": f"{tuned.replace('_', ' ')}: {grid}",
+                **{key: recipe.get(key) for key in RECIPE},
+            }
+        )
+    data = [
+        f"data set {name}: {' '.join(filter(None, (entry['source'], entry['name'])))}, {entry['validation_fraction']:.0%} of the "
+        f"training part held out for validation, {entry['train_limit'] or 'all'} images per class, mirrored images "
+        f"{'keep' if entry['flip'] else 'do not keep'} their class"
+        for name, entry in study["datasets"].items()
+    ]
+    backbones = [
+        f"backbone {name}: {entry['model']} of {entry['source']}, weights {entry['weights']}, {entry['image_size']} px"
+        for name, entry in study["backbones"].items()
+    ]
+    notes = [
+        f"every tuned strategy gets {study['tuning']['trials']} learning-rate trials; trial, epoch and L2 are chosen on validation images",
+        f"final runs use the seeds {', '.join(map(str, study['seeds']))}; the test set is read by no job that trains or selects",
+        *data,
+        *backbones,
+    ]
+    subtitle = "The recipe of every strategy as the config resolved it."
+    publish(pd.DataFrame(rows), PROTOCOL, {"html": out}, "Protocol", subtitle, notes)

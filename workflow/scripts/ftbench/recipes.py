@@ -1,4 +1,4 @@
-"""From a recipe to an optimizer and a learning rate for every step."""
+"""From a recipe to an optimizer, a number of steps, and a learning rate for every one of them."""
 
 import math
 
@@ -7,21 +7,30 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
 
-def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict]:
-    """Two groups of what moves: matrices and kernels decay; biases and norm parameters (one dimension) do not.
+def parameter_groups(network: nn.Module, weight_decay: float, scales: dict[str, float] | None = None) -> list[dict]:
+    """Groups of what moves: matrices and kernels decay; biases and norm parameters (one dimension) do not.
 
-    Position embeddings and class tokens have more dimensions and decay, as in the ViT papers' own code.
+    Position embeddings and class tokens have more dimensions and decay, as in the ViT papers' own code. `scales` gives
+    factors of the learning rate by parameter name; each factor has groups of its own, with the key "scale".
     """
-    moving = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    decay = [parameter for parameter in moving if parameter.ndim > 1]
-    rest = [parameter for parameter in moving if parameter.ndim <= 1]
-    print(f"{len(decay)} tensors with weight decay {weight_decay}, {len(rest)} biases and norm parameters without")
-    groups = [{"params": decay, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}]
-    return [group for group in groups if group["params"]]
+    groups: dict[tuple, dict] = {}
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            scale, decay = (scales or {}).get(name, 1.0), weight_decay if parameter.ndim > 1 else 0.0
+            # Without decay the two kinds are still told apart, so that a resumed state fits whatever the values are.
+            group = groups.setdefault(
+                (scale, parameter.ndim > 1), {"params": [], "weight_decay": decay, "scale": scale}
+            )
+            group["params"].append(parameter)
+    for (scale, decays), group in groups.items():
+        what = f"weight decay {weight_decay}" if decays else "no weight decay (biases and norm parameters)"
+        factor = "" if scale == 1 else f", learning rate × {scale:.3g}"
+        print(f"{len(group['params'])} tensors with {what}{factor}")
+    return list(groups.values())
 
 
-def make_optimizer(network: nn.Module, recipe: dict) -> torch.optim.Optimizer:
-    groups = parameter_groups(network, recipe["weight_decay"])
+def make_optimizer(network: nn.Module, recipe: dict, scales: dict[str, float] | None = None) -> torch.optim.Optimizer:
+    groups = parameter_groups(network, recipe["weight_decay"], scales)
     if recipe["optimizer"] == "adamw":
         return torch.optim.AdamW(groups, lr=recipe["learning_rate"], fused=True)
     nesterov = recipe["nesterov"] and recipe["momentum"] > 0
@@ -41,15 +50,27 @@ def set_norm_momentum(network: nn.Module, momentum: float) -> None:
             module.momentum = momentum
 
 
+def steps_of(recipe: dict, images: int) -> tuple[int, int, int]:
+    """(images per step, steps of an epoch, steps of the run) on `images` training images.
+
+    An epoch's remainder waits for another epoch's order. `examples`, where given, is the number of images that the whole
+    run sees, whatever the size of the data set, and takes the place of `epochs`; the last epoch may then be a part of one.
+    """
+    batch = min(recipe["batch_size"], images)
+    epoch = images // batch
+    if recipe["examples"] is None:
+        return batch, epoch, recipe["epochs"] * epoch
+    return batch, epoch, max(1, round(recipe["examples"] / batch))
+
+
 def learning_rate(recipe: dict, step: int, steps: int) -> float:
-    """The learning rate of `step` (0-based) of `steps`: linear warm-up, then cosine to zero or constant.
+    """The learning rate of `step` (0-based) of `steps`: linear warm-up, then cosine to zero, linear to zero or constant.
 
     The warm-up is `warmup_steps`, but at most a tenth of the run, so that short runs still train at full rate.
     """
     warmup = min(recipe["warmup_steps"], steps // 10)
     if step < warmup:
         return recipe["learning_rate"] * (step + 1) / (warmup + 1)
-    if recipe["schedule"] == "constant":
-        return recipe["learning_rate"]
     progress = (step - warmup) / max(1, steps - warmup)
-    return recipe["learning_rate"] * 0.5 * (1 + math.cos(math.pi * progress))
+    shape = {"constant": 1.0, "linear": 1 - progress, "cosine": 0.5 * (1 + math.cos(math.pi * progress))}
+    return recipe["learning_rate"] * shape[recipe["schedule"]]

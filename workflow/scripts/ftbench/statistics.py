@@ -8,103 +8,174 @@ accuracies the variance is estimated as
 
 with s2 the variance of one seed's accuracy over seeds, and interaction = mean_i(var over seeds of image i) / (S N), summed
 over A and B: the image-by-seed noise sits in both other terms and is taken out once (the random-effects model of crossed
-factors: Searle, Casella & McCulloch 1992, ch. 4). The degrees of freedom are Satterthwaite's (1946). One seed has no seed term:
-the interval then speaks of this one trained model, and of no other that the same recipe would give.
+factors: Searle, Casella & McCulloch 1992, ch. 4). The degrees of freedom are Satterthwaite's (1946); the interval of one cell
+gives each term its own. One seed has no seed term: the interval then speaks of this one trained model, and of no other that
+the same recipe would give.
 """
+
+import functools
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
+from scipy.optimize import brentq
 from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
 
 from ftbench.errors import InputError
 
 
-def crossed_variance(a: np.ndarray, b: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Variance of mean(a) - mean(b), or of mean(a) alone, and its Satterthwaite degrees of freedom.
+class Summary(NamedTuple):
+    """What a cell's right answers come down to; leading axes are independent problems."""
 
-    `a` (..., S_a, N) and `b` (..., S_b, N) hold one score per seed and image over the same N images; leading axes are
-    independent problems. Both results have the leading shape. Raises InputError with fewer than two images.
-    """
-    images = a.shape[-1]
+    per_image: np.ndarray  # (..., N) mean over seeds
+    seed_variance: np.ndarray  # (...) variance over seeds of one seed's accuracy, divided by S; 0 with one seed
+    interaction: np.ndarray  # (...) mean over images of the variance over seeds, divided by S N
+    seeds: int
+
+    def scaled(self, factor: float) -> "Summary":
+        """The summary of the same scores times `factor`."""
+        return Summary(
+            self.per_image * factor, self.seed_variance * factor**2, self.interaction * factor**2, self.seeds
+        )
+
+
+def summarize(scores: np.ndarray) -> Summary:
+    """The summary of one score per seed and image, (..., S, N). Raises InputError with fewer than two images."""
+    scores = np.asarray(scores, dtype=np.float64)
+    seeds, images = scores.shape[-2:]
     if images < 2:
         raise InputError(f"A comparison needs at least 2 test images, and there is {images}: make the test set larger.")
-    per_image = a.mean(axis=-2) if b is None else a.mean(axis=-2) - b.mean(axis=-2)
-    image_term = per_image.var(axis=-1, ddof=1) / images
-    seed_term = np.zeros_like(image_term)
-    interaction = np.zeros_like(image_term)
-    squares = image_term**2 / (images - 1)
-    for cell in (a,) if b is None else (a, b):
-        seeds = cell.shape[-2]
-        if seeds > 1:
-            own = cell.mean(axis=-1).var(axis=-1, ddof=1) / seeds
-            seed_term += own
-            squares += own**2 / (seeds - 1)
-            interaction += cell.var(axis=-2, ddof=1).mean(axis=-1) / (seeds * images)
-    variance = image_term + np.maximum(0.0, seed_term - interaction)
+    none = np.zeros(scores.shape[:-2])
+    return Summary(
+        scores.mean(axis=-2),
+        scores.mean(axis=-1).var(axis=-1, ddof=1) / seeds if seeds > 1 else none,
+        scores.var(axis=-2, ddof=1).mean(axis=-1) / (seeds * images) if seeds > 1 else none,
+        seeds,
+    )
+
+
+def _terms(a: Summary, b: Summary | None) -> tuple[np.ndarray, np.ndarray]:
+    """The two terms of the variance: of the test images, and of the seeds beyond what the images' noise explains."""
+    per_image = a.per_image if b is None else a.per_image - b.per_image
+    cells = (a,) if b is None else (a, b)
+    image = np.asarray(per_image.var(axis=-1, ddof=1) / per_image.shape[-1])
+    seed = np.maximum(0.0, sum(cell.seed_variance for cell in cells) - sum(cell.interaction for cell in cells))
+    return image, seed
+
+
+def crossed_variance(a: Summary, b: Summary) -> tuple[np.ndarray, np.ndarray]:
+    """Variance of mean(a) - mean(b) and its Satterthwaite degrees of freedom, both (...)."""
+    images = a.per_image.shape[-1]
+    image, seed = _terms(a, b)
+    squares = image**2 / (images - 1)
+    for cell in (a, b):
+        squares = squares + cell.seed_variance**2 / max(1, cell.seeds - 1)
+    variance = image + seed
     # Without any variance every quantile gives the same interval, so the largest df does.
     df = np.divide(variance**2, squares, out=np.full_like(variance, images - 1.0), where=squares > 0)
     return variance, np.clip(df, 1.0, images - 1.0)
 
 
-def cell_interval(correct: np.ndarray, level: float = 0.95) -> dict:
-    """Mean accuracy of a cell and its interval over seeds and test images, from `correct` (S, N) bool.
+def half_width(cell: Summary, level: float = 0.95) -> np.ndarray:
+    """Half the width (...) of the interval of one cell's mean.
 
-    Returns {"accuracy", "ci_low", "ci_high", "df", "seeds"}, fractions within [0, 1]. Where all answers agree (no variance at
-    all) a width of zero would promise certainty, so Wilson's interval (1927) for N images is given instead.
+    Each term of the variance gets the t quantile of its own degrees of freedom, N - 1 and S - 1, and the squares are added
+    (Graybill & Wang 1980). One cell has one seed variance, which is often estimated as nearly nothing from a few seeds; Satterthwaite's
+    df then follows the image term and the interval would cover 84-94 % instead of 95.
     """
-    seeds, images = correct.shape
-    mean = float(correct.mean())
-    variance, df = crossed_variance(correct.astype(np.float64))
-    if variance == 0:
-        wilson = stats.binomtest(round(mean * images), images).proportion_ci(level, method="wilson")
-        low, high = wilson.low, wilson.high
-    else:
-        half = stats.t.ppf((1 + level) / 2, df) * np.sqrt(variance)
-        low, high = mean - half, mean + half
-    low, high = max(0.0, float(low)), min(1.0, float(high))
-    return {"accuracy": mean, "ci_low": low, "ci_high": high, "df": float(df), "seeds": seeds}
+    image, seed = _terms(cell, None)
+    quantiles = stats.t.ppf((1 + level) / 2, [cell.per_image.shape[-1] - 1, max(1, cell.seeds - 1)])
+    return np.sqrt(quantiles[0] ** 2 * image + quantiles[1] ** 2 * seed)
 
 
-def difference(a: np.ndarray, b: np.ndarray, level: float = 0.95) -> dict:
-    """Accuracy of cell A minus that of cell B with interval, t test and effect size; `a` (S_a, N), `b` (S_b, N) bool.
+def cell_interval(cell: Summary, level: float = 0.95) -> dict:
+    """Mean accuracy of a cell and its interval over seeds and test images, from the summary of its right answers.
 
-    Returns {"difference", "ci_low", "ci_high", "p", "df", "effect_size", "effect_low", "effect_high"}. The difference is a
-    fraction, p is two-sided. The effect size is Cohen's h = 2 asin sqrt(A) - 2 asin sqrt(B) (Cohen 1988, ch. 6), which makes 98
-    against 99 % count more than 50 against 51 %; 0.2 is small, 0.5 medium, 0.8 large. Its interval is the delta method's: the same
-    crossed variance over scores divided by sqrt(p (1 - p)), the slope of 2 asin sqrt(p).
+    Returns {"accuracy", "ci_low", "ci_high", "seeds"}, fractions within [0, 1]. Where all answers agree (no variance at all) a
+    width of zero would promise certainty, so Wilson's interval (1927) for N images is given instead.
     """
-    a, b = a.astype(np.float64), b.astype(np.float64)
-    images = a.shape[-1]
-    if images != b.shape[-1]:
+    images = len(cell.per_image)
+    mean, half = float(cell.per_image.mean()), float(half_width(cell, level))
+    low, high = mean - half, mean + half
+    if half == 0:
+        low, high = proportion_confint(round(mean * images), images, 1 - level, method="wilson")
+    return {"accuracy": mean, "ci_low": max(0.0, low), "ci_high": min(1.0, high), "seeds": cell.seeds}
+
+
+def difference(a: Summary, b: Summary, level: float = 0.95) -> dict:
+    """Accuracy of cell A minus that of cell B with interval, t test, effect size and what could have been detected.
+
+    Returns {"difference", "ci_low", "ci_high", "p", "df", "effect_size", "effect_low", "effect_high", "detectable"}. The
+    difference is a fraction, p is two-sided. The effect size is Cohen's h = 2 asin sqrt(A) - 2 asin sqrt(B) (Cohen 1988, ch. 6),
+    which makes 98 against 99 % count more than 50 against 51 %; 0.2 is small, 0.5 medium, 0.8 large. Its interval is the delta
+    method's: the same crossed variance over scores divided by sqrt(p (1 - p)), the slope of 2 asin sqrt(p). `detectable` is
+    the standard error times `noncentrality`: what 80 % of such studies would find. Raises InputError where the cells have different numbers of images.
+    """
+    images = len(a.per_image)
+    if images != len(b.per_image):
         raise InputError(
-            f"Two cells can only be compared on the same test images, and they have {images} and {b.shape[-1]}."
+            f"Two cells can only be compared on the same test images, and they have {images} and {len(b.per_image)}."
         )
-    mean_a, mean_b = a.mean(), b.mean()
+    mean_a, mean_b = a.per_image.mean(), b.per_image.mean()
     gap = float(mean_a - mean_b)
     variance, df = crossed_variance(a, b)
-    quantile = stats.t.ppf((1 + level) / 2, df)
+    error = float(np.sqrt(variance))
     if variance > 0:
-        p = float(2 * stats.t.sf(abs(gap) / np.sqrt(variance), df))
+        p = float(2 * stats.t.sf(abs(gap) / error, df))
     else:
         p = 1.0 if gap == 0 else 0.0
-    half = quantile * np.sqrt(variance)
+    half = float(stats.t.ppf((1 + level) / 2, df)) * error
 
     # Half an image away from 0 and 1, where the slope of the arcsine is infinite.
     edge = 0.5 / images
     slope = [1 / np.sqrt(q * (1 - q)) for q in np.clip([mean_a, mean_b], edge, 1 - edge)]
     effect = float(2 * np.arcsin(np.sqrt(mean_a)) - 2 * np.arcsin(np.sqrt(mean_b)))
-    effect_variance, effect_df = crossed_variance(a * slope[0], b * slope[1])
+    effect_variance, effect_df = crossed_variance(a.scaled(slope[0]), b.scaled(slope[1]))
     effect_half = stats.t.ppf((1 + level) / 2, effect_df) * np.sqrt(effect_variance)
     return {
         "difference": gap,
-        "ci_low": float(gap - half),
-        "ci_high": float(gap + half),
+        "ci_low": gap - half,
+        "ci_high": gap + half,
         "p": p,
         "df": float(df),
         "effect_size": effect,
         "effect_low": float(effect - effect_half),
         "effect_high": float(effect + effect_half),
+        "detectable": error * noncentrality(float(df)),
     }
+
+
+@functools.lru_cache(maxsize=65_536)
+def noncentrality(df: float, alpha: float = 0.05, power: float = 0.8) -> float:
+    """The true difference, in standard errors, that a two-sided t test at `alpha` finds with probability `power`.
+
+    The root of the noncentral t distribution's power (Cohen 1988, ch. 2; Johnson, Kotz & Balakrishnan 1995, ch. 31): 2.80 for many
+    degrees of freedom, 5.7 for two, 16.6 for one. Times the standard error it is the minimum detectable difference.
+    """
+    critical = stats.t.ppf(1 - alpha / 2, df)
+
+    def missing(shift: float) -> float:
+        # Below the lower critical value the test would find the wrong sign, which is no success.
+        return float(stats.nct.sf(critical, df, shift)) - power
+
+    return float(brentq(missing, 0.0, 4 * critical + 4))
+
+
+def win_tie_loss(
+    pairs: Iterable[tuple[str, str, float, float]], alpha: float = 0.05
+) -> dict[tuple[str, str], list[int]]:
+    """{(A, B): [wins, ties, losses] of A against B} from (A, B, difference A - B, corrected p); both directions are there.
+
+    A difference counts as won or lost where p lies below `alpha`, else as a tie.
+    """
+    counts: dict[tuple[str, str], list[int]] = {}
+    for a, b, gap, p in pairs:
+        outcome = 1 if p >= alpha else 0 if gap > 0 else 2
+        counts.setdefault((a, b), [0, 0, 0])[outcome] += 1
+        counts.setdefault((b, a), [0, 0, 0])[2 - outcome] += 1
+    return counts
 
 
 def mcnemar(a: np.ndarray, b: np.ndarray) -> np.ndarray:

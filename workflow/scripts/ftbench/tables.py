@@ -8,7 +8,7 @@ import pandas as pd
 
 from ftbench.collect import CELL, read_runs
 from ftbench.errors import InputError
-from ftbench.files import atomic_write, read_json
+from ftbench.files import atomic_write
 
 # The agreed columns and their order: users and tests rely on them. Anything new goes behind.
 COMPARISON_COLUMNS = [
@@ -48,10 +48,27 @@ EXTRA_COLUMNS = [
     "worst_class",
     "accuracy_bootstrap_low",
     "accuracy_bootstrap_high",
+    "tta_accuracy",
     "test_images",
     "precision",
     "threads",
     "device_name",
+    "adaptive_ece",
+    "temperature",
+    "nll_scaled",
+    "ece_scaled",
+    "aurc",
+    "class_gap",
+    "detectable_difference",
+    "train_flops",
+    "tuning_flops",
+    "forward_flops",
+    "latency_ms_batch1",
+    "latency_ms_batch256",
+    "model_bytes",
+    "checkpoint_bytes",
+    "latency_device",
+    "latency_threads",
 ]
 MEANS = [
     "macro_precision",
@@ -65,6 +82,13 @@ MEANS = [
     "brier",
     "accuracy_bootstrap_low",
     "accuracy_bootstrap_high",
+    "adaptive_ece",
+    "temperature",
+    "nll_scaled",
+    "ece_scaled",
+    "aurc",
+    "class_gap",
+    "tta_accuracy",
 ]
 COST_COLUMNS = [
     *CELL,
@@ -80,6 +104,31 @@ COST_COLUMNS = [
     "resumes",
     "threads",
     "device_name",
+    "step_flops",
+    "train_flops",
+    "tuning_flops",
+    "total_flops",
+    "energy_wh",
+    "forward_flops",
+    "latency_ms_batch1",
+    "latency_ms_batch256",
+    "model_bytes",
+    "checkpoint_bytes",
+    "trainable_params",
+    "total_params",
+    "latency_device",
+    "latency_threads",
+]
+# What efficiency.json knows of a cell: the same in all of its runs.
+OF_CELL = [
+    "tuning_flops",
+    "forward_flops",
+    "latency_ms_batch1",
+    "latency_ms_batch256",
+    "model_bytes",
+    "checkpoint_bytes",
+    "latency_device",
+    "latency_threads",
 ]
 SECONDS = ["loop_seconds", "feature_seconds", "borrowed_seconds", "train_seconds", "tuning_seconds"]
 
@@ -89,7 +138,7 @@ def config_order(cells: list[dict]) -> list[tuple[str, str, str]]:
     return sorted((tuple(cell[label] for label in CELL) for cell in cells), key=lambda key: key[0])
 
 
-def _write(frame: pd.DataFrame, out) -> None:
+def write_csv(frame: pd.DataFrame, out) -> None:
     with atomic_write(out) as temporary:
         frame.to_csv(temporary, index=False)
 
@@ -114,14 +163,28 @@ def _finished_or_all(own: pd.DataFrame) -> pd.DataFrame:
     return finished if len(finished) else own
 
 
-def comparison_table(runs_csv, cells_csv, cells: list[dict], out) -> None:
+def detectable(
+    differences: pd.DataFrame, dataset: str, backbone: str | None = None, strategy: str | None = None
+) -> pd.Series:
+    """What the tests of a data set's pairs, or of one cell's pairs, could have found: the column `detectable` of differences.csv."""
+    own = differences["dataset"] == dataset
+    if backbone is not None:
+        sides = [(differences[f"backbone_{s}"] == backbone) & (differences[f"strategy_{s}"] == strategy) for s in "ab"]
+        own &= sides[0] | sides[1]
+    return differences.loc[own, "detectable"]
+
+
+def comparison_table(runs_csv, cells_csv, differences_csv, cells: list[dict], out) -> None:
     """Write comparison.csv: `COMPARISON_COLUMNS`, then `EXTRA_COLUMNS`.
 
-    `runs_csv` is from `ftbench.collect`, `cells_csv` from `ftbench.compare`; `cells` lists {dataset, backbone, strategy} in config order.
+    `runs_csv` is from `ftbench.collect`, `cells_csv` and `differences_csv` from `ftbench.compare`; `cells` lists {dataset, backbone,
+    strategy} in config order.
     Scores are means over the finished seeds, which `seeds` counts; a bootstrap interval is the mean of its ends over seeds;
     worst_class names the class most often worst. Costs are means per finished run, peak memory is the highest of any run.
-    status: finished, partly diverged (diverged_seeds > 0) or diverged (no scores).
+    status: finished, partly diverged (diverged_seeds > 0) or diverged (no scores). detectable_difference: the median over the
+    cell's pairs of the accuracy difference that 80 % of such studies would find (p below 0.05, uncorrected), as a fraction.
     """
+    differences = read_table(differences_csv)
     intervals = pd.read_csv(cells_csv, dtype=dict.fromkeys(CELL, "str")).set_index(CELL)
     rows = []
     for key, own in _by_cell(read_runs(runs_csv), cells):
@@ -135,59 +198,35 @@ def comparison_table(runs_csv, cells_csv, cells: list[dict], out) -> None:
                 "seeds": len(finished),
                 **{name: interval[name] for name in ("accuracy_mean", "accuracy_ci_low", "accuracy_ci_high")},
                 **{name: finished[name].mean() if len(finished) else np.nan for name in MEANS},
-                **{name: timed[name].mean() for name in ("train_seconds", "tuning_seconds", "images_per_second")},
+                **{
+                    name: timed[name].mean()
+                    for name in ("train_seconds", "tuning_seconds", "images_per_second", "train_flops")
+                },
                 **{name: first[name] for name in ("trainable_params", "total_params", "kind", "stochastic", "tuned")},
-                **{name: first[name] for name in ("at_grid_edge", "learning_rate", "l2")},
+                **{name: first[name] for name in ("at_grid_edge", "learning_rate", "l2", *OF_CELL)},
                 "peak_memory_mb": own["peak_memory_mb"].max(),
                 "status": "finished" if not diverged else "diverged" if not len(finished) else "partly diverged",
                 "diverged_seeds": diverged,
                 "recommended": bool(interval["recommended"]),
                 "worst_class": worst.iloc[0] if len(worst) else None,
                 "test_images": first["images"],
+                "detectable_difference": detectable(differences, *key).median(),
                 **{name: _joined(own[name]) for name in ("precision", "threads", "device_name")},
             }
         )
-    _write(pd.DataFrame(rows, columns=COMPARISON_COLUMNS + EXTRA_COLUMNS), out)
+    write_csv(pd.DataFrame(rows, columns=COMPARISON_COLUMNS + EXTRA_COLUMNS), out)
 
 
-def per_class_table(runs: list[dict], cells: list[dict], out) -> None:
-    """Write per_class.csv: dataset, backbone, strategy, class, precision, recall, f1 (means over finished seeds), support.
-
-    `runs` holds {"labels", "metrics": path}. A cell whose seeds all diverged has no rows.
-    """
-    read: dict[tuple, list[np.ndarray]] = {}
-    names: dict[str, list[str]] = {}
-    for entry in runs:
-        per_class = read_json(entry["metrics"])["per_class"]
-        if per_class is None:
-            continue
-        key = tuple(entry["labels"][label] for label in CELL)
-        names[key[0]] = [one["class"] for one in per_class]
-        values = [[one[name] for name in ("precision", "recall", "f1", "support")] for one in per_class]
-        read.setdefault(key, []).append(np.array(values, dtype=np.float64))
-    rows = [
-        {
-            **dict(zip(CELL, key)),
-            "class": name,
-            **dict(zip(("precision", "recall", "f1"), values[:3])),
-            "support": int(values[3]),
-        }
-        for key in config_order(cells)
-        if key in read
-        for name, values in zip(names[key[0]], np.mean(read[key], axis=0))
-    ]
-    _write(pd.DataFrame(rows, columns=[*CELL, "class", "precision", "recall", "f1", "support"]), out)
-
-
-def cost_table(runs_csv, cells: list[dict], out) -> None:
-    """Write cost.csv: `COST_COLUMNS`, in seconds, MB and images per second.
+def cost_table(runs_csv, cells: list[dict], out, watts: float | None = None) -> None:
+    """Write cost.csv: `COST_COLUMNS`, in seconds, MB, images per second, operations, bytes and watt-hours.
 
     Means per finished run, charged as `ftbench.cost.charge` has it; total_seconds is one run with its tuning: what a reader pays
-    who wants this one model. images_per_second is a mean, peak_memory_mb a maximum, resumes a sum over runs.
+    who wants this one model, and so is total_flops. images_per_second is a mean, peak_memory_mb a maximum, resumes a sum over runs.
+    energy_wh is `watts` times total_seconds, empty without `watts`. Latencies were measured on latency_device (`ftbench.efficiency`).
     """
     rows = []
     for key, own in _by_cell(read_runs(runs_csv), cells):
-        means = _finished_or_all(own)[SECONDS].mean().to_dict()
+        means = _finished_or_all(own)[[*SECONDS, "train_flops"]].mean().to_dict()
         rows.append(
             {
                 **dict(zip(CELL, key)),
@@ -198,15 +237,27 @@ def cost_table(runs_csv, cells: list[dict], out) -> None:
                 "peak_memory_mb": own["peak_memory_mb"].max(),
                 "resumes": own["resumes"].sum(),
                 **{name: _joined(own[name]) for name in ("threads", "device_name")},
+                **{name: own.iloc[0][name] for name in ("step_flops", "trainable_params", "total_params", *OF_CELL)},
             }
         )
-    _write(pd.DataFrame(rows, columns=COST_COLUMNS), out)
+    frame = pd.DataFrame(rows, columns=COST_COLUMNS)
+    frame["total_flops"] = frame["train_flops"] + frame["tuning_flops"]
+    if watts is not None:
+        frame["energy_wh"] = frame["total_seconds"] * watts / 3600
+    write_csv(frame, out)
+
+
+def mixed_hardware(frame: pd.DataFrame) -> bool:
+    """Whether the rows ran on more than one device or thread count, so that their seconds do not compare."""
+    joined = "; " in " ".join(frame["device_name"].astype(str)) or "; " in " ".join(frame["threads"].astype(str))
+    return joined or frame["device_name"].nunique() > 1 or frame["threads"].nunique() > 1
 
 
 def read_table(path) -> pd.DataFrame:
-    """A CSV table of this module or of `ftbench.compare`, names as text, flags as nullable booleans."""
-    text = (*CELL, "backbone_a", "strategy_a", "backbone_b", "strategy_b", "family", "class", "status", "kind",
-            "worst_class", "threads", "device_name")  # fmt: skip
+    """A CSV table of this module or of its neighbours, names as text, flags as nullable booleans."""
+    text = (*CELL, "backbone_a", "strategy_a", "backbone_b", "strategy_b", "family", "class", "predicted", "status", "kind",
+            "worst_class", "threads", "device_name", "latency_device", "budget", "cheapest_by", "indistinguishable")  # fmt: skip
+    text += tuple(f"{who}_{part}" for who in ("best", "cheapest", "on_test") for part in ("backbone", "strategy"))
     flags = ("recommended", "stochastic", "tuned", "at_grid_edge")
     types = {**dict.fromkeys(text, "str"), **dict.fromkeys(flags, "boolean")}
     return pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""])

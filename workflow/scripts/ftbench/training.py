@@ -1,6 +1,5 @@
 """A training run and a tuning trial: from the files of a study to the files of a run, around the loop."""
 
-import csv
 import hashlib
 import time
 from pathlib import Path
@@ -13,6 +12,9 @@ from ftbench import backbones, checkpoint, devices, loop, strategies
 from ftbench.arrays import Images
 from ftbench.backbones import Backbone
 from ftbench.files import atomic_write, digest, read_json, sha256_of_file, write_json, write_npz
+from ftbench.history import write_history
+from ftbench.outcome import Outcome
+from ftbench.scoring import Data, validation_logits
 
 
 def train(
@@ -44,14 +46,17 @@ def train(
             checkpoint.clear(folder)
             return
         if selected["status"] == "diverged":
-            outcome = loop.Outcome(status="diverged", diverged=selected["diverged"])
+            outcome = Outcome(status="diverged", diverged=selected["diverged"])
             print("every tuning trial of this cell diverged, so there is no recipe to run: recorded as diverged")
         else:
             outcome = job.fit(folder)
         network = job.backbone.network
+        state = {}
         if outcome.status == "finished":
             network.load_state_dict(outcome.best_state)
-            logits = loop.validation_logits(job.backbone, job.data, run, job.device)
+            job.strategy.merge(job.backbone)
+            state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+            logits = validation_logits(job.backbone, job.data, run, job.device)
         else:
             logits = np.full((len(job.data.validation), job.data.classes), np.nan, np.float32)
         record = job.record(outcome) | {
@@ -61,13 +66,12 @@ def train(
             "recipe": selected["recipe"],
             "identity": job.identity,
         }
-        state = outcome.best_state or {}
         with atomic_write(outputs[0]) as temporary:
             # One key alone: safetensors writes several in random order, and equal runs would not be equal files.
             save_file(state, temporary, metadata={"identity": job.identity})
         record["digests"]["model"] = digest_of_tensors(state)
         record["digests"]["model_file"] = sha256_of_file(outputs[0])
-        write_history(outcome, history)
+        write_history(outcome.history, history)
         write_json(cost, job.cost(outcome))
         write_npz(val_logits, logits=logits, labels=job.data.labels[job.data.validation], ids=job.data.validation)
         write_json(run_json, record)
@@ -83,7 +87,7 @@ def train_trial(
     folder = Path(resume)
     with checkpoint.locked(folder):
         outcome = job.fit(folder)
-        write_history(outcome, history)
+        write_history(outcome.history, history)
         write_json(cost, job.cost(outcome))
         write_json(out, {"trial": trial, "learning_rate": learning_rate} | job.record(outcome))
         checkpoint.clear(folder)
@@ -117,13 +121,19 @@ class _Job:
         )
         self.data = read_data(inputs, self.device)
         self.backbone = build(run, inputs, self.data.classes, self.statistics)
+        self.total_params = sum(p.numel() for p in self.backbone.network.parameters())
         backbones.prepare(self.backbone, run, self.device)
+        self.strategy.adapt(self.backbone, recipe)
         strategies.freeze(self.backbone, self.strategy.trainable(self.backbone))
+        self.trainable_params = sum(p.numel() for p in self.backbone.network.parameters() if p.requires_grad)
         self.frozen = digest_of_tensors(strategies.frozen_tensors(self.backbone.network))
+        if run["compile"]:
+            self.backbone.network.compile()
 
-    def fit(self, folder: Path) -> loop.Outcome:
-        print(f"{self.run['strategy']}: {self.trainable_params()} of {self.total_params()} parameters move")
+    def fit(self, folder: Path) -> Outcome:
+        print(f"{self.run['strategy']}: {self.trainable_params} parameters move, the network has {self.total_params}")
         outcome = loop.fit(self.backbone, self.data, self.run, self.recipe, self.device, folder, self.identity)
+        strategies.freeze(self.backbone, self.strategy.trainable(self.backbone))  # all that moved at some time
         after = digest_of_tensors(strategies.frozen_tensors(self.backbone.network))
         if after != self.frozen:
             raise RuntimeError(
@@ -131,13 +141,7 @@ class _Job:
             )
         return outcome
 
-    def trainable_params(self) -> int:
-        return sum(p.numel() for p in self.backbone.network.parameters() if p.requires_grad)
-
-    def total_params(self) -> int:
-        return sum(p.numel() for p in self.backbone.network.parameters())
-
-    def record(self, outcome: loop.Outcome) -> dict:
+    def record(self, outcome: Outcome) -> dict:
         """What is known of the run, deterministically: equal runs write equal records."""
         empty = dict.fromkeys(("validation_accuracy", "validation_balanced_accuracy", "validation_nll"))
         return {
@@ -145,14 +149,16 @@ class _Job:
             "status": outcome.status,
             "diverged": outcome.diverged,
             "best_epoch": outcome.best_epoch,
-            "epochs": self.recipe["epochs"],
+            "epochs": len(outcome.history),
+            "images_seen": outcome.trained_images,
             **(outcome.best or empty),
-            "trainable_params": self.trainable_params(),
-            "total_params": self.total_params(),
+            "trainable_params": self.trainable_params,
+            "total_params": self.total_params,
             "network": self.run["network"],
             "normalization": {"mean": self.backbone.mean, "std": self.backbone.std},
             **{
-                key: self.run[key] for key in ("precision", "channels_last", "crop_kernels", "deterministic", "threads")
+                key: self.run[key]
+                for key in ("precision", "channels_last", "crop_kernels", "compile", "deterministic", "threads")
             },
             "device": self.device.type,
             "device_name": devices.device_name(self.device),
@@ -160,7 +166,7 @@ class _Job:
             "digests": self.digests | {"frozen": self.frozen},
         }
 
-    def cost(self, outcome: loop.Outcome) -> dict:
+    def cost(self, outcome: Outcome) -> dict:
         """What was measured. train_seconds is the whole work of this run, set-up and validation included."""
         borrowed = read_json(self.inputs["probe"]["cost"]) if self.inputs["probe"] else None
         setup = time.perf_counter() - self.start - outcome.train_seconds if outcome.resumes == 0 else 0.0
@@ -184,9 +190,9 @@ def input_files(given) -> dict:
     return files | {"probe": probe if probe["model"] else None}
 
 
-def read_data(inputs: dict, device: torch.device) -> loop.Data:
+def read_data(inputs: dict, device: torch.device) -> Data:
     split = np.load(inputs["split"])
-    return loop.Data(
+    return Data(
         images=Images(inputs["images"], device),
         labels=np.load(inputs["labels"]),
         train=split["train"],
@@ -205,21 +211,6 @@ def build(run: dict, inputs: dict, classes: int, statistics: dict) -> Backbone:
         if set(head) != set(backbone.head_parameters()):
             raise RuntimeError(f"the probe holds {sorted(head)}, not the head {backbone.head_parameters()}")
     return backbone
-
-
-def write_history(outcome: loop.Outcome, path: str) -> None:
-    columns = [
-        "epoch",
-        "train_loss",
-        "learning_rate",
-        "validation_accuracy",
-        "validation_balanced_accuracy",
-        "validation_nll",
-    ]
-    with atomic_write(path) as temporary, temporary.open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, [*columns, "images_per_second", "seconds"])
-        writer.writeheader()
-        writer.writerows(outcome.history)
 
 
 def digest_of_tensors(tensors: dict) -> str:

@@ -7,15 +7,16 @@ import torch
 from huggingface_hub.errors import HTTPError  # of whichever HTTP library the hub uses; not always an OSError
 from safetensors.torch import load_file, save_file
 
-from ftbench import architectures
+from ftbench import activations, architectures
 from ftbench.backbones import check_fit, find_head
 from ftbench.errors import InputError
-from ftbench.files import atomic_write, sha256_of_file, write_json
+from ftbench.files import atomic_write, read_json, sha256_of_file, write_json
 
 
-def fetch_weights(entry: dict, out: str | Path, record: str | Path) -> None:
+def fetch_weights(entry: dict, out: str | Path, record: str | Path, run: dict[str, str] | None = None) -> None:
     """Write the weights that `entry` (a backbone's config) names to `out` (safetensors) and their origin to `record` (JSON).
 
+    `run` gives the files "model" and "record" (run.json) of the training run that weights of the form run:<...> come from.
     `record` holds origin, sha256 (of `out`), licence, source, model, weights, mean and std (fractions of 255). Raises
     InputError where they cannot be had or are of another architecture.
     """
@@ -25,6 +26,8 @@ def fetch_weights(entry: dict, out: str | Path, record: str | Path) -> None:
         found = {"state": _in_order(_from_package(rest), entry), "origin": _package_origin(rest), "licence": None}
     elif scheme == "file":
         found = {"state": read_state(rest), "origin": f"file {Path(rest).name}", "licence": None}
+    elif scheme == "run":
+        found = _from_run(rest, entry, **run)
     else:
         try:
             found = library.published(entry["model"], entry["weights"])
@@ -35,7 +38,7 @@ def fetch_weights(entry: dict, out: str | Path, record: str | Path) -> None:
                 f"({reason}); put the file into torch's or the hub's cache on this machine, or name it as weights: file:<path>."
             ) from error
     state = {name: tensor.detach().clone().contiguous() for name, tensor in found["state"].items()}
-    _check(entry, state)
+    _check(entry | {"activation": found.get("activation")}, state)
     with atomic_write(out) as temporary:
         save_file(state, temporary)
     digest = sha256_of_file(out)
@@ -53,6 +56,29 @@ def fetch_weights(entry: dict, out: str | Path, record: str | Path) -> None:
         },
     )
     print(f"{out}: {len(state)} tensors from {found['origin']}, sha256 {digest}")
+
+
+def _from_run(name: str, entry: dict, model: str, record: str) -> dict:
+    """The whole network that a training run of this workflow ended with, and the statistics it was trained with."""
+    run = read_json(record)
+    if run["status"] == "diverged":
+        raise InputError(f"config: the run {name} diverged and left no weights; name another run.")
+    if "normalization" not in run:
+        raise InputError(
+            f"config: the run {name} is of the kind {run['kind']}, which trains no backbone; name another run."
+        )
+    network = run["network"]
+    if (network["source"], network["model"]) != (entry["source"], entry["model"]):
+        raise InputError(
+            f"config: the run {name} trained {network['source']} {network['model']}, not {entry['source']} {entry['model']}."
+        )
+    return {
+        "state": load_file(model),
+        "origin": f"run {name}, model sha256 {run['digests']['model_file']}",
+        "licence": None,
+        "activation": network["activation"],
+        **run["normalization"],
+    }
 
 
 def read_state(path: str | Path) -> dict[str, torch.Tensor]:
@@ -128,6 +154,8 @@ def _check(entry: dict, state: dict[str, torch.Tensor]) -> None:
     library = architectures.load(entry["source"])
     network = _build(entry, 2)
     head = f"{find_head(network, 2, entry['model'])}."
+    if entry["activation"]:
+        activations.swap(network, entry["activation"], entry["model"])
     state = library.adapt(
         entry["model"],
         {name: t for name, t in state.items() if not name.startswith(head)},

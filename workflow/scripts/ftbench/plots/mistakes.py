@@ -4,10 +4,10 @@ import textwrap
 
 import numpy as np
 
+from ftbench.calibration import log_softmax
 from ftbench.errors import InputError
 from ftbench.evaluation import load_logits
 from ftbench.files import read_json
-from ftbench.metrics import log_softmax
 from ftbench.plots.pictures import thumbnail
 from ftbench.plots.recommended import finished_runs_of_recommended
 from ftbench.plots.style import blank, message, panels, save, style, title

@@ -20,6 +20,12 @@ DECLARES = {
         "label_smoothing": 0.0,
         "batch_size": 128,
         "augmentation": "crop_flip",
+        "mixup": 0.0,
+        "cutmix": 0.0,
+        "ema_decay": 0.0,
+        "clip_norm": None,
+        "class_weights": "none",
+        "patience": None,
     },
 }
 

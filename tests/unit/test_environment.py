@@ -4,7 +4,7 @@ import json
 import sys
 
 from ftbench.commands import note_command, read_commands
-from ftbench.provenance import machines
+from ftbench.environment import machines
 
 
 def test_commands_are_kept_in_order_and_can_be_pasted_into_a_shell(tmp_path, monkeypatch):

@@ -1,0 +1,112 @@
+"""What no schema can say of a config: an unknown backbone in an `exclude`, grids of unequal length, an empty product."""
+
+from ftbench import grid, kinds
+from ftbench.errors import InputError, choices
+
+
+def check(config: dict) -> None:
+    """Raise InputError, one sentence, at the first thing that contradicts another. Fills in the probe of each `lp_ft`."""
+    _seeds_and_trials(config)
+    _datasets(config)
+    _backbones(config)
+    _probes(config)
+    _grid(config)
+
+
+def _seeds_and_trials(config: dict) -> None:
+    if config["tuning"]["seed"] in config["seeds"]:
+        raise InputError(
+            f"config: tuning.seed is {config['tuning']['seed']}, which is also one of seeds; choose another, "
+            "so that no final run repeats the trial that selected its recipe."
+        )
+    for name, entry in config["strategies"].items():
+        trials = entry["learning_rate"]
+        if isinstance(trials, list) and len(set(trials)) != config["tuning"]["trials"]:
+            raise InputError(
+                f"config: strategies.{name}.learning_rate lists {len(set(trials))} different values, but tuning.trials is "
+                f"{config['tuning']['trials']}; every tuned strategy gets the same number of trials."
+            )
+
+
+def _datasets(config: dict) -> None:
+    for name, entry in config["datasets"].items():
+        key = f"datasets.{name}"
+        kinds.check("sources", entry["source"], f"{key}.source")
+        needed = {"torchvision": "name", "imagefolder": "path"}.get(entry["source"])
+        if needed and not entry[needed]:
+            raise InputError(f"config: {key}.{needed} is missing; a {entry['source']} data set needs it.")
+        for unused in {"name", "path"} - {needed}:
+            if entry[unused] is not None:
+                raise InputError(f"config: {key}.{unused} has no effect with source {entry['source']}; remove it.")
+
+    published = {}
+    for name, entry in config["datasets"].items():
+        if entry["source"] == "torchvision":
+            first = published.setdefault(entry["name"], (name, entry["urls"], entry["md5"]))
+            if first[1:] != (entry["urls"], entry["md5"]):
+                raise InputError(
+                    f"config: datasets.{name} and datasets.{first[0]} give different urls or md5 for {entry['name']}, "
+                    "which is downloaded once for both; give both the same."
+                )
+
+
+def _backbones(config: dict) -> None:
+    for name, entry in config["backbones"].items():
+        key = f"backbones.{name}"
+        kinds.check("architectures", entry["source"], f"{key}.source")
+        weights = entry["weights"]
+        if weights in ("pip:", "file:", "") or weights.startswith("run:") and weights.count("/") != 4:
+            raise InputError(
+                f"config: {key}.weights is {weights!r}; valid: a tag, pip:<package>, file:<path>, "
+                "run:<study>/<dataset>/<backbone>/<strategy>/<seed> or none."
+            )
+        if entry["source"] == "ftbench" and weights != "none" and not weights.startswith(("file:", "run:")):
+            raise InputError(
+                f"config: {key}.weights is {weights!r}; the source ftbench publishes none: use none, file:<path> or run:<...>."
+            )
+        if (entry["mean"] is None) != (entry["std"] is None):
+            raise InputError(f"config: {key} gives only one of mean and std; give both or neither.")
+        if weights == "none" and entry["mean"]:
+            raise InputError(
+                f"config: {key}.mean has no effect with weights none: a network from scratch gets the data set's "
+                "own measured statistics; remove mean and std."
+            )
+        if weights.startswith(("pip:", "file:")) and entry["mean"] is None:
+            raise InputError(
+                f"config: {key}.mean and std are missing; weights from {weights} do not say what they were trained with."
+            )
+
+
+def _probes(config: dict) -> None:
+    probes = [name for name, entry in config["strategies"].items() if entry["kind"] == "linear_probe"]
+    for name, entry in config["strategies"].items():
+        if kinds.declared(entry["kind"])["start"] != "probe":
+            if entry["probe"] is not None:
+                raise InputError(
+                    f"config: strategies.{name}.probe has no effect on the kind {entry['kind']}; remove it."
+                )
+            continue
+        if entry["probe"] is None and len(probes) == 1:
+            entry["probe"] = probes[0]
+        if entry["probe"] not in probes:
+            raise InputError(
+                f"config: strategies.{name}.probe is {entry['probe']!r}; it must name a strategy of kind linear_probe "
+                f"({choices(probes) or 'the study has none: add one'})."
+            )
+
+
+def _grid(config: dict) -> None:
+    tables = {"dataset": "datasets", "backbone": "backbones", "strategy": "strategies"}
+    for number, pattern in enumerate(config["exclude"]):
+        for axis, given in pattern.items():
+            for name in given if isinstance(given, list) else [given]:
+                if name not in config[tables[axis]]:
+                    raise InputError(
+                        f"config: exclude.{number}.{axis} is {name!r}, which is not in {tables[axis]}; "
+                        f"valid: {choices(config[tables[axis]])}."
+                    )
+    if not grid.cells(config):
+        raise InputError(
+            "config: the grid is empty, since exclude and the backbones without weights leave no cell; "
+            "drop an exclude entry, or add a strategy of kind scratch for backbones with weights none."
+        )

@@ -1,0 +1,33 @@
+"""What a run writes down while it trains: a row per epoch, and where it stands within one."""
+
+import csv
+from pathlib import Path
+
+from ftbench.files import atomic_write, write_json
+
+COLUMNS = (
+    "epoch",
+    "train_loss",
+    "learning_rate",
+    "validation_accuracy",
+    "validation_balanced_accuracy",
+    "validation_nll",
+    "gradient_norm",
+    "images_per_second",
+    "peak_memory_mb",
+    "seconds",
+)
+HISTORY, PROGRESS = "history.csv", "progress.json"  # in the folder of an unfinished run's state
+
+
+def write_history(rows: list[dict], path: str | Path) -> None:
+    """Write one row per epoch with the columns COLUMNS: losses in nats, seconds since the start of the run."""
+    with atomic_write(path) as temporary, temporary.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def write_progress(folder: Path, **values) -> None:
+    """Leave a sign of life of a running job, for whoever watches (`ftbench.watch`)."""
+    write_json(folder / PROGRESS, values)

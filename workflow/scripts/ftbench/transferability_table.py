@@ -1,0 +1,134 @@
+"""Whether a score of the frozen features would have told which backbone to fine-tune: `transferability.csv`.
+
+Each row is a data set and a pretrained backbone: its scores before any fine-tuning, and what fine-tuning then reached. The
+strategy is chosen by validation and its accuracy is the test set's, so the measured order owes nothing to the luckiest cell.
+"""
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from ftbench.files import atomic_write, read_json
+from ftbench.table_columns import Column
+from ftbench.table_formats import duration, number, percent
+from ftbench.table_pages import publish
+from ftbench.tables import read_table
+
+FEWEST = 4  # backbones: the six orders of three say nothing, and the smallest p of four is 1/12
+SCORES = {"logme": "LogME", "h_score": "H-score", "probe_validation_accuracy": "linear probe"}
+PLACE = ["dataset", "backbone"]
+COLUMNS = [
+    *PLACE,
+    *SCORES,
+    "scoring_seconds",
+    "fine_tuned_strategy",
+    "fine_tuned_validation_accuracy",
+    "fine_tuned_accuracy",
+]
+CORRELATIONS = ["dataset", "score", "backbones", "kendall", "kendall_p", "spearman", "spearman_p"]
+
+
+PAGE = {
+    "Dataset": Column(lambda row: row.dataset),
+    "Backbone": Column(lambda row: row.backbone),
+    "LogME": Column(lambda row: number(row.logme, ".3f"), "logme"),
+    "H-score": Column(lambda row: number(row.h_score, ".3f"), "h_score"),
+    "Linear probe, validation %": Column(
+        lambda row: percent(row.probe_validation_accuracy), "probe_validation_accuracy"
+    ),
+    "Scored in": Column(lambda row: duration(row.scoring_seconds), "scoring_seconds"),
+    "Fine-tuned by": Column(lambda row: number(row.fine_tuned_strategy, "")),
+    "Fine-tuned, validation %": Column(
+        lambda row: percent(row.fine_tuned_validation_accuracy), "fine_tuned_validation_accuracy"
+    ),
+    "Fine-tuned, test %": Column(lambda row: percent(row.fine_tuned_accuracy), "fine_tuned_accuracy"),
+}
+
+
+def transferability_table(scored: list[dict], comparison_csv, cells: list[dict], out, correlations_out) -> None:
+    """Write transferability.csv (`COLUMNS`) and its rank correlations (`CORRELATIONS`).
+
+    `scored` holds {"labels": {dataset, backbone}, "scores": path of transferability.json}, `cells` the labels of the cells that
+    fine-tune pretrained weights. fine_tuned_accuracy is the mean test accuracy of the strategy with the best validation accuracy;
+    empty where all diverged. probe_validation_accuracy is that of the study's best linear probe there; empty without one.
+    Correlations (Kendall's tau-b, Spearman's rho, both with two-sided p) run over a data set's backbones that have both numbers;
+    empty with fewer than `FEWEST`, and where all of either are equal.
+    """
+    comparison = read_table(comparison_csv)
+    tuned = pd.MultiIndex.from_tuples([tuple(cell.values()) for cell in cells] or [("", "", "")])
+    keys = pd.MultiIndex.from_frame(comparison[[*PLACE, "strategy"]])
+    fine_tuned = comparison[keys.isin(tuned) & comparison["accuracy_mean"].notna()]
+    probes = comparison[comparison["kind"] == "linear_probe"]
+    rows = []
+    for entry in scored:
+        place, scores = entry["labels"], read_json(entry["scores"])
+        own = fine_tuned[(fine_tuned[PLACE] == pd.Series(place)).all(axis=1)]
+        probe = probes[(probes[PLACE] == pd.Series(place)).all(axis=1)]
+        best = own.loc[own["validation_accuracy"].idxmax()] if len(own) else None
+        rows.append(
+            {
+                **place,
+                "logme": scores["logme"],
+                "h_score": scores["h_score"],
+                "probe_validation_accuracy": probe["validation_accuracy"].max(),
+                "scoring_seconds": scores["seconds"],
+                "fine_tuned_strategy": None if best is None else best["strategy"],
+                "fine_tuned_validation_accuracy": np.nan if best is None else best["validation_accuracy"],
+                "fine_tuned_accuracy": np.nan if best is None else best["accuracy_mean"],
+            }
+        )
+    frame = pd.DataFrame(rows, columns=COLUMNS)
+    found = [
+        correlation(own, score) | {"dataset": dataset}
+        for dataset, own in frame.groupby("dataset", sort=True)
+        for score in SCORES
+    ]
+    with atomic_write(out) as temporary:
+        frame.to_csv(temporary, index=False)
+    with atomic_write(correlations_out) as temporary:
+        pd.DataFrame(found, columns=CORRELATIONS).to_csv(temporary, index=False)
+
+
+def correlation(frame: pd.DataFrame, score: str) -> dict:
+    """Rank correlation of `score` with fine_tuned_accuracy over the rows that have both."""
+    both = frame[[score, "fine_tuned_accuracy"]].dropna()
+    result = {"score": score, "backbones": len(both), **dict.fromkeys(CORRELATIONS[3:], np.nan)}
+    if len(both) < FEWEST or (both.nunique() == 1).any():
+        return result
+    for name, test in (("kendall", stats.kendalltau), ("spearman", stats.spearmanr)):
+        found = test(both[score], both["fine_tuned_accuracy"])
+        result |= {name: float(found.statistic), f"{name}_p": float(found.pvalue)}
+    return result
+
+
+def sentences(correlations: pd.DataFrame) -> list[str]:
+    """What the correlations say, one sentence per data set."""
+    said = []
+    for dataset, own in correlations.groupby("dataset", sort=True):
+        most = int(own["backbones"].max())
+        known = own.dropna(subset=["kendall"])
+        if known.empty:
+            why = f"{most} of at least {FEWEST} backbones" if most < FEWEST else "equal scores or equal accuracies"
+            said.append(f"{dataset}: no rank correlation, since there are {why}")
+            continue
+        parts = [
+            f"{SCORES[row.score]} τ = {row.kendall:+.2f} (p {row.kendall_p:.3f}), ρ = {row.spearman:+.2f} (p {row.spearman_p:.3f})"
+            for row in known.itertuples()
+        ]
+        said.append(
+            f"{dataset}: rank correlation with the fine-tuned accuracy over {most} backbones: {'; '.join(parts)}"
+        )
+    return said
+
+
+def transferability_page(table_csv, correlations_csv, out) -> None:
+    """Write transferability.html: the table, and below it the rank correlations in words."""
+    frame = pd.read_csv(table_csv, dtype=dict.fromkeys((*PLACE, "fine_tuned_strategy"), "str"))
+    correlations = pd.read_csv(correlations_csv, dtype={"dataset": "str"})
+    notes = [
+        *sentences(correlations),
+        "LogME, H-score: from the frozen features of the training images; higher promises more",
+        "fine-tuned by the strategy with the best validation accuracy on that backbone, its test accuracy beside it",
+    ]
+    subtitle = "Scores of the frozen backbone, before any fine-tuning, and what fine-tuning then reached."
+    publish(frame, PAGE, {"html": out}, "Which backbones promised most", subtitle, notes)

@@ -1,0 +1,10 @@
+from ftbench.job import job
+
+if __name__ == "__main__":
+    with job(snakemake):
+        from ftbench.plots.audit import audit
+
+        given = snakemake.input
+        audit(
+            given.pairs, given.issues, given.images, given.test_images, snakemake.wildcards.dataset, snakemake.output[0]
+        )

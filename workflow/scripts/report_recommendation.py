@@ -1,0 +1,10 @@
+from ftbench.job import job
+
+if __name__ == "__main__":
+    with job(snakemake):
+        from ftbench.recommend import recommendation_table
+        from ftbench.table_pages import recommendation_pages
+
+        given, out = snakemake.input, snakemake.output
+        recommendation_table(given.comparison, given.cells, given.differences, snakemake.params.budgets, out.csv)
+        recommendation_pages(out.csv, {name: out[name] for name in ("html", "markdown", "latex")})
