@@ -42,7 +42,7 @@ report: setup ## write the report of the study of CONFIG from its results; runs 
 	@echo "report: file://$(CURDIR)/results/$(STUDY)/report/report.html"
 
 crate: setup ## describe the finished study of CONFIG as an RO-Crate, in its folder
-	$(SNAKEMAKE) results/$(STUDY)/ro-crate-metadata.json
+	$(BIN)/snakemake --cores $(CORES) results/$(STUDY)/ro-crate-metadata.json --configfile $(CONFIG)
 
 test: setup ## run every test
 	$(BIN)/python -m pytest
