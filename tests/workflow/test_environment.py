@@ -57,8 +57,9 @@ def test_the_crate_describes_every_result_and_copies_none(clone):
     config = clone.read_config() | {"licence": "https://creativecommons.org/licenses/by/4.0/"}
     clone.write_config(config)
     before = set(clone.contents())
-    jobs = clone.plan(CRATE)
-    assert {job.rule for job in jobs} == {"record_study", "record_environment", "describe_crate"}
+    rules = {job.rule for job in clone.plan(CRATE)}
+    assert rules >= {"record_study", "record_environment", "describe_crate"}
+    assert not rules & {"train", "train_trial", "fit_probe", "predict_test", "evaluate"}
     clone.snakemake(CRATE)
     assert set(clone.contents()) - before == {"tiny/ro-crate-metadata.json"}
 

@@ -15,7 +15,7 @@ STAGES = {
     "split.npz": "data/digits/split.npz",
     "train.npy": "features/digits/pretrained/train.npy",
     "trial.json": "tuning/digits/small/scratch/trial0/trial.json",
-    "model.safetensors": "runs/digits/small/tutorial/seed0/model.safetensors",
+    "val_logits.npz": "runs/digits/small/tutorial/seed0/val_logits.npz",
     "test_logits.npz": "runs/digits/small/tutorial/seed0/test_logits.npz",
     "metrics.json": "runs/digits/small/tutorial/seed0/metrics.json",
     "comparison.html": "tables/comparison.html",
