@@ -6,7 +6,7 @@ BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
 STUDY = $(shell sed -n 's/^study: *\([A-Za-z0-9_-]*\).*/\1/p' $(CONFIG))
 
-.PHONY: help setup demo study smoke plan report crate test test-unit test-slurm lint format bench bench-tables scale clean
+.PHONY: help setup demo study smoke plan watch tensorboard report crate test test-unit test-slurm lint format bench bench-tables scale clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -34,6 +34,12 @@ smoke: setup ## rehearse the study of CONFIG and its report: one seed, one epoch
 plan: setup ## print the jobs and estimated hours of the study of CONFIG, and run nothing
 	@PYTHONPATH=workflow/scripts $(BIN)/python -m ftbench.plan --configfile $(CONFIG)
 	@$(SNAKEMAKE) --dry-run --quiet rules
+
+watch: setup ## show the trials and runs of CONFIG while they train, in another terminal
+	@PYTHONPATH=workflow/scripts $(BIN)/python -m ftbench.watch --configfile $(CONFIG)
+
+tensorboard: setup ## write TensorBoard event files of every trial and run of CONFIG
+	@PYTHONPATH=workflow/scripts $(BIN)/python -m ftbench.tensorboard --configfile $(CONFIG)
 
 report: setup ## write the report of the study of CONFIG from its results; runs no job
 	$(BIN)/snakemake --configfile $(CONFIG) $(REPORT_CONFIG) --report results/$(STUDY)/report.zip

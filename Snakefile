@@ -52,6 +52,7 @@ include: "workflow/rules/backbones.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/compare.smk"
+include: "workflow/rules/axes.smk"
 include: "workflow/rules/environment.smk"
 
 

@@ -14,9 +14,9 @@ FLOORS = {
     "first": "arrays augment policies sources download prepare groups split normalization preview architectures flipped "
     "cropping activations transforms backbones weights stages features devices duplicates environment",
     "second": "strategies recipes objective averaging scoring outcome activity checkpoint loop training probe fitting selection "
-    "predict plan efficiency transferability audit",
+    "predict plan strategydoc efficiency transferability audit",
     "third": "calibration selective metrics statistics evaluation cost tta",
-    "roof": "collect compare tables class_tables recommend ranks table_formats table_columns html_table table_pages provenance "
+    "roof": "axes runs watch tensorboard collect compare tables class_tables recommend ranks table_formats table_columns html_table table_pages provenance "
     "transferability_table clean_test crate plots",
 }
 ORDER = list(FLOORS)

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 from torchvision.models import VisionTransformer
 
-from ftbench import backbones, kinds, strategies
+from ftbench import backbones, kinds, strategies, strategydoc
 from ftbench.backbones import Backbone
 from ftbench.stages import stages
 
@@ -327,3 +327,9 @@ def test_l2_sp_decays_towards_the_start_and_the_head_towards_zero():
         goal = torch.zeros_like(parameter) if name.startswith("fc.") else start[name]
         moved = start[name] + 1 + 0.05 * (goal - start[name] - 1)
         assert torch.allclose(parameter, moved, atol=1e-6), name
+
+
+def test_the_page_on_strategies_is_in_step_with_the_code():
+    text = strategydoc.PAGE.read_text(encoding="utf-8")
+    assert strategydoc.render(text) == text, "run: PYTHONPATH=workflow/scripts python -m ftbench.strategydoc"
+    assert all(f"| `{kind}` |" in text for kind in KINDS)

@@ -32,6 +32,15 @@ LOOP, FEATURES = (
     [name for name, entry in STUDY["strategies"].items() if declared(entry["kind"])["engine"] == engine]
     for engine in ("loop", "features")
 )
+# Strategies that are one augmentation policy of several: {strategy: [name in the config, policy]}.
+POLICY_FAMILIES = {
+    name: [entry["family"], entry["recipe"]["augmentation"]]
+    for name, entry in STUDY["strategies"].items()
+    if entry["family"] != name
+}
+# The questions along one axis that this study asks: see axes.smk.
+AXES = ("policies",) * bool(POLICY_FAMILIES)
+AXES += ("activations",) * any(STUDY["backbones"][cell.backbone]["activation"] for cell in CELLS)
 FIGURES = [
     "accuracy",
     "pareto",
@@ -359,6 +368,26 @@ def get_run_efficiency(wildcards):
     return [EFFICIENCY.format(**labels) for labels in get_run_labels(wildcards)]
 
 
+def get_activity_labels(wildcards):
+    """Labels of the cells whose silent units are counted: those of the training loop whose backbone names its activation."""
+    return [
+        {"labels": cell._asdict(), "activation": STUDY["backbones"][cell.backbone]["activation"]}
+        for cell in CELLS
+        if STUDY["backbones"][cell.backbone]["activation"] and cell.strategy in LOOP
+    ]
+
+
+def get_activity(wildcards):
+    path = "<results>/activations/{dataset}/{backbone}/{strategy}.csv"
+    return [path.format(**entry["labels"]) for entry in get_activity_labels(wildcards)]
+
+
+def get_family_axes(wildcards):
+    """The axes with the strategies under the names that the config gives them, before policies are told apart."""
+    families = dict.fromkeys(entry["family"] for entry in STUDY["strategies"].values())
+    return {"strategies": list(families), "backbones": list(STUDY["backbones"])}
+
+
 def get_axes(wildcards):
     """All strategies and backbones in config order: a figure's colours and rows do not depend on what finished."""
     return {"strategies": list(STUDY["strategies"]), "backbones": list(STUDY["backbones"])}
@@ -373,7 +402,7 @@ def get_all_tables():
     formats = {
         "csv html md tex": ("comparison", "cost", "recommendation", "win_tie_loss"),
         "html md tex": ("calibration", "pairwise"),
-        "csv html": ("per_class", "confused"),
+        "csv html": ("per_class", "confused", *AXES),
         "html": ("protocol", "provenance"),
     }
     tables = [
@@ -385,7 +414,8 @@ def get_all_tables():
 
 def get_all_plots():
     own = expand("<results>/plots/{dataset}.{figure}.svg", dataset=DATASETS, figure=FIGURES)
-    return [*own, "<results>/plots/critical_difference.svg"]
+    axes = expand("<results>/plots/{dataset}.{axis}.svg", dataset=DATASETS, axis=AXES)
+    return [*own, *axes, "<results>/plots/critical_difference.svg"]
 
 
 # --- threads, resources, code ----------------------------------------------------------------------------------------

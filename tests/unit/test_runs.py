@@ -1,0 +1,126 @@
+"""What can be seen of a study while it runs: states, the live table, TensorBoard's event files."""
+
+import fcntl
+import io
+import os
+from pathlib import Path
+
+import pytest
+import small
+import torch
+from rich.console import Console
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from ftbench import config, loop, runs, tensorboard, watch
+from ftbench.files import write_json
+from ftbench.history import write_history
+
+
+@pytest.fixture(scope="module")
+def study():
+    demo = Path(__file__).parents[2] / "config" / "demo.yaml"
+    return config.read(demo)
+
+
+def one(study, results, strategy, name):
+    return next(run for run in runs.all_runs(study, results) if (run.cell.strategy, run.name) == (strategy, name))
+
+
+def epoch(number, accuracy=0.5):
+    return {"epoch": number, "train_loss": 1 / number, "validation_accuracy": accuracy, "images_per_second": 100.0, "seconds": 2.0 * number}  # fmt: skip
+
+
+def test_every_trial_and_run_is_listed_once(study, tmp_path):
+    listed = runs.all_runs(study, tmp_path)
+    names = {(run.cell.strategy, run.name) for run in listed}
+    assert len(listed) == len({run.record for run in listed}) == len({(run.cell, run.name) for run in listed})
+    assert {("finetune", f"trial{k}") for k in (0, 1, 2)} | {("finetune", "seed0"), ("finetune", "seed1")} <= names
+    assert {name for strategy, name in names if strategy == "linear_probe"} == {"seed0"}  # one job, nothing random
+    assert {name for strategy, name in names if strategy == "tutorial"} == {"seed0", "seed1"}  # untuned
+
+
+def test_a_run_waits_runs_stops_and_finishes(study, tmp_path):
+    run = one(study, tmp_path, "finetune", "seed0")
+    assert runs.state(run) == {"status": "waiting", "epochs": [], "progress": None}
+    run.resume.mkdir(parents=True)
+    write_history([epoch(1)], run.resume / "history.csv")
+    write_json(run.resume / "progress.json", {"epoch": 2})
+    handle = os.open(run.resume / "lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    now = runs.state(run)
+    assert (now["status"], len(now["epochs"]), now["progress"]) == ("running", 1, {"epoch": 2})
+    os.close(handle)
+    assert runs.state(run)["status"] == "stopped"
+    write_json(run.record, {"status": "finished"})
+    write_history([epoch(1), epoch(2, 0.75)], run.history)
+    now = runs.state(run)
+    assert now["status"] == "finished" and [row["validation_accuracy"] for row in now["epochs"]] == ["0.5", "0.75"]
+
+
+def test_looking_at_a_run_does_not_disturb_it(study, tmp_path):
+    """The lock of a stopped run is free again after the look."""
+    run = one(study, tmp_path, "finetune", "seed0")
+    run.resume.mkdir(parents=True)
+    (run.resume / "lock").touch()
+    assert runs.state(run)["status"] == "stopped"
+    handle = os.open(run.resume / "lock", os.O_RDWR)
+    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(handle)
+
+
+def test_the_loop_leaves_what_the_watcher_reads(tmp_path):
+    inputs = small.study(tmp_path / "data")
+    loop.fit(
+        small.backbone(), small.loop_data(inputs), small.run(), small.recipe(), torch.device("cpu"), tmp_path / "r", "x"
+    )
+    (tmp_path / "r" / "lock").touch()
+    now = runs.state(runs.Run(("d", "b", "s"), "seed0", tmp_path / "none.json", tmp_path / "r"))
+    assert [row["epoch"] for row in now["epochs"]] == ["1", "2", "3"] and float(now["epochs"][0]["gradient_norm"]) > 0
+    assert now["progress"]["epoch"] == now["progress"]["epochs"] == 3 and now["progress"]["seconds_left"] == 0
+
+
+def test_the_table_says_how_far_each_run_is_and_a_small_terminal_sees_the_running_ones(study, tmp_path):
+    listed = runs.all_runs(study, tmp_path)
+    busy = one(study, tmp_path, "scratch", "seed1")
+    busy.resume.mkdir(parents=True)
+    write_history([epoch(1)], busy.resume / "history.csv")
+    progress = {
+        "epoch": 2,
+        "epochs": 10,
+        "step": 3,
+        "steps": 20,
+        "loss": 0.321,
+        "images_per_second": 250.0,
+        "seconds_left": 90.0,
+    }
+    write_json(busy.resume / "progress.json", progress)
+    handle = os.open(busy.resume / "lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    texts = []
+    for height in (None, 3):
+        console = Console(width=200, height=60, record=True, file=io.StringIO())
+        console.print(watch.table("demo", listed, height))
+        texts.append(console.export_text())
+    os.close(handle)
+    for text in texts:
+        assert f"demo: 1 running, {len(listed) - 1} waiting" in text
+        row = next(one for one in text.splitlines() if "running" in one and "│" in one)
+        for part in ("scratch", "seed1", "2/10, step 3/20", "0.321", "50.0", "250", "1.5 min"):
+            assert part in row
+    assert len(texts[0].splitlines()) > len(listed) and len(texts[1].splitlines()) < 12
+
+
+def test_event_files_hold_every_epoch_of_finished_and_running_ones(study, tmp_path):
+    done, busy = (one(study, tmp_path, "finetune", name) for name in ("seed0", "trial1"))
+    done.record.parent.mkdir(parents=True), busy.resume.mkdir(parents=True)
+    write_json(done.record, {"status": "finished"})
+    write_history([epoch(1), epoch(2, 0.75)], done.history)
+    write_history([epoch(1, 0.25)], busy.resume / "history.csv")
+    for _ in range(2):  # a second time starts anew instead of adding
+        assert tensorboard.write_events(study, tmp_path) == 2
+    read = {}
+    for run in (done, busy):
+        events = EventAccumulator(str(tmp_path / "tensorboard" / Path(*run.cell) / run.name))
+        events.Reload()
+        read[run.name] = [(scalar.step, scalar.value) for scalar in events.Scalars("validation_accuracy")]
+    assert read == {"seed0": [(1, 0.5), (2, 0.75)], "trial1": [(1, 0.25)]}

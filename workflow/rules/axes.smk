@@ -1,0 +1,65 @@
+# What a study asks along one axis: one strategy under several augmentation policies, one network with several activations.
+
+
+rule compare_policies:
+    """Each policy of a strategy against the first one that its list names."""
+    input:
+        comparison="<results>/tables/comparison.csv",
+        pairwise="<results>/tables/pairwise.csv",
+    output:
+        csv="<results>/tables/policies.csv",
+        html=report(
+            "<results>/tables/policies.html",
+            caption="../report/policies.rst",
+            category="3 Result",
+            subcategory="Augmentation",
+            labels={"shows": "table: augmentation policies", "data set": "all"},
+        ),
+        plots=report(
+            expand("<results>/plots/{dataset}.policies.svg", dataset=DATASETS),
+            caption="../report/policies.rst",
+            category="3 Result",
+            subcategory="Augmentation",
+            labels={"shows": "augmentation policies", "data set": "all"},
+        ),
+    log:
+        "<logs>/compare_policies.log",
+    params:
+        families=POLICY_FAMILIES,
+        datasets=DATASETS,
+        axes=get_family_axes,
+        code=code_of("compare_policies.py"),
+    script:
+        "../scripts/compare_policies.py"
+
+
+rule compare_activations:
+    """Silent units of every cell whose backbone names its activation."""
+    input:
+        comparison="<results>/tables/comparison.csv",
+        activity=get_activity,
+    output:
+        csv="<results>/tables/activations.csv",
+        html=report(
+            "<results>/tables/activations.html",
+            caption="../report/activations.rst",
+            category="3 Result",
+            subcategory="Activations",
+            labels={"shows": "table: silent units", "data set": "all"},
+        ),
+        plots=report(
+            expand("<results>/plots/{dataset}.activations.svg", dataset=DATASETS),
+            caption="../report/activations.rst",
+            category="3 Result",
+            subcategory="Activations",
+            labels={"shows": "silent units", "data set": "all"},
+        ),
+    log:
+        "<logs>/compare_activations.log",
+    params:
+        labels=get_activity_labels,
+        datasets=DATASETS,
+        axes=get_axes,
+        code=code_of("compare_activations.py"),
+    script:
+        "../scripts/compare_activations.py"

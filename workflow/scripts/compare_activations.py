@@ -1,0 +1,13 @@
+from ftbench.job import job
+
+if __name__ == "__main__":
+    with job(snakemake):
+        from ftbench.axes import activation_table
+        from ftbench.plots.silence import silence
+
+        given, out, params = snakemake.input, snakemake.output, snakemake.params
+        cells = [label | {"activity": path} for label, path in zip(params.labels, given.activity)]
+        activation_table(cells, given.comparison, out.csv, out.html)
+        plots = [out.plots] if isinstance(out.plots, str) else out.plots
+        for dataset, path in zip(params.datasets, plots):
+            silence(cells, dataset, **params.axes, out=path)

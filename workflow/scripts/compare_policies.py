@@ -1,0 +1,12 @@
+from ftbench.job import job
+
+if __name__ == "__main__":
+    with job(snakemake):
+        from ftbench.axes import policy_table
+        from ftbench.plots.policies import policies
+
+        given, out, params = snakemake.input, snakemake.output, snakemake.params
+        policy_table(given.comparison, given.pairwise, params.families, out.csv, out.html)
+        plots = [out.plots] if isinstance(out.plots, str) else out.plots
+        for dataset, path in zip(params.datasets, plots):
+            policies(out.csv, dataset, **params.axes, out=path)

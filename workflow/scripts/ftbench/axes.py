@@ -1,0 +1,133 @@
+"""Answers along one axis of a study: the same strategy under several augmentation policies, the same network with several
+activations. Tables for both, from the tables of the comparison and the counts of silent units.
+"""
+
+import pandas as pd
+
+from ftbench.errors import InputError
+from ftbench.files import atomic_write, write_text
+from ftbench.html_table import html_page
+from ftbench.table_formats import interval, p_value, percent, points
+from ftbench.tables import read_table
+
+CELL = ["dataset", "backbone", "strategy"]
+
+
+def policy_table(comparison_csv, pairwise_csv, families: dict[str, list[str]], out, html_out) -> None:
+    """Write a row per policy of every family: accuracy with interval, and the gain over the family's first policy.
+
+    `families` maps each strategy that is one policy of several to [the name in the config, the policy]. Gains are fractions
+    with the crossed interval and Holm's p of the comparison; empty for the first policy and where a cell diverged.
+    """
+    comparison, pairwise = read_table(comparison_csv), read_table(pairwise_csv)
+    rows = []
+    for cell in comparison.itertuples(index=False):
+        if cell.strategy not in families:
+            continue
+        family, policy = families[cell.strategy]
+        first = next(name for name, (own, _) in families.items() if own == family)
+        rows.append(
+            {
+                **{name: getattr(cell, name) for name in ("dataset", "backbone")},
+                "strategy": family,
+                "policy": policy,
+                "seeds": cell.seeds,
+                **{name: getattr(cell, name) for name in ("accuracy_mean", "accuracy_ci_low", "accuracy_ci_high")},
+                **_gain(pairwise, cell, first),
+            }
+        )
+    frame = pd.DataFrame(rows).sort_values(["dataset", "backbone", "strategy"], kind="stable", key=_in_order)
+    with atomic_write(out) as temporary:
+        frame.to_csv(temporary, index=False)
+    text = pd.DataFrame(
+        {
+            "Dataset": frame["dataset"],
+            "Backbone": frame["backbone"],
+            "Strategy": frame["strategy"],
+            "Policy": frame["policy"],
+            "Accuracy, %": [
+                interval(*row) for row in frame[["accuracy_mean", "accuracy_ci_low", "accuracy_ci_high"]].to_numpy()
+            ],
+            "Gain over the first, points": [
+                "–" if pd.isna(row[0]) else points(*row) for row in frame[["gain", "gain_low", "gain_high"]].to_numpy()
+            ],
+            "p, Holm": ["–" if pd.isna(p) else p_value(p) for p in frame["p_holm"]],
+        }
+    )
+    numbers = {
+        "Accuracy, %": list(frame["accuracy_mean"]),
+        "Gain over the first, points": list(frame["gain"]),
+        "p, Holm": list(frame["p_holm"]),
+    }
+    note = "gains are differences of test accuracy with crossed intervals; p is corrected over all pairs of strategies on that backbone"
+    page = html_page(text, numbers, "Augmentation policies", "The same strategy under several policies, each tuned for itself.", [note])  # fmt: skip
+    write_text(html_out, page)
+
+
+def _in_order(column: pd.Series) -> pd.Series:
+    """Sort keys that keep the order in which the values first appear."""
+    return column.map({name: number for number, name in enumerate(dict.fromkeys(column))})
+
+
+def _gain(pairwise: pd.DataFrame, cell, first: str) -> dict:
+    gain = dict.fromkeys(("gain", "gain_low", "gain_high", "p_holm"))
+    here = pairwise[(pairwise.dataset == cell.dataset) & (pairwise.backbone_a == cell.backbone) & (pairwise.backbone_b == cell.backbone)]  # fmt: skip
+    for a, b, sign in ((cell.strategy, first, 1), (first, cell.strategy, -1)):
+        found = here[(here.strategy_a == a) & (here.strategy_b == b) & (here.family == "strategies")]
+        if cell.strategy != first and len(found):
+            row = found.iloc[0]
+            low, high = sorted((sign * row.ci_low, sign * row.ci_high))
+            gain = {"gain": sign * row.difference, "gain_low": low, "gain_high": high, "p_holm": row.p_holm}
+    return gain
+
+
+def read_activity(cells: list[dict]) -> pd.DataFrame:
+    """All counts in one frame; `cells` holds {"labels": {dataset, backbone, strategy}, "activity": path, "activation": name}."""
+    frames = [
+        pd.read_csv(cell["activity"], dtype={"layer": "str"}).assign(**cell["labels"], activation=cell["activation"])
+        for cell in cells
+    ]
+    if not frames:
+        raise InputError("No backbone of the study names an activation, so there is nothing to compare.")
+    return pd.concat(frames, ignore_index=True)
+
+
+def activation_table(cells: list[dict], comparison_csv, out, html_out) -> None:
+    """Write a row per cell and time: the share of dead units and of values that are not positive, with the accuracy.
+
+    Shares are means over layers, weighted by their units, and over seeds.
+    """
+    frame = read_activity(cells)
+    weighted = frame.assign(**{name: frame[name] * frame["units"] for name in ("dead", "sparsity")})
+    grouped = weighted.groupby([*CELL, "activation", "when"], sort=False)[["dead", "sparsity", "units"]].sum()
+    shares = grouped[["dead", "sparsity"]].div(grouped["units"], axis=0).unstack("when")
+    shares.columns = [f"{name}_{when}" for name, when in shares.columns]
+    accuracy = read_table(comparison_csv)[[*CELL, "accuracy_mean", "accuracy_ci_low", "accuracy_ci_high"]]
+    table = shares.reset_index().merge(accuracy, on=CELL, how="left")
+    for name in ("dead_after", "sparsity_after"):  # every seed diverged
+        if name not in table:
+            table[name] = float("nan")
+    with atomic_write(out) as temporary:
+        table.to_csv(temporary, index=False)
+    headings = {
+        "dead_before": "Dead units before, %",
+        "dead_after": "Dead units after, %",
+        "sparsity_before": "Not positive before, %",
+        "sparsity_after": "Not positive after, %",
+    }
+    text = table[[*CELL, "activation"]].set_axis(["Dataset", "Backbone", "Strategy", "Activation"], axis=1)
+    for name, heading in headings.items():
+        text[heading] = [percent(share, 2) for share in table[name]]
+    text["Accuracy, %"] = [
+        interval(*row) for row in table[["accuracy_mean", "accuracy_ci_low", "accuracy_ci_high"]].to_numpy()
+    ]
+    numbers = {heading: list(table[name]) for name, heading in headings.items()}
+    numbers["Accuracy, %"] = list(table["accuracy_mean"])
+    notes = [
+        "dead: a channel whose input to the activation is never positive, on any position of 512 validation images",
+        "behind a ReLU such a unit passes no value and no gradient; behind the others it works on its small slope",
+    ]
+    page = html_page(
+        text, numbers, "Activations", "Silent units before and after training, mean over layers and seeds.", notes
+    )
+    write_text(html_out, page)

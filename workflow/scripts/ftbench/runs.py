@@ -1,0 +1,80 @@
+"""Every trial and run of a study, with how far it is: read from the files that the jobs leave while they work.
+
+A running job keeps `history.csv` and `progress.json` in the folder of its unfinished state, and holds that folder's lock.
+"""
+
+import contextlib
+import csv
+import fcntl
+import json
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from ftbench import grid
+from ftbench.history import HISTORY, PROGRESS
+from ftbench.kinds import declared
+
+
+class Run(NamedTuple):
+    """One trial or final run: its cell, "trial2" or "seed0", its record, and the folder of its unfinished state."""
+
+    cell: grid.Cell
+    name: str
+    record: Path
+    resume: Path
+
+    @property
+    def history(self) -> Path:
+        return self.record.with_name(HISTORY)
+
+
+def all_runs(study: dict, results: Path) -> list[Run]:
+    """Every trial and run of a resolved study, in the order of the config, below its folder `results`."""
+    found = []
+    for cell in grid.cells(study):
+        path = Path(*cell)
+        if declared(study["strategies"][cell.strategy]["kind"])["engine"] == "loop":
+            for number, _ in enumerate(grid.trials_of(study, cell.strategy)):
+                folder = results / "tuning" / path / f"trial{number}"
+                found.append(Run(cell, f"trial{number}", folder / "trial.json", folder / "trial.resume"))
+        for seed in grid.seeds_of(study, cell.strategy):
+            folder = results / "runs" / path / f"seed{seed}"
+            found.append(Run(cell, f"seed{seed}", folder / "run.json", folder / "model.resume"))
+    return found
+
+
+def rows(path: Path) -> list[dict]:
+    """The epochs of a history, as text; [] where there is none (yet)."""
+    try:
+        with path.open(newline="") as stream:
+            return list(csv.DictReader(stream))
+    except FileNotFoundError:
+        return []
+
+
+def state(run: Run) -> dict:
+    """{"status": "finished", "diverged", "running", "stopped" or "waiting", "epochs": history, "progress": dict or None}."""
+    if run.record.exists():
+        status = json.loads(run.record.read_text(encoding="utf-8"))["status"]
+        return {"status": status, "epochs": rows(run.history), "progress": None}
+    progress = None
+    with contextlib.suppress(FileNotFoundError):
+        progress = json.loads((run.resume / PROGRESS).read_text(encoding="utf-8"))
+    status = "waiting" if not run.resume.exists() else "running" if _held(run.resume / "lock") else "stopped"
+    return {"status": status, "epochs": rows(run.resume / HISTORY), "progress": progress}
+
+
+def _held(lock: Path) -> bool:
+    """Whether a living process holds the lock."""
+    try:
+        handle = os.open(lock, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False

@@ -1,0 +1,93 @@
+"""A live table of a study's trials and runs in the terminal: `make watch`. It reads files and disturbs nothing."""
+
+import argparse
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from ftbench import config
+from ftbench.errors import InputError
+from ftbench.runs import Run, all_runs, state
+
+LOOKS = {"running": "bold green", "finished": "", "diverged": "red", "stopped": "yellow", "waiting": "dim"}
+
+
+def line(run: Run, now: dict) -> list[str]:
+    """The cells of one run's row."""
+    last, progress = now["epochs"][-1] if now["epochs"] else {}, now["progress"]
+    where, speed, left = (last.get("epoch", ""), last.get("images_per_second"), None)
+    loss, accuracy = last.get("train_loss"), last.get("validation_accuracy")
+    if progress:
+        where = f"{progress['epoch']}/{progress['epochs']}, step {progress['step']}/{progress['steps']}"
+        loss, speed, left = progress["loss"], progress["images_per_second"], progress["seconds_left"]
+    return [
+        *run.cell,
+        run.name,
+        now["status"],
+        str(where),
+        f"{float(loss):.3f}" if loss else "",
+        f"{100 * float(accuracy):.1f}" if accuracy else "",
+        f"{float(speed):,.0f}" if speed else "",
+        f"{left / 60:.1f} min" if left is not None and now["status"] == "running" else "",
+    ]
+
+
+def table(name: str, runs: list[Run], height: int | None = None) -> Table:
+    """All runs, or, where they do not fit into `height` lines, those that run and those next to them."""
+    states = [state(run) for run in runs]
+    counts = Counter(now["status"] for now in states)
+    title = f"{name}: " + ", ".join(f"{counts[status]} {status}" for status in LOOKS if counts[status])
+    shown = Table(title=title, title_justify="left", header_style="bold", expand=True)
+    for heading in (
+        "Dataset",
+        "Backbone",
+        "Strategy",
+        "Run",
+        "Status",
+        "Epoch",
+        "Loss",
+        "Val. acc., %",
+        "Images/s",
+        "Left",
+    ):
+        shown.add_column(heading, no_wrap=True)
+    order = range(len(runs))
+    if height is not None and len(runs) > height:
+        first = ("running", "stopped", "diverged", "finished", "waiting")
+        order = sorted(sorted(order, key=lambda number: first.index(states[number]["status"]))[:height])
+    for number in order:
+        shown.add_row(*line(runs[number], states[number]), style=LOOKS[states[number]["status"]])
+    return shown
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Show the runs of a study while they train; ends when all have ended.")
+    parser.add_argument("--configfile", default="config/config.yaml", help="the study's config (default: %(default)s)")
+    parser.add_argument("--once", action="store_true", help="print the table once, with every run")
+    parser.add_argument("--seconds", type=float, default=2.0, help="between two looks (default: %(default)s)")
+    arguments = parser.parse_args()
+    try:
+        study = config.read(arguments.configfile)
+    except InputError as error:
+        sys.exit(str(error))
+    runs = all_runs(study, Path("results") / study["study"])
+    console = Console()
+    if arguments.once or not console.is_terminal:
+        console.print(table(study["study"], runs))
+        return
+    with Live(console=console, auto_refresh=False, screen=True) as live:
+        while True:
+            live.update(table(study["study"], runs, console.height - 6), refresh=True)
+            if all(run.record.exists() for run in runs):
+                break
+            time.sleep(arguments.seconds)
+    console.print(table(study["study"], runs))
+
+
+if __name__ == "__main__":
+    main()
