@@ -218,7 +218,7 @@ def test_after_an_outage_a_new_driver_repeats_no_finished_job(slurm, clone, driv
     # What ended unseen has no record of its parameters; --touch writes one, so that a later change is noticed again.
     unrecorded = "missing provenance/metadata"
     assert unrecorded in clone.snakemake("--dry-run", *targets)
-    clone.snakemake("--touch", "--forcerun", "train", "--", *targets)
+    clone.snakemake(*targets, "--touch", "--forcerun", "train")
     assert unrecorded not in clone.snakemake("--dry-run", *targets)
     config = clone.read_config()
     config["strategies"]["long"]["learning_rate"] = 0.02
