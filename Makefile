@@ -6,7 +6,7 @@ BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
 STUDY = $(shell sed -n 's/^study: *\([A-Za-z0-9_-]*\).*/\1/p' $(CONFIG))
 
-.PHONY: help setup demo study smoke plan watch tensorboard report test test-unit lint format bench bench-tables clean
+.PHONY: help setup demo study smoke plan watch tensorboard report crate test test-unit test-slurm lint format bench bench-tables scale clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -47,6 +47,9 @@ report: setup ## write the report of the study of CONFIG from its results; runs 
 	@$(BIN)/python -m zipfile -e results/$(STUDY)/report.zip results/$(STUDY)
 	@echo "report: file://$(CURDIR)/results/$(STUDY)/report/report.html"
 
+crate: setup ## describe the finished study of CONFIG as an RO-Crate, in its folder
+	$(BIN)/snakemake --cores $(CORES) results/$(STUDY)/ro-crate-metadata.json --configfile $(CONFIG)
+
 test: setup ## run every test
 	$(BIN)/python -m pytest
 
@@ -56,16 +59,22 @@ test-unit: setup ## run the fast tests
 lint: setup ## check the workflow and the code
 	$(BIN)/snakemake --lint
 	$(BIN)/snakefmt --check Snakefile workflow
-	$(BIN)/ruff check workflow tests benchmarks
-	$(BIN)/ruff format --check workflow tests benchmarks
+	$(BIN)/ruff check workflow tests benchmarks examples
+	$(BIN)/ruff format --check workflow tests benchmarks examples
 
 format: setup ## format the workflow and the code
 	$(BIN)/snakefmt Snakefile workflow
-	$(BIN)/ruff format workflow tests benchmarks
-	$(BIN)/ruff check --fix workflow tests benchmarks
+	$(BIN)/ruff format workflow tests benchmarks examples
+	$(BIN)/ruff check --fix workflow tests benchmarks examples
 
 bench: setup ## measure the training loop against the reference loop (results/bench.json)
 	$(BIN)/python benchmarks/bench.py
+
+scale: setup ## measure planning and aggregation of studies of 100 to 9,000 jobs (results/scale.json)
+	$(BIN)/python benchmarks/scale.py
+
+test-slurm: setup ## run the cluster tests on a real Slurm, installed from Debian's packages where it is missing
+	FTBENCH_SLURM=required $(BIN)/python -m pytest tests/cluster
 
 bench-tables: setup ## measure tables and figures of a large study (results/bench_tables.json)
 	$(BIN)/python benchmarks/bench_tables.py

@@ -5,7 +5,7 @@
 #   results/<study>/features/<dataset>/<backbone>/
 #   results/<study>/tuning/<dataset>/<backbone>/<strategy>/trial<k>/trial.json   selected.json
 #   results/<study>/runs/<dataset>/<backbone>/<strategy>/seed<k>/                model, logits, metrics, cost
-#   results/<study>/tables/   plots/   report.zip
+#   results/<study>/tables/   plots/   report.zip   study.json   environment.json   ro-crate-metadata.json
 #
 # Only the test set's own jobs (prepare_test, extract_test_features, predict_test and what follows) see a test image.
 from snakemake.utils import min_version
@@ -53,6 +53,11 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/compare.smk"
 include: "workflow/rules/axes.smk"
+include: "workflow/rules/environment.smk"
+
+
+onstart:
+    note_command(f"results/{STUDY['study']}")
 
 
 rule all:

@@ -10,14 +10,14 @@ import pytest
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 FLOORS = {
-    "ground": "errors files kinds codedigest paths grid config crosschecks configdoc lease job history families",
+    "ground": "errors files kinds codedigest paths grid config crosschecks configdoc lease job commands history families",
     "first": "arrays augment policies sources download prepare groups split normalization preview architectures flipped "
-    "cropping activations transforms backbones weights stages features devices duplicates plasma warps corruptions",
+    "cropping activations transforms backbones weights stages features devices duplicates plasma warps corruptions environment",
     "second": "strategies recipes objective averaging scoring outcome activity checkpoint loop training probe fitting selection "
     "predict predict_corrupted plan strategydoc efficiency transferability audit",
     "third": "calibration selective metrics statistics evaluation cost tta",
-    "roof": "axes runs watch tensorboard collect compare tables class_tables recommend ranks table_formats table_columns html_table table_pages provenance "
-    "transferability_table clean_test robustness plots",
+    "roof": "axes runs watch tensorboard collect compare tables class_tables recommend ranks table_formats table_columns "
+    "html_table table_pages provenance transferability_table clean_test robustness crate plots",
 }
 ORDER = list(FLOORS)
 FLOOR_OF = {name: floor for floor, names in FLOORS.items() for name in names.split()}

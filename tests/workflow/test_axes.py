@@ -67,7 +67,9 @@ def test_silent_units_are_counted_before_and_after(axes):
         ("scratch-none", "relu"), ("scratch-trivial_augment", "relu"), ("scratch-none", "prelu")}  # fmt: skip
     record = json.loads(axes.path("runs/digits/prelu/scratch-none/seed0/run.json").read_text())
     plain = json.loads(axes.path("runs/digits/relu/scratch-none/seed0/run.json").read_text())
-    assert record["total_params"] == plain["total_params"] + 4  # slopes: the stem's, and one per block, which uses it twice
+    assert (
+        record["total_params"] == plain["total_params"] + 4
+    )  # slopes: the stem's, and one per block, which uses it twice
 
 
 def test_a_study_starts_from_the_runs_of_another(tmp_path):

@@ -122,7 +122,7 @@ def test_the_planners_machine_reruns_no_job_that_measures(clone):
     config = clone.read_config()
     config["hardware"] = {"teraflops": 3.0}
     clone.write_config(config)
-    assert rules(clone.plan()) == {"record_study"}
+    assert rules(clone.plan()) == {"record_study", "record_environment", "report_provenance"}
 
 
 def test_a_policy_retrains_only_the_strategies_that_use_it(clone):

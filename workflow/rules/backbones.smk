@@ -35,8 +35,6 @@ rule extract_features:
         cost="<results>/features/{dataset}/{backbone}/cost.json",
     log:
         "<logs>/extract_features/{dataset}/{backbone}.log",
-    benchmark:
-        "<benchmarks>/extract_features/{dataset}/{backbone}.tsv"
     threads: get_train_threads
     resources:
         gpu=get_gpus,
@@ -58,8 +56,6 @@ rule extract_test_features:
         cost="<results>/features/{dataset}/{backbone}/test_cost.json",
     log:
         "<logs>/extract_test_features/{dataset}/{backbone}.log",
-    benchmark:
-        "<benchmarks>/extract_test_features/{dataset}/{backbone}.tsv"
     wildcard_constraints:
         dataset=any_of(name for name in DATASETS if name not in FLIPPED),
     threads: get_train_threads

@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(workflow.current_basedir) / "../scripts"))
 
 from ftbench import grid
 from ftbench.codedigest import code_digest
+from ftbench.commands import note_command
 from ftbench.config import resolve
 from ftbench.errors import InputError
 from ftbench.kinds import declared, names
@@ -232,6 +233,23 @@ def weights_source(name):
     return get
 
 
+def get_all_downloads(wildcards):
+    """The record of every download that the study's data sets came from."""
+    published = {entry["name"] for entry in STUDY["datasets"].values() if entry["source"] == "torchvision"}
+    return [f"<resources>/datasets/torchvision/{name}/files.json" for name in sorted(published)]
+
+
+def get_all_weights_records(wildcards):
+    """The record of all pretrained weights that a cell of the study starts from."""
+    entries = [STUDY["backbones"][name] for name in dict.fromkeys(cell.backbone for cell in CELLS)]
+    paths = [
+        WEIGHTS.format(source=entry["source"], model=entry["model"], tag=weights_tag(entry["weights"])) + ".json"
+        for entry in entries
+        if entry["weights"] != "none"
+    ]
+    return list(dict.fromkeys(paths))
+
+
 def get_normalization(wildcards):
     return "<results>/data/{dataset}/normalization.json" if start_of(wildcards) == "random" else []
 
@@ -436,7 +454,7 @@ def get_all_tables():
     ]
     tables += ["robustness.html"] if STUDY["corruptions"]["enabled"] else []
     tables += ["clean_test.html", *(["transferability.html"] if PRETRAINED else [])]
-    return [*(f"<results>/tables/{table}" for table in tables), "<results>/study.json"]
+    return [*(f"<results>/tables/{table}" for table in tables), "<results>/study.json", "<results>/environment.json"]
 
 
 def get_all_plots():
@@ -452,6 +470,17 @@ def get_all_plots():
 
 def get_train_threads(wildcards):
     return STUDY["threads"]
+
+
+def get_priority(wildcards):
+    """How long a run takes beside the others: its epochs times the area of its images.
+
+    The longest start first, so that none is left over at the end when everything else is done. A trial counts double,
+    since all runs of its cell wait for it.
+    """
+    size = STUDY["backbones"][wildcards.backbone]["image_size"]
+    work = strategy_of(wildcards)["recipe"]["epochs"] * size * size
+    return work * (2 if "trial" in wildcards.keys() else 1)
 
 
 def get_gpus(wildcards):

@@ -30,8 +30,6 @@ rule prepare_train:
         summary="<results>/data/{dataset}/train.json",
     log:
         "<logs>/prepare_train/{dataset}.log",
-    benchmark:
-        "<benchmarks>/prepare_train/{dataset}.tsv"
     threads: 2
     params:
         settings=get_dataset,
@@ -52,8 +50,6 @@ rule prepare_test:
         summary="<results>/data/{dataset}/test.json",
     log:
         "<logs>/prepare_test/{dataset}.log",
-    benchmark:
-        "<benchmarks>/prepare_test/{dataset}.tsv"
     threads: 2
     params:
         settings=get_dataset,

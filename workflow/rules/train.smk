@@ -55,6 +55,7 @@ rule train_trial:
         "<benchmarks>/train_trial/{dataset}/{backbone}/{strategy}/trial{trial}.tsv"
     wildcard_constraints:
         strategy=any_of(LOOP),
+    priority: get_priority
     threads: get_train_threads
     resources:
         gpu=get_gpus,
@@ -112,6 +113,7 @@ rule train:
         "<benchmarks>/train/{dataset}/{backbone}/{strategy}/seed{seed}.tsv"
     wildcard_constraints:
         strategy=any_of(LOOP),
+    priority: get_priority
     threads: get_train_threads
     resources:
         gpu=get_gpus,

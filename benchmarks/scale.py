@@ -1,0 +1,161 @@
+"""How a study grows: time and memory of planning 100 to 9,000 jobs, and memory of the final aggregation. `make scale`.
+
+The largest is 20 backbones × 10 strategies × 10 seeds, tuned over as many trials as make 9,000 jobs. Planning is a real dry run
+of Snakemake in a copy of the workflow; the aggregation runs on logits of 10,000 test images and ten classes. Nothing is
+trained. Results go to results/scale.json; a target that is missed ends the command with an error.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "workflow/scripts"))
+
+from ftbench import grid  # noqa: E402
+from ftbench.config import resolve  # noqa: E402
+
+KINDS = ("finetune", "last_block", "norm_bias", "lp_ft")
+# Sizes: (data sets, backbones, strategies beside the probe, seeds, trials)
+SIZES = [(1, 2, 3, 5, 5), (1, 6, 7, 5, 15), (1, 12, 9, 10, 15), (1, 20, 9, 10, 36)]
+PLAN_SECONDS, PLAN_MB, AGGREGATION_MB = 20.0, 500.0, 2000.0
+IMAGES, CLASSES = 10_000, 10
+
+
+def study(datasets: int, backbones: int, strategies: int, seeds: int, trials: int) -> dict:
+    rates = [round(0.0003 * 1.3**k, 6) for k in range(trials)]
+    return {
+        "study": "scale",
+        "seeds": list(range(seeds)),
+        "datasets": {f"set{k}": {"source": "digits", "split_seed": k} for k in range(datasets)},
+        "backbones": {
+            f"backbone{k}": {"source": "timm", "model": f"network{k}", "weights": "tag", "image_size": 64}
+            for k in range(backbones)
+        },
+        "tuning": {"trials": trials},
+        "strategies": {
+            "probe": {"kind": "linear_probe"},
+            **{f"strategy{k}": {"kind": KINDS[k % 4], "learning_rate": rates} for k in range(strategies)},
+        },
+    }
+
+
+def measured(command: list[str], folder: Path) -> tuple[str, dict]:
+    """(what it printed, {seconds, cpu_seconds, mb}) of a command: wall time, processor time, peak resident memory in MB."""
+    with tempfile.TemporaryFile("w+") as output:
+        start = time.perf_counter()
+        process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        printed = output.read()
+    if process.returncode:
+        sys.exit(printed)
+    cpu = usage.ru_utime + usage.ru_stime
+    return printed, {"seconds": seconds, "cpu_seconds": cpu, "mb": usage.ru_maxrss * 1024 / 1e6}
+
+
+def plan(size: tuple, folder: Path) -> dict:
+    (folder / "study.yaml").write_text(yaml.safe_dump(study(*size), sort_keys=False))
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--cores",
+        "2",
+        "-n",
+        "--quiet",
+        "rules",
+        "--configfile",
+        "study.yaml",
+    ]
+    printed, spent = measured(command, folder)
+    jobs = next(int(line.split()[1]) for line in printed.splitlines() if line.startswith("total"))
+    return {"jobs": jobs} | {f"plan_{key}": value for key, value in spent.items()}
+
+
+AGGREGATION = """
+import json, sys
+sys.path.insert(0, "workflow/scripts")
+from ftbench.compare import compare
+runs = json.load(open("runs.json"))
+compare(runs, "accuracy", "cells.csv", "pairwise.csv")
+"""
+
+
+def aggregate(size: tuple, folder: Path) -> dict:
+    """Seconds and memory of comparing all runs of a study of this size; runs share a hundred files of logits."""
+    resolved = resolve(study(*size))
+    files = folder / "logits"
+    files.mkdir(exist_ok=True)
+    random = np.random.default_rng(0)
+    labels = random.integers(0, CLASSES, IMAGES)
+    record = {
+        "status": "finished",
+        "validation_accuracy": 0.9,
+        "validation_balanced_accuracy": 0.9,
+        "validation_nll": 0.3,
+    }
+    (files / "run.json").write_text(json.dumps(record))
+    for number in range(100):
+        path = files / f"{number}.npz"
+        if not path.exists():
+            logits = random.normal(size=(IMAGES, CLASSES)).astype(np.float32)
+            logits[np.arange(IMAGES), labels] += 2 + number / 100
+            np.savez(path, logits=logits, labels=labels, ids=np.arange(IMAGES))
+    runs = [
+        {"labels": {**cell._asdict(), "seed": seed}, "run": "logits/run.json"}
+        for cell in grid.cells(resolved)
+        for seed in grid.seeds_of(resolved, cell.strategy)
+    ]
+    for number, run in enumerate(runs):
+        run["test_logits"] = f"logits/{number % 100}.npz"
+    (folder / "runs.json").write_text(json.dumps(runs))
+    _, spent = measured([sys.executable, "-c", AGGREGATION], folder)
+    return {"runs": len(runs)} | {f"aggregation_{key}": value for key, value in spent.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure how planning and aggregation grow with a study.")
+    parser.add_argument("--sizes", type=int, nargs="*", default=range(len(SIZES)), help="which of the four sizes")
+    parser.add_argument("--out", type=Path, default=ROOT / "results/scale.json")
+    arguments = parser.parse_args()
+    rows = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for part in ("workflow", "config", "profiles"):
+            shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy2(ROOT / "Snakefile", folder)
+        print(f"{'jobs':>6} {'plan':>8} {'CPU':>8} {'memory':>9}   {'runs':>5} {'compare':>8} {'memory':>9}")
+        for number in arguments.sizes:
+            row = plan(SIZES[number], folder) | aggregate(SIZES[number], folder)
+            rows.append(row)
+            print(
+                f"{row['jobs']:>6} {row['plan_seconds']:>6.1f} s {row['plan_cpu_seconds']:>6.1f} s "
+                f"{row['plan_mb']:>6.0f} MB   {row['runs']:>5} "
+                f"{row['aggregation_seconds']:>6.1f} s {row['aggregation_mb']:>6.0f} MB",
+                flush=True,
+            )
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    arguments.out.write_text(json.dumps(rows, indent=2) + "\n")
+    largest = rows[-1]
+    limits = {"plan_seconds": PLAN_SECONDS, "plan_mb": PLAN_MB, "aggregation_mb": AGGREGATION_MB}
+    missed = [
+        f"{key} is {largest[key]:.0f}, above {limit:.0f}" for key, limit in limits.items() if largest[key] > limit
+    ]
+    if missed:
+        sys.exit("target missed: " + "; ".join(missed))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""The workflow as a part of others: as a module, and with a cache that several studies share."""
+
+import shutil
+
+import yaml
+from studies import REPOSITORY, WEIGHTS, Clone, tiny, write_weights
+
+CACHED = ("fetch_weights", "prepare_train", "prepare_test", "extract_features", "extract_test_features")
+PARENT = """
+configfile: "parent.yaml"
+
+
+module small:
+    snakefile: "REPOSITORY/workflow/Snakefile"
+    config: config["small"]
+    pathvars:
+        results="out/small",
+        logs="out/small/logs",
+        benchmarks="out/small/benchmarks",
+        resources="shared",
+
+
+use rule * from small as small_*
+
+
+module large:
+    snakefile: "REPOSITORY/workflow/Snakefile"
+    config: config["large"]
+    pathvars:
+        results="out/large",
+        logs="out/large/logs",
+        benchmarks="out/large/benchmarks",
+        resources="shared",
+
+
+use rule * from large as large_*
+
+
+rule best:
+    default_target: True
+    input:
+        "out/small/tables/cells.csv",
+    output:
+        "best.csv",
+    shell:
+        "grep -e dataset -e True {input} > {output}"
+"""
+
+
+def untuned(seeds: list[int]) -> dict:
+    study = tiny() | {"seeds": seeds, "strategies": {"tutorial": {"kind": "tutorial"}}}
+    study["datasets"] = {"digits": study["datasets"]["digits"]}
+    study["backbones"] = {"small": study["backbones"]["small"]}
+    return study | {"exclude": [], "training": study["training"] | {"epochs": 1}}
+
+
+def test_two_studies_are_modules_of_another_workflow(tmp_path):
+    """Each with a config and folders of its own, and nothing of the parent's config in it."""
+    parent = Clone(tmp_path)
+    (tmp_path / "Snakefile").write_text(PARENT.replace("REPOSITORY", str(REPOSITORY)))
+    (tmp_path / "parent.yaml").write_text(
+        yaml.safe_dump({"other": "the parent's own key", "small": untuned([0]), "large": untuned([0, 1, 2])})
+    )
+    given = ("--configfile", "parent.yaml")
+    jobs = parent.plan("out/large/tables/cells.csv", *given)
+    assert {job.wildcards["seed"] for job in jobs if job.rule == "large_train"} == {"0", "1", "2"}
+    assert not [job for job in jobs if job.rule.startswith("small_")]
+    parent.snakemake(*given)
+    assert "tutorial" in (tmp_path / "best.csv").read_text()
+    assert (tmp_path / "out/small/runs/digits/small/tutorial/seed0/run.json").exists()
+    assert not (tmp_path / "results").exists()
+    assert parent.plan(*given) == []
+
+
+def test_a_cache_is_shared_between_studies(tmp_path):
+    """A second study takes data, weights and features from the cache; another resolution of the features does not."""
+    env = {"SNAKEMAKE_OUTPUT_CACHE": str(tmp_path / "cache")}
+    (tmp_path / "cache").mkdir()
+    config = tiny()
+    config["datasets"] = {"digits": config["datasets"]["digits"]}
+    config["strategies"] = {"linear_probe": {"kind": "linear_probe"}}
+    config["exclude"] = [{"backbone": "small"}]
+    first, second = (Clone.of_repository(tmp_path / name, config | {"study": name}) for name in ("first", "second"))
+    features = "results/{}/features/digits/pretrained/{}.npy"
+
+    def make(clone: Clone) -> set[str]:
+        """Make the features with the cache and return the cached rules that ran: those that wrote a log."""
+        study = clone.read_config()["study"]
+        if not (clone.root / WEIGHTS).exists():
+            shutil.copy2(weights, clone.root / WEIGHTS)
+        targets = [features.format(study, part) for part in ("train", "test")]
+        clone.snakemake(*targets, "--cache", *CACHED, env=env)
+        logs = clone.root / "results" / study / "logs"
+        return {path.relative_to(logs).parts[0] for path in logs.rglob("*.log") if path.stat().st_size} & set(CACHED)
+
+    weights = tmp_path / WEIGHTS
+    write_weights(weights)
+    assert make(first) == set(CACHED)
+    assert make(second) == set()
+    for part in ("train", "test"):
+        one, other = ((clone.root / features.format(clone.root.name, part)).read_bytes() for clone in (first, second))
+        assert one == other
+    entry = second.read_config()
+    entry["backbones"]["pretrained"]["image_size"] = 16
+    second.write_config(entry)
+    shutil.rmtree(second.root / "results/second/features")
+    assert make(second) == {"extract_features", "extract_test_features"}

@@ -1,0 +1,45 @@
+# What a study was made of: its environment, and on request the same as an RO-Crate.
+
+
+rule record_environment:
+    """Versions, machines and commands of a study, digests and licences of its data and weights."""
+    input:
+        study="<results>/study.json",
+        runs=run_files("run.json"),
+        train=expand("<results>/data/{dataset}/train.json", dataset=DATASETS),
+        test=expand("<results>/data/{dataset}/test.json", dataset=DATASETS),
+        downloads=get_all_downloads,
+        weights=get_all_weights_records,
+    output:
+        "<results>/environment.json",
+    log:
+        "<logs>/record_environment.log",
+    localrule: True
+    params:
+        datasets=DATASETS,
+        folder=subpath(output[0], parent=True),
+        code=code_of("record_environment.py", *(f"ftbench.sources.{name}" for name in names("sources"))),
+    script:
+        "../scripts/record_environment.py"
+
+
+rule describe_crate:
+    """The study as an RO-Crate, in place: `make crate`. No target of the study asks for it."""
+    input:
+        environment="<results>/environment.json",
+        study="<results>/study.json",
+        tables=get_all_tables(),
+        plots=get_all_plots(),
+        runs=run_files("run.json"),
+        metrics=run_files("metrics.json"),
+        models=run_files("model.safetensors"),
+    output:
+        "<results>/ro-crate-metadata.json",
+    log:
+        "<logs>/describe_crate.log",
+    localrule: True
+    params:
+        licence=STUDY["licence"] or "not stated",
+        code=code_of("describe_crate.py"),
+    script:
+        "../scripts/describe_crate.py"

@@ -1,0 +1,16 @@
+from ftbench.job import job
+
+if __name__ == "__main__":
+    with job(snakemake):
+        from ftbench.environment import record_environment
+
+        given, names = snakemake.input, snakemake.params.datasets
+        record_environment(
+            study=given.study,
+            runs=given.runs,
+            datasets=[dict(zip(("dataset", "train", "test"), entry)) for entry in zip(names, given.train, given.test)],
+            downloads=given.downloads,
+            weights=given.weights,
+            folder=snakemake.params.folder,
+            out=snakemake.output[0],
+        )
