@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import nn
 
-from ftbench import activations, architectures
+from ftbench import activations, architectures, depthwise
 from ftbench.cropping import crop_kernels
 from ftbench.errors import InputError
 
@@ -67,6 +67,8 @@ def prepare(backbone: Backbone, run: dict, device: torch.device) -> None:
     backbone.network.to(device, memory_format=layout)
     if run["crop_kernels"]:
         crop_kernels(backbone.network)
+    if run["precision"] == "bfloat16" and device.type == "cpu":
+        depthwise.keep_float32(backbone.network)
 
 
 def find_head(network: nn.Module, outputs: int, model: str) -> str:
