@@ -1,6 +1,7 @@
 import errno
 import hashlib
 import json
+import os
 
 import numpy as np
 import pytest
@@ -121,3 +122,15 @@ def test_digests_of_files_are_those_of_their_bytes(tmp_path):
 
 def test_choices_are_sorted_whatever_their_type():
     assert choices(["b", "a", 3]) == "3, a, b"
+
+
+@pytest.mark.parametrize("mask, mode", [(0o022, 0o644), (0o007, 0o660)])
+def test_a_file_has_the_permissions_that_the_user_asks_for_whoever_wrote_it(tmp_path, mask, mode):
+    before = os.umask(mask)
+    try:
+        with files.atomic_write(tmp_path / "model.safetensors") as temporary:
+            temporary.touch(mode=0o600)  # as safetensors does
+        assert (tmp_path / "model.safetensors").stat().st_mode & 0o777 == mode
+        assert os.umask(mask) == mask  # looking at the mask left it as it was
+    finally:
+        os.umask(before)

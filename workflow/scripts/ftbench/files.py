@@ -29,6 +29,7 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:
         yield temporary
+        temporary.chmod(0o666 & ~_umask())  # safetensors leaves its files to their owner alone
         temporary.replace(path)
     except Exception as error:
         if _disk_is_full(error):
@@ -38,6 +39,13 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    """The process's mask of permissions; it can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 def _disk_is_full(error: Exception) -> bool:
