@@ -127,6 +127,7 @@ def run(
             "kind": kind,
             "seed": seed,
             "selection_metric": "accuracy",
+            "gpus_per_run": 1,
             "network": NETWORK | (network or {}),
             "recipe": RECIPE | (recipe or {}),
         }

@@ -13,7 +13,7 @@ FLOORS = {
     "ground": "errors files kinds codedigest paths grid config crosschecks configdoc lease job commands history families",
     "first": "arrays augment policies sources download prepare groups split normalization preview architectures flipped "
     "cropping depthwise activations transforms backbones weights stages features devices duplicates plasma warps corruptions environment",
-    "second": "strategies recipes objective averaging scoring outcome activity checkpoint loop training probe fitting selection "
+    "second": "distributed strategies recipes objective averaging scoring outcome activity checkpoint loop training probe fitting selection "
     "predict predict_corrupted plan strategydoc efficiency transferability audit",
     "third": "calibration selective metrics statistics evaluation cost tta",
     "roof": "axes runs watch tensorboard collect compare tables class_tables recommend ranks table_formats table_columns "

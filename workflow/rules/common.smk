@@ -148,6 +148,7 @@ def get_run(wildcards):
         "kind": entry["kind"],
         "seed": int(wildcards.get("seed", STUDY["tuning"]["seed"])),
         "selection_metric": STUDY["selection_metric"],
+        "gpus_per_run": STUDY["gpus_per_run"],
         "recipe": recipe,
     }
 
@@ -485,6 +486,15 @@ def get_priority(wildcards):
 
 def get_gpus(wildcards):
     return 0 if STUDY["device"] == "cpu" else STUDY["gpus"]
+
+
+def get_run_threads(wildcards):
+    """Of a trial or final run: those of all its processes."""
+    return STUDY["threads"] * STUDY["gpus_per_run"]
+
+
+def get_run_gpus(wildcards):
+    return get_gpus(wildcards) * STUDY["gpus_per_run"]
 
 
 def code_of(script, *extra):

@@ -56,9 +56,9 @@ rule train_trial:
     wildcard_constraints:
         strategy=any_of(LOOP),
     priority: get_priority
-    threads: get_train_threads
+    threads: get_run_threads
     resources:
-        gpu=get_gpus,
+        gpu=get_run_gpus,
     params:
         run=get_trial_run,
         resume=subpath(output.trial, with_suffix=".resume"),
@@ -114,9 +114,9 @@ rule train:
     wildcard_constraints:
         strategy=any_of(LOOP),
     priority: get_priority
-    threads: get_train_threads
+    threads: get_run_threads
     resources:
-        gpu=get_gpus,
+        gpu=get_run_gpus,
     params:
         run=get_run,
         resume=subpath(output.model, with_suffix=".resume"),

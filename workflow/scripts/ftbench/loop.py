@@ -16,6 +16,7 @@ import torch
 from ftbench import checkpoint, devices, objective, policies, recipes, strategies
 from ftbench.averaging import WeightAverage
 from ftbench.backbones import Backbone
+from ftbench.distributed import Ranks, synchronise
 from ftbench.history import HISTORY, write_history, write_progress
 from ftbench.outcome import Diverged, Outcome
 from ftbench.scoring import Data, validation_logits, validation_scores
@@ -59,10 +60,14 @@ class TrainingLoop:
 
     def __init__(self, backbone, data, run, recipe, device, resume, identity):
         self.backbone, self.data, self.run, self.recipe = backbone, data, run, recipe
-        self.device, self.resume, self.identity = device, resume, identity
+        self.device, self.resume, self.identity, self.ranks = device, resume, identity, Ranks()
         self.strategy = strategies.load(run["kind"])
         self.augment = policies.load(recipe["augmentation"])
         recipes.set_norm_momentum(backbone.network, recipe["norm_momentum"])
+        if self.ranks.world > 1:
+            print(
+                f"{self.ranks.world} processes; {synchronise(backbone.network)} batch norms use the whole batch where they train"
+            )
         self.optimizer = recipes.make_optimizer(backbone.network, recipe, self.strategy.scales(backbone, recipe))
         self.moving = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
         self.pull = self.strategy.pull(backbone, recipe)
@@ -142,6 +147,11 @@ class TrainingLoop:
         batch = objective.mix(self.backbone.to_input(images), labels, self.recipe, rng)
         weight = objective.total_weight(batch, self.class_weights)
         loss = torch.zeros((), device=self.device)
+        if self.ranks.world > 1:
+            batch = objective.Batch(*self.ranks.share(batch[:3]), batch.share)
+            torch.manual_seed(
+                int(rng.integers(2**31)) + self.ranks.rank
+            )  # dropout, of which a state holds one process's
         for part in batch.parts(self.recipe["accumulate"]):
             with devices.autocast(self.device, self.run["precision"]):
                 logits = self.backbone.network(part.inputs)
@@ -150,6 +160,7 @@ class TrainingLoop:
             )
             share.backward()
             loss += share.detach()
+        self.ranks.add_up([loss, *(p.grad for p in self.moving if p.grad is not None)])
         clip = self.recipe["clip_norm"]
         if clip is not None or self.step % CHECK_STEPS == 0:
             self.norms[self.step] = torch.nn.utils.clip_grad_norm_(self.moving, clip or math.inf)
@@ -202,7 +213,8 @@ class TrainingLoop:
                 "seconds": self.outcome.train_seconds,
             }
         )
-        write_history(self.outcome.history, self.resume / HISTORY)
+        if self.ranks.first:
+            write_history(self.outcome.history, self.resume / HISTORY)
         line = f"loss {self.losses[: self.step].mean():.4f}, validation accuracy {scores['validation_accuracy']:.4f}"
         self.report(line, speed)
 
@@ -213,6 +225,8 @@ class TrainingLoop:
             f"epoch {self.epoch + 1}/{self.epochs} step {self.step}/{self.steps_now()}: {what}, "
             f"{images_per_second:.0f} images/s, about {left:.0f} s left"
         )
+        if not self.ranks.first:
+            return
         write_progress(
             self.resume,
             epoch=self.epoch + 1,
@@ -231,13 +245,16 @@ class TrainingLoop:
         self._started = now
 
     def leave_on(self, stop: checkpoint.StopSignal) -> None:
-        if stop.number is not None:
+        number = self.ranks.agreed(stop.number, self.device)
+        if number is not None:
             self.save()
-            print(f"signal {stop.number}: state saved in {self.resume}; the next start goes on from here")
-            raise SystemExit(128 + stop.number)
+            print(f"signal {number}: state saved in {self.resume}; the next start goes on from here")
+            raise SystemExit(128 + number)
 
     def save(self) -> None:
         self.clock()
+        if not self.ranks.first:
+            return
         state = {
             "network": self.backbone.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),

@@ -8,13 +8,26 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from ftbench import backbones, checkpoint, devices, loop, strategies
+from ftbench import backbones, checkpoint, devices, distributed, loop, strategies
 from ftbench.arrays import Images
 from ftbench.backbones import Backbone
 from ftbench.files import atomic_write, digest, read_json, sha256_of_file, write_json, write_npz
 from ftbench.history import write_history
 from ftbench.outcome import Outcome
 from ftbench.scoring import Data, validation_logits
+
+MACHINE = (
+    "precision",
+    "channels_last",
+    "crop_kernels",
+    "compile",
+    "deterministic",
+    "threads",
+    "gpus_per_run",
+)  # kept in run.json
+OUTCOME = (
+    "outcome.pt"  # in the folder of the unfinished state: what the processes of a run tell the one that started them
+)
 
 
 def train(
@@ -98,7 +111,7 @@ class _Job:
 
     def __init__(self, run: dict, code: str, inputs: dict, recipe: dict):
         self.start = time.perf_counter()
-        self.run, self.recipe, self.inputs = run, recipe, inputs
+        self.run, self.recipe, self.inputs, self.code = run, recipe, inputs, code
         self.device = devices.set_up(run)
         self.strategy = strategies.load(run["kind"])
         source = read_json(inputs["record"]) if inputs["record"] else None
@@ -131,6 +144,16 @@ class _Job:
             self.backbone.network.compile()
 
     def fit(self, folder: Path) -> Outcome:
+        """Train, in this process or in several of their own; the state of an unfinished run lies in `folder`."""
+        if self.run["gpus_per_run"] == 1:
+            return self.fit_here(folder)
+        cuda = self.device.type == "cuda"
+        distributed.run(
+            _fit_together, (self.run, self.code, self.inputs, self.recipe, folder), self.run["gpus_per_run"], cuda
+        )
+        return Outcome(**torch.load(folder / OUTCOME, map_location="cpu", weights_only=True))
+
+    def fit_here(self, folder: Path) -> Outcome:
         print(f"{self.run['strategy']}: {self.trainable_params} parameters move, the network has {self.total_params}")
         outcome = loop.fit(self.backbone, self.data, self.run, self.recipe, self.device, folder, self.identity)
         strategies.freeze(self.backbone, self.strategy.trainable(self.backbone))  # all that moved at some time
@@ -156,10 +179,7 @@ class _Job:
             "total_params": self.total_params,
             "network": self.run["network"],
             "normalization": {"mean": self.backbone.mean, "std": self.backbone.std},
-            **{
-                key: self.run[key]
-                for key in ("precision", "channels_last", "crop_kernels", "compile", "deterministic", "threads")
-            },
+            **{key: self.run[key] for key in MACHINE},
             "device": self.device.type,
             "device_name": devices.device_name(self.device),
             "versions": devices.versions(),
@@ -173,7 +193,9 @@ class _Job:
         return {
             "train_seconds": outcome.train_seconds + max(0.0, setup),
             "images_per_second": outcome.trained_images / outcome.step_seconds if outcome.trained_images else None,
-            "peak_memory_mb": devices.peak_memory_mb(self.device),
+            "peak_memory_mb": max(
+                [devices.peak_memory_mb(self.device), *(row["peak_memory_mb"] for row in outcome.history)]
+            ),
             "threads": self.run["threads"],
             "resumes": outcome.resumes,
             "device": self.device.type,
@@ -181,6 +203,14 @@ class _Job:
             "feature_seconds": 0.0,
             "probe": {"cost": borrowed, "tuning_seconds": borrowed["tuning_seconds"]} if borrowed else None,
         }
+
+
+def _fit_together(run: dict, code: str, inputs: dict, recipe: dict, folder: Path) -> None:
+    """The work of one of several processes; the first leaves the outcome in `folder`."""
+    outcome = _Job(run, code, inputs, recipe).fit_here(folder)
+    if distributed.Ranks().first:
+        with atomic_write(folder / OUTCOME) as temporary:
+            torch.save(dict(vars(outcome)), temporary)
 
 
 def input_files(given) -> dict:
