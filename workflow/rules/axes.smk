@@ -12,14 +12,17 @@ rule compare_policies:
             "<results>/tables/policies.html",
             caption="../report/policies.rst",
             category="3 Result",
-            labels={"shows": "table: augmentation policies", "data set": "all"},
+            labels={"shows": "table: augmentation policies"},
         ),
-        plots=report(
-            expand("<results>/plots/{dataset}.policies.svg", dataset=DATASETS),
-            caption="../report/policies.rst",
-            category="3 Result",
-            labels={"shows": "augmentation policies", "data set": "all"},
-        ),
+        plots=[
+            report(
+                f"<results>/plots/{dataset}.policies.svg",
+                caption="../report/policies.rst",
+                category="3 Result",
+                labels={"shows": f"augmentation policies, {dataset}"},
+            )
+            for dataset in DATASETS
+        ],
     log:
         "<logs>/compare_policies.log",
     params:
@@ -42,14 +45,17 @@ rule compare_activations:
             "<results>/tables/activations.html",
             caption="../report/activations.rst",
             category="3 Result",
-            labels={"shows": "table: silent units", "data set": "all"},
+            labels={"shows": "table: silent units"},
         ),
-        plots=report(
-            expand("<results>/plots/{dataset}.activations.svg", dataset=DATASETS),
-            caption="../report/activations.rst",
-            category="3 Result",
-            labels={"shows": "silent units", "data set": "all"},
-        ),
+        plots=[
+            report(
+                f"<results>/plots/{dataset}.activations.svg",
+                caption="../report/activations.rst",
+                category="3 Result",
+                labels={"shows": f"silent units, {dataset}"},
+            )
+            for dataset in DATASETS
+        ],
     log:
         "<logs>/compare_activations.log",
     params:

@@ -1,4 +1,7 @@
 # From the metrics of all runs to tables, figures and the report. Nothing here reads a model.
+#
+# A result has one label, what it shows: of several, Snakemake's report turns a label with two equally frequent values into a switch, and
+# fails where a combination does not exist.
 
 
 rule record_study:
@@ -69,7 +72,7 @@ rule report_comparison:
             "<results>/tables/comparison.html",
             caption="../report/comparison.rst",
             category="3 Result",
-            labels={"shows": "table: all cells", "data set": "all"},
+            labels={"shows": "table: all cells"},
         ),
         calibration_markdown="<results>/tables/calibration.md",
         calibration_latex="<results>/tables/calibration.tex",
@@ -77,7 +80,7 @@ rule report_comparison:
             "<results>/tables/calibration.html",
             caption="../report/calibration.rst",
             category="5 Uncertainty",
-            labels={"shows": "table: calibration", "data set": "all"},
+            labels={"shows": "table: calibration"},
         ),
     log:
         "<logs>/report_comparison.log",
@@ -100,7 +103,7 @@ rule report_pairwise:
             "<results>/tables/pairwise.html",
             caption="../report/pairwise.rst",
             category="5 Uncertainty",
-            labels={"shows": "table: differences", "data set": "all"},
+            labels={"shows": "table: differences"},
         ),
         matrix="<results>/tables/win_tie_loss.csv",
         matrix_markdown="<results>/tables/win_tie_loss.md",
@@ -109,14 +112,14 @@ rule report_pairwise:
             "<results>/tables/win_tie_loss.html",
             caption="../report/win_tie_loss.rst",
             category="5 Uncertainty",
-            labels={"shows": "table: wins, ties, losses", "data set": "all"},
+            labels={"shows": "table: wins, ties, losses"},
         ),
         ranks="<results>/tables/ranks.csv",
         diagram=report(
             "<results>/plots/critical_difference.svg",
             caption="../report/critical_difference.rst",
             category="5 Uncertainty",
-            labels={"shows": "ranks over data sets", "data set": "all"},
+            labels={"shows": "ranks over data sets"},
         ),
     log:
         "<logs>/report_pairwise.log",
@@ -141,7 +144,7 @@ rule report_recommendation:
             "<results>/tables/recommendation.html",
             caption="../report/recommendation.rst",
             category="7 Recommendation",
-            labels={"shows": "table: what to pick", "data set": "all"},
+            labels={"shows": "table: what to pick"},
         ),
     log:
         "<logs>/report_recommendation.log",
@@ -162,13 +165,13 @@ rule report_provenance:
             "<results>/tables/provenance.html",
             caption="../report/provenance.rst",
             category="8 Provenance",
-            labels={"shows": "table: every run", "data set": "all"},
+            labels={"shows": "table: every run"},
         ),
         protocol=report(
             "<results>/tables/protocol.html",
             caption="../report/protocol.rst",
             category="2 Protocol",
-            labels={"shows": "table: recipes", "data set": "all"},
+            labels={"shows": "table: recipes"},
         ),
     log:
         "<logs>/report_provenance.log",
@@ -191,7 +194,7 @@ rule report_cost:
             "<results>/tables/cost.html",
             caption="../report/cost.rst",
             category="6 Cost",
-            labels={"shows": "table: cost of every cell", "data set": "all"},
+            labels={"shows": "table: cost of every cell"},
         ),
     log:
         "<logs>/report_cost.log",
@@ -214,14 +217,14 @@ rule report_per_class:
             "<results>/tables/per_class.html",
             caption="../report/per_class_table.rst",
             category="4 Classes",
-            labels={"shows": "table: per class", "data set": "all"},
+            labels={"shows": "table: per class"},
         ),
         confused="<results>/tables/confused.csv",
         confused_html=report(
             "<results>/tables/confused.html",
             caption="../report/confused.rst",
             category="4 Classes",
-            labels={"shows": "table: most confused pairs", "data set": "all"},
+            labels={"shows": "table: most confused pairs"},
         ),
     log:
         "<logs>/report_per_class.log",
@@ -243,7 +246,7 @@ rule plot_accuracy:
             "<results>/plots/{dataset}.accuracy.svg",
             caption="../report/accuracy.rst",
             category="3 Result",
-            labels={"shows": "accuracy", "data set": "{dataset}"},
+            labels={"shows": "accuracy, {dataset}"},
         ),
     log:
         "<logs>/plot_accuracy/{dataset}.log",
@@ -263,7 +266,7 @@ rule plot_pareto:
             "<results>/plots/{dataset}.pareto.svg",
             caption="../report/pareto.rst",
             category="6 Cost",
-            labels={"shows": "accuracy against cost", "data set": "{dataset}"},
+            labels={"shows": "accuracy against cost, {dataset}"},
         ),
     log:
         "<logs>/plot_pareto/{dataset}.log",
@@ -284,7 +287,7 @@ rule plot_learning_curves:
             "<results>/plots/{dataset}.learning_curves.svg",
             caption="../report/learning_curves.rst",
             category="2 Protocol",
-            labels={"shows": "learning curves", "data set": "{dataset}"},
+            labels={"shows": "learning curves, {dataset}"},
         ),
     log:
         "<logs>/plot_learning_curves/{dataset}.log",
@@ -305,7 +308,7 @@ rule plot_tuning:
             "<results>/plots/{dataset}.tuning.svg",
             caption="../report/tuning.rst",
             category="2 Protocol",
-            labels={"shows": "tuning", "data set": "{dataset}"},
+            labels={"shows": "tuning, {dataset}"},
         ),
     log:
         "<logs>/plot_tuning/{dataset}.log",
@@ -327,7 +330,7 @@ rule plot_confusion:
             "<results>/plots/{dataset}.confusion.svg",
             caption="../report/confusion.rst",
             category="4 Classes",
-            labels={"shows": "confusion", "data set": "{dataset}"},
+            labels={"shows": "confusion, {dataset}"},
         ),
     log:
         "<logs>/plot_confusion/{dataset}.log",
@@ -347,13 +350,13 @@ rule plot_reliability:
             "<results>/plots/{dataset}.reliability.svg",
             caption="../report/reliability.rst",
             category="5 Uncertainty",
-            labels={"shows": "reliability", "data set": "{dataset}"},
+            labels={"shows": "reliability, {dataset}"},
         ),
         risk_coverage=report(
             "<results>/plots/{dataset}.risk_coverage.svg",
             caption="../report/risk_coverage.rst",
             category="5 Uncertainty",
-            labels={"shows": "risk and coverage", "data set": "{dataset}"},
+            labels={"shows": "risk and coverage, {dataset}"},
         ),
     log:
         "<logs>/plot_reliability/{dataset}.log",
@@ -374,7 +377,7 @@ rule plot_per_class:
             "<results>/plots/{dataset}.per_class.svg",
             caption="../report/per_class.rst",
             category="4 Classes",
-            labels={"shows": "per class", "data set": "{dataset}"},
+            labels={"shows": "per class, {dataset}"},
         ),
     log:
         "<logs>/plot_per_class/{dataset}.log",
@@ -397,7 +400,7 @@ rule plot_mistakes:
             "<results>/plots/{dataset}.mistakes.svg",
             caption="../report/mistakes.rst",
             category="4 Classes",
-            labels={"shows": "most confident mistakes", "data set": "{dataset}"},
+            labels={"shows": "most confident mistakes, {dataset}"},
         ),
     log:
         "<logs>/plot_mistakes/{dataset}.log",
@@ -420,7 +423,7 @@ rule plot_montage:
             "<results>/plots/{dataset}.montage.svg",
             caption="../report/montage.rst",
             category="1 Data",
-            labels={"shows": "training images", "data set": "{dataset}"},
+            labels={"shows": "training images, {dataset}"},
         ),
     log:
         "<logs>/plot_montage/{dataset}.log",
@@ -439,7 +442,7 @@ rule plot_augmentations:
             "<results>/plots/{dataset}.augmentations.svg",
             caption="../report/augmentations.rst",
             category="2 Protocol",
-            labels={"shows": "augmentation policies", "data set": "{dataset}"},
+            labels={"shows": "augmentation policies, {dataset}"},
         ),
     log:
         "<logs>/plot_augmentations/{dataset}.log",
@@ -461,7 +464,7 @@ rule report_transferability:
             "<results>/tables/transferability.html",
             caption="../report/transferability.rst",
             category="7 Recommendation",
-            labels={"shows": "table: transferability scores", "data set": "all"},
+            labels={"shows": "table: transferability scores"},
         ),
     log:
         "<logs>/report_transferability.log",
@@ -486,7 +489,7 @@ rule report_clean_test:
             "<results>/tables/clean_test.html",
             caption="../report/clean_test.rst",
             category="5 Uncertainty",
-            labels={"shows": "table: cleaned test set", "data set": "all"},
+            labels={"shows": "table: cleaned test set"},
         ),
     log:
         "<logs>/report_clean_test.log",
@@ -511,7 +514,7 @@ rule plot_audit:
             "<results>/plots/{dataset}.audit.svg",
             caption="../report/audit.rst",
             category="1 Data",
-            labels={"shows": "duplicates and suspected labels", "data set": "{dataset}"},
+            labels={"shows": "duplicates and suspected labels, {dataset}"},
         ),
     log:
         "<logs>/plot_audit/{dataset}.log",
@@ -535,7 +538,7 @@ rule report_robustness:
             caption="../report/robustness_table.rst",
             category="3 Result",
             subcategory="Robustness",
-            labels={"shows": "table: corrupted test images", "data set": "all"},
+            labels={"shows": "table: corrupted test images"},
         ),
     log:
         "<logs>/report_robustness.log",
@@ -557,7 +560,7 @@ rule plot_robustness:
             caption="../report/robustness.rst",
             category="3 Result",
             subcategory="Robustness",
-            labels={"shows": "accuracy over severity", "data set": "{dataset}"},
+            labels={"shows": "accuracy over severity, {dataset}"},
         ),
     log:
         "<logs>/plot_robustness/{dataset}.log",
