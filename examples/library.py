@@ -69,7 +69,7 @@ compute_normalization(files["images"], data / "split.npz", data / "normalization
 # %%
 network = {key: study["backbones"]["small"][key] for key in ("source", "model", "weights", "image_size", "mean", "std")}
 machine = {"network": network, "device": "cpu", "precision": "float32", "channels_last": True, "crop_kernels": True}
-machine |= {"deterministic": False, "threads": 1}
+machine |= {"compile": False, "deterministic": False, "threads": 1, "gpus_per_run": 1}
 inputs = {
     "images": files["images"],
     "labels": files["labels"],
@@ -133,7 +133,8 @@ predict_test(
     out=[out / "test_logits.npz" for out in runs.values()],
 )
 for out in runs.values():
-    evaluate(out / "test_logits.npz", out / "run.json", data / "classes.json", out / "metrics.json")
+    logits, validation = out / "test_logits.npz", out / "val_logits.npz"
+    evaluate(logits, validation, out / "run.json", data / "classes.json", out / "metrics.json")
 
 # %% [markdown]
 # Intervals of both cells, over test images and seeds, and the test of their difference.
@@ -147,7 +148,7 @@ labelled = [
     }
     for (strategy, seed), out in runs.items()
 ]
-compare(labelled, "accuracy", folder / "cells.csv", folder / "pairwise.csv")
+compare(labelled, "accuracy", *(folder / f"{name}.csv" for name in ("cells", "pairwise", "differences", "classes")))
 print(pd.read_csv(folder / "cells.csv")[["strategy", "seeds", "accuracy_mean", "accuracy_ci_low", "accuracy_ci_high"]])
 pair = pd.read_csv(folder / "pairwise.csv").iloc[0]
 print(f"{pair.strategy_a} minus {pair.strategy_b}: {pair.difference:.3f} [{pair.ci_low:.3f}, {pair.ci_high:.3f}]")

@@ -6,7 +6,7 @@ import os
 from studies import FIGURES
 
 PACKAGE = "workflow/scripts/ftbench"
-PLOTS = {f"plot_{name}" for name in FIGURES}
+PLOTS = {f"plot_{name}" for name in FIGURES} | {"plot_audit", "report_pairwise"}  # the last draws the ranks
 TRAINING = {"train", "train_trial", "fit_probe", "extract_features", "prepare_train", "split_dataset"}
 NEW_STRATEGY = '''"""The head and the last stage move."""
 
@@ -53,7 +53,7 @@ def test_touched_modules_rerun_nothing(clone):
 
 def test_a_comment_and_a_docstring_rerun_nothing(clone):
     edit(clone, "training.py", '"""', '"""Said differently. ')
-    edit(clone, "loop.py", "EVALUATION_BATCH", "# another comment\n\nEVALUATION_BATCH")
+    edit(clone, "loop.py", "CHECK_STEPS", "# another comment\n\nCHECK_STEPS")
     assert clone.plan() == []
 
 
@@ -67,7 +67,7 @@ def test_an_edited_plot_redraws_and_trains_nothing(clone):
 
 
 def test_an_edited_loop_retrains(clone):
-    edit(clone, "loop.py", "EVALUATION_BATCH = 256", "EVALUATION_BATCH = 255")
+    edit(clone, "loop.py", "CHECK_STEPS = 25", "CHECK_STEPS = 26")
     jobs = clone.plan()
     assert len(of(jobs, "train")) == 12
     assert len(of(jobs, "train_trial")) == 8
