@@ -122,7 +122,7 @@ def test_a_killed_run_equals_an_uninterrupted_one(long_run):
     assert not (killed.root / RUN / "model.safetensors.resume").exists()
     histories = [(clone.root / RUN / "history.csv").read_text().splitlines() for clone in long_run]
     assert len(histories[0]) == 1 + EPOCHS
-    measured = 2  # the last columns: images_per_second, seconds
+    measured = 3  # the last columns: images_per_second, peak_memory_mb, seconds
     deterministic = [[line.split(",")[:-measured] for line in history] for history in histories]
     assert deterministic[0] == deterministic[1]
 
