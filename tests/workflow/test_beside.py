@@ -64,7 +64,12 @@ def test_a_users_list_changes_the_cleaned_table_and_nothing_else(clone):
     config = clone.read_config()
     config["datasets"]["photos"]["exclude_test"] = "leave_out.csv"
     clone.write_config(config)
-    assert {job.rule for job in clone.plan()} <= {"report_clean_test", "record_study", "report_provenance", "record_environment"}
+    assert {job.rule for job in clone.plan()} <= {
+        "report_clean_test",
+        "record_study",
+        "report_provenance",
+        "record_environment",
+    }
     target = "results/tiny/tables/clean_test.html"
     clone.snakemake(target)
     clean = pd.read_csv(clone.path("tables/clean_test.csv"))

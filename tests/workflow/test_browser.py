@@ -92,7 +92,7 @@ def drawn(page) -> dict:
 
 def test_every_category_is_filled_and_everything_in_it_is_visible(page, report):
     page.goto((report / "report.html").as_uri())
-    opened = set()
+    opened, before = set(), ""
     for category in CATEGORIES:
         enter(page, category)
         rows = page.locator("tbody tr")
@@ -100,10 +100,14 @@ def test_every_category_is_filled_and_everything_in_it_is_visible(page, report):
             options = rows.nth(number).locator("a[type=button]")
             name = f"{category}: {rows.nth(number).inner_text()}"
             options.first.click()
+            page.wait_for_function(  # the result before it is gone
+                "([one, before]) => { const now = document.querySelector(one); return now && now.getAttribute('src') !== before; }",
+                arg=[SHOWN, before],
+            )
             shown = page.locator(SHOWN)
-            shown.wait_for()
-            opened.add(shown.get_attribute("src").split("/")[-1])
-            menu(page, shown=False)
+            before = shown.get_attribute("src")
+            opened.add(before.split("/")[-1])
+            menu(page, shown=False)  # which leaves a result no room on a phone
             page.wait_for_function(
                 "(one) => document.querySelector(one).getBoundingClientRect().width > 250", arg=SHOWN
             )
