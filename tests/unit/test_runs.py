@@ -26,6 +26,13 @@ def one(study, results, strategy, name):
     return next(run for run in runs.all_runs(study, results) if (run.cell.strategy, run.name) == (strategy, name))
 
 
+def test_the_folder_of_an_unfinished_run_is_the_one_that_the_rules_name(study, tmp_path):
+    folder = tmp_path / "runs" / "digits" / "efficientnet_lite0" / "finetune" / "seed0"
+    assert one(study, tmp_path, "finetune", "seed0").resume == folder / "model.safetensors.resume"
+    trial = tmp_path / "tuning" / "digits" / "efficientnet_lite0" / "finetune" / "trial1"
+    assert one(study, tmp_path, "finetune", "trial1").resume == trial / "trial.json.resume"
+
+
 def epoch(number, accuracy=0.5):
     return {"epoch": number, "train_loss": 1 / number, "validation_accuracy": accuracy, "images_per_second": 100.0, "seconds": 2.0 * number}  # fmt: skip
 

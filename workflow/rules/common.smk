@@ -16,7 +16,7 @@ from ftbench.commands import note_command
 from ftbench.config import resolve
 from ftbench.errors import InputError
 from ftbench.kinds import declared, names
-from ftbench.paths import content_of, folder_listing, weights_tag
+from ftbench.paths import content_of, folder_listing, resume_folder, weights_tag
 
 # --- the study -------------------------------------------------------------------------------------------------------
 
@@ -151,6 +151,10 @@ def get_run(wildcards):
         "gpus_per_run": STUDY["gpus_per_run"],
         "recipe": recipe,
     }
+
+
+def get_resume(wildcards, output):
+    return resume_folder(output[0])
 
 
 def get_selection(wildcards):

@@ -61,7 +61,7 @@ rule train_trial:
         gpu=get_run_gpus,
     params:
         run=get_trial_run,
-        resume=subpath(output.trial, with_suffix=".resume"),
+        resume=get_resume,
         code=run_code_of("train_trial.py"),
     script:
         "../scripts/train_trial.py"
@@ -119,7 +119,7 @@ rule train:
         gpu=get_run_gpus,
     params:
         run=get_run,
-        resume=subpath(output.model, with_suffix=".resume"),
+        resume=get_resume,
         code=run_code_of("train.py"),
     script:
         "../scripts/train.py"

@@ -17,6 +17,11 @@ def weights_tag(weights: str) -> str:
     return weights.replace(":", "-").replace("/", "-")
 
 
+def resume_folder(output: str | Path) -> str:
+    """The folder of the unfinished state of the job that makes `output`, its first file: a sibling that no rule declares."""
+    return f"{output}.resume"
+
+
 def folder_listing(folder: str | Path, *others: str | Path | None) -> str:
     """Sixteen hex digits over the names and sizes of all files below `folder` and of `others`.
 

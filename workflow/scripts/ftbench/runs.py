@@ -14,6 +14,7 @@ from typing import NamedTuple
 from ftbench import grid
 from ftbench.history import HISTORY, PROGRESS
 from ftbench.kinds import declared
+from ftbench.paths import resume_folder
 
 
 class Run(NamedTuple):
@@ -37,10 +38,12 @@ def all_runs(study: dict, results: Path) -> list[Run]:
         if declared(study["strategies"][cell.strategy]["kind"])["engine"] == "loop":
             for number, _ in enumerate(grid.trials_of(study, cell.strategy)):
                 folder = results / "tuning" / path / f"trial{number}"
-                found.append(Run(cell, f"trial{number}", folder / "trial.json", folder / "trial.resume"))
+                record = folder / "trial.json"
+                found.append(Run(cell, f"trial{number}", record, Path(resume_folder(record))))
         for seed in grid.seeds_of(study, cell.strategy):
             folder = results / "runs" / path / f"seed{seed}"
-            found.append(Run(cell, f"seed{seed}", folder / "run.json", folder / "model.resume"))
+            resume = Path(resume_folder(folder / "model.safetensors"))
+            found.append(Run(cell, f"seed{seed}", folder / "run.json", resume))
     return found
 
 
