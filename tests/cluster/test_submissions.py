@@ -117,7 +117,13 @@ def test_every_rule_of_the_profile_exists_and_every_long_one_is_in_it():
     names = set(re.findall(r"^rule (\w+):", text, re.M)) | set(re.findall(r"^use rule \w+ as (\w+)", text, re.M))
     assert set(profile["set-resources"]) | set(profile["groups"]) <= names
     assert set(profile["group-components"]) == set(profile["groups"].values())
-    on_a_gpu = {block.split(":")[0] for block in re.split(r"^rule ", text, flags=re.M)[1:] if "gpu=get_gpus" in block}
+    blocks = re.split(r"^(?=rule |use rule )", text, flags=re.M)
+    on_a_gpu = {
+        block.split(":")[0].removeprefix("rule ") for block in blocks if re.search(r"gpu=get_(run_)?gpus", block)
+    }
+    derived = re.findall(r"^use rule (\w+) as (\w+)", text, re.M)
+    on_a_gpu |= {new for old, new in derived if old in on_a_gpu}  # which inherits its resources
+    assert {"train", "train_trial", "predict_test_flipped"} <= on_a_gpu
     assert on_a_gpu <= set(profile["set-resources"])
     assert not on_a_gpu & set(profile["groups"])  # a group asks for the sum of its GPUs
     assert "keep-incomplete" not in profile
