@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import yaml
-from studies import MEAN, STD, WEIGHTS, Clone, environment
+from studies import Clone, environment, tiny
 
 HERE = Path(__file__).parent
 PATIENCE = 300.0  # seconds to wait for any one event
@@ -82,17 +82,7 @@ def small_study() -> dict:
         "device": "auto",  # so that training asks for a GPU; torch finds none behind it and takes the CPU
         "threads": 1,
         "datasets": {"digits": {"source": "digits", "train_limit": 16, "validation_fraction": 0.25, "flip": False}},
-        "backbones": {
-            "pretrained": {
-                "source": "ftbench",
-                "model": "resnet8",
-                "weights": f"file:{WEIGHTS}",
-                "image_size": 8,
-                "mean": MEAN,
-                "std": STD,
-            },
-            "small": {"source": "ftbench", "model": "resnet8", "weights": "none", "image_size": 8},
-        },
+        "backbones": tiny()["backbones"],
         "training": {"epochs": 2, "batch_size": 16, "optimizer": "adamw", "warmup_steps": 2, "augmentation": "crop"},
         "tuning": {"trials": 2},
         "strategies": {

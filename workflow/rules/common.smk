@@ -210,6 +210,11 @@ def get_downloaded(wildcards):
     return f"<resources>/datasets/torchvision/{entry['name']}/files.json" if entry["source"] == "torchvision" else []
 
 
+def weights_of(entry):
+    """Where a backbone's weights lie, without a suffix."""
+    return WEIGHTS.format(source=entry["source"], model=entry["model"], tag=weights_tag(entry["weights"]))
+
+
 def weights_file(suffix):
     """An input function: the weights of the wildcards' backbone, or nothing where the cell starts from random ones."""
 
@@ -217,7 +222,7 @@ def weights_file(suffix):
         entry = STUDY["backbones"][wildcards.backbone]
         if entry["weights"] == "none" or ("strategy" in wildcards.keys() and start_of(wildcards) == "random"):
             return []
-        return WEIGHTS.format(source=entry["source"], model=entry["model"], tag=weights_tag(entry["weights"])) + suffix
+        return weights_of(entry) + suffix
 
     return get
 
@@ -247,11 +252,7 @@ def get_all_downloads(wildcards):
 def get_all_weights_records(wildcards):
     """The record of all pretrained weights that a cell of the study starts from."""
     entries = [STUDY["backbones"][name] for name in dict.fromkeys(cell.backbone for cell in CELLS)]
-    paths = [
-        WEIGHTS.format(source=entry["source"], model=entry["model"], tag=weights_tag(entry["weights"])) + ".json"
-        for entry in entries
-        if entry["weights"] != "none"
-    ]
+    paths = [weights_of(entry) + ".json" for entry in entries if entry["weights"] != "none"]
     return list(dict.fromkeys(paths))
 
 

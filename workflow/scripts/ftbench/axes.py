@@ -4,13 +4,35 @@ activations. Tables for both, from the tables of the comparison and the counts o
 
 import pandas as pd
 
+from ftbench.collect import CELL
 from ftbench.errors import InputError
-from ftbench.files import atomic_write, write_text
-from ftbench.html_table import html_page
-from ftbench.table_formats import interval, p_value, percent, points
-from ftbench.tables import read_table
+from ftbench.table_columns import Column
+from ftbench.table_formats import MISSING, interval, p_value, percent, points
+from ftbench.table_pages import publish
+from ftbench.tables import read_table, write_csv
 
-CELL = ["dataset", "backbone", "strategy"]
+ACCURACY = Column(lambda row: interval(row.accuracy_mean, row.accuracy_ci_low, row.accuracy_ci_high), "accuracy_mean")
+CELL_COLUMNS = {
+    "Dataset": Column(lambda row: row.dataset),
+    "Backbone": Column(lambda row: row.backbone),
+    "Strategy": Column(lambda row: row.strategy),
+}
+POLICIES = CELL_COLUMNS | {
+    "Policy": Column(lambda row: row.policy),
+    "Accuracy, %": ACCURACY,
+    "Gain over the first, points": Column(
+        lambda row: MISSING if pd.isna(row.gain) else points(row.gain, row.gain_low, row.gain_high), "gain"
+    ),
+    "p, Holm": Column(lambda row: MISSING if pd.isna(row.p_holm) else p_value(row.p_holm), "p_holm"),
+}
+ACTIVATIONS = CELL_COLUMNS | {
+    "Activation": Column(lambda row: row.activation),
+    "Dead units before, %": Column(lambda row: percent(row.dead_before, 2), "dead_before"),
+    "Dead units after, %": Column(lambda row: percent(row.dead_after, 2), "dead_after"),
+    "Not positive before, %": Column(lambda row: percent(row.sparsity_before, 2), "sparsity_before"),
+    "Not positive after, %": Column(lambda row: percent(row.sparsity_after, 2), "sparsity_after"),
+    "Accuracy, %": ACCURACY,
+}
 
 
 def policy_table(comparison_csv, pairwise_csv, families: dict[str, list[str]], out, html_out) -> None:
@@ -37,31 +59,10 @@ def policy_table(comparison_csv, pairwise_csv, families: dict[str, list[str]], o
             }
         )
     frame = pd.DataFrame(rows).sort_values(["dataset", "backbone", "strategy"], kind="stable", key=_in_order)
-    with atomic_write(out) as temporary:
-        frame.to_csv(temporary, index=False)
-    text = pd.DataFrame(
-        {
-            "Dataset": frame["dataset"],
-            "Backbone": frame["backbone"],
-            "Strategy": frame["strategy"],
-            "Policy": frame["policy"],
-            "Accuracy, %": [
-                interval(*row) for row in frame[["accuracy_mean", "accuracy_ci_low", "accuracy_ci_high"]].to_numpy()
-            ],
-            "Gain over the first, points": [
-                "–" if pd.isna(row[0]) else points(*row) for row in frame[["gain", "gain_low", "gain_high"]].to_numpy()
-            ],
-            "p, Holm": ["–" if pd.isna(p) else p_value(p) for p in frame["p_holm"]],
-        }
-    )
-    numbers = {
-        "Accuracy, %": list(frame["accuracy_mean"]),
-        "Gain over the first, points": list(frame["gain"]),
-        "p, Holm": list(frame["p_holm"]),
-    }
+    write_csv(frame, out)
     note = "gains are differences of test accuracy with crossed intervals; p is corrected over all pairs of strategies on that backbone"
-    page = html_page(text, numbers, "Augmentation policies", "The same strategy under several policies, each tuned for itself.", [note])  # fmt: skip
-    write_text(html_out, page)
+    subtitle = "The same strategy under several policies, each tuned for itself."
+    publish(frame, POLICIES, {"html": html_out}, "Augmentation policies", subtitle, [note])
 
 
 def _in_order(column: pd.Series) -> pd.Series:
@@ -107,27 +108,10 @@ def activation_table(cells: list[dict], comparison_csv, out, html_out) -> None:
     for name in ("dead_after", "sparsity_after"):  # every seed diverged
         if name not in table:
             table[name] = float("nan")
-    with atomic_write(out) as temporary:
-        table.to_csv(temporary, index=False)
-    headings = {
-        "dead_before": "Dead units before, %",
-        "dead_after": "Dead units after, %",
-        "sparsity_before": "Not positive before, %",
-        "sparsity_after": "Not positive after, %",
-    }
-    text = table[[*CELL, "activation"]].set_axis(["Dataset", "Backbone", "Strategy", "Activation"], axis=1)
-    for name, heading in headings.items():
-        text[heading] = [percent(share, 2) for share in table[name]]
-    text["Accuracy, %"] = [
-        interval(*row) for row in table[["accuracy_mean", "accuracy_ci_low", "accuracy_ci_high"]].to_numpy()
-    ]
-    numbers = {heading: list(table[name]) for name, heading in headings.items()}
-    numbers["Accuracy, %"] = list(table["accuracy_mean"])
+    write_csv(table, out)
     notes = [
         "dead: a channel whose input to the activation is never positive, on any position of 512 validation images",
         "behind a ReLU such a unit passes no value and no gradient; behind the others it works on its small slope",
     ]
-    page = html_page(
-        text, numbers, "Activations", "Silent units before and after training, mean over layers and seeds.", notes
-    )
-    write_text(html_out, page)
+    subtitle = "Silent units before and after training, mean over layers and seeds."
+    publish(table, ACTIVATIONS, {"html": html_out}, "Activations", subtitle, notes)

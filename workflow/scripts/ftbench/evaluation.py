@@ -64,12 +64,14 @@ def load_logits(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray, np.nda
     return logits, labels, ids
 
 
+def _listed(values: np.ndarray) -> list:
+    """Values as JSON has them: None for NaN, which alone differs from itself."""
+    return [None if value != value else value for value in values.tolist()]
+
+
 def _bins(confidence: np.ndarray, is_correct: np.ndarray) -> dict[str, list]:
     """Reliability bins as JSON has them: None where a bin is empty."""
-    return {
-        name: [None if value != value else value for value in values.tolist()]  # NaN alone differs from itself
-        for name, values in reliability(confidence, is_correct).items()
-    }
+    return {name: _listed(values) for name, values in reliability(confidence, is_correct).items()}
 
 
 def calibrate(
@@ -121,10 +123,7 @@ def evaluate(logits_path, val_logits_path, run_path, classes_path, out, flipped_
                 f"{path} holds values that are not finite although {run_path} says {status!r}: train this run again."
             )
     result = scores(logits, labels) | calibrate(logits, labels, validation_logits, validation_labels)
-    columns = {
-        name: [None if value != value else value for value in values.tolist()]
-        for name, values in result["per_class"].items()
-    }
+    columns = {name: _listed(values) for name, values in result["per_class"].items()}
     result["per_class"] = [
         {"class": name, **{key: values[number] for key, values in columns.items()}}
         for number, name in enumerate(classes)

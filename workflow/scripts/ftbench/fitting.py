@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from threadpoolctl import threadpool_limits
 
 from ftbench import strategies
@@ -55,22 +55,23 @@ def fit_on_features(
         begun = time.perf_counter()
         with threadpool_limits(run["threads"]):
             fitted = strategy.fit(vectors[train], y[train], len(names), value)
-            scores = validation_scores(strategy.logits(vectors[validation], fitted), y[validation])
+            logits = strategy.logits(vectors[validation], fitted)
+            scores = validation_scores(logits, y[validation])
         seconds = time.perf_counter() - begun
-        fits.append(fitted)
+        fits.append((fitted, logits))
         trials.append({"trial": number, parameter: value, "status": "finished", **scores, "seconds": seconds})
         print(f"{parameter} {value:g}: validation accuracy {scores['validation_accuracy']:.4f}, {seconds:.1f} s")
     metric = f"validation_{run['selection_metric']}"
     best = max(trials, key=lambda trial: (trial[metric], trial[parameter]))
     edge = len(trials) > 1 and best[parameter] in (min(run["grid"]), max(run["grid"]))
-    fitted = {f"{extraction['head']}.{name}": tensor for name, tensor in fits[best["trial"]].items()}
+    chosen, logits = fits[best["trial"]]
+    fitted = {f"{extraction['head']}.{name}": tensor for name, tensor in chosen.items()}
     # A bank of neighbours is stored, not learned.
-    learned = sum(fits[best["trial"]][name].numel() for name in ("weight", "bias") if name in fits[best["trial"]])
+    learned = sum(chosen[name].numel() for name in ("weight", "bias") if name in chosen)
     tuning_seconds = sum(trial["seconds"] for trial in trials) - best["seconds"]
     recipe = {parameter: best[parameter], "augmentation": "none"}
     with atomic_write(model) as temporary:
         save_file(fitted, temporary, metadata={"status": "finished"})
-    logits = strategy.logits(vectors[validation], fits[best["trial"]])
     write_npz(val_logits, logits=logits, labels=y[validation], ids=parts["validation"])
     with atomic_write(history) as temporary:
         columns = [parameter, "validation_accuracy", "validation_balanced_accuracy", "validation_nll", "seconds"]
@@ -146,5 +147,5 @@ def predict_from_features(kind: str, features: str, models: list[str], labels: s
     """Write test_logits.npz for every fitted model in `models` from the cached test features (N, D)."""
     strategy, vectors, target = strategies.load(kind), np.load(features), np.load(labels)
     for model, path in zip(models, out):
-        fitted = {name.rpartition(".")[2]: tensor for name, tensor in load_file(model).items()}
-        write_npz(path, logits=strategy.logits(vectors, fitted), labels=target, ids=np.arange(len(target)))
+        logits = strategy.logits(vectors, strategies.load_fitted(model))
+        write_npz(path, logits=logits, labels=target, ids=np.arange(len(target)))

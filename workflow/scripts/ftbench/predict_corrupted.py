@@ -62,12 +62,10 @@ def _predictor(run, count, record, model, kind, weights, weights_record, device)
         return None
     source = record["normalization"] if kind is None else read_json(weights_record)
     backbone = backbones.build(run["network"], count, 0, Path(weights) if kind else None, source)
-    tensors = load_file(model)
     if kind is None:
-        backbone.network.load_state_dict(tensors)
+        backbone.network.load_state_dict(load_file(model))
     backbones.prepare(backbone, run, device)
-    strategy = strategies.load(kind) if kind else None
-    fitted = {name.rpartition(".")[2]: tensor for name, tensor in tensors.items()}
+    strategy, fitted = (strategies.load(kind), strategies.load_fitted(model)) if kind else (None, None)
 
     def predict(batch: torch.Tensor) -> np.ndarray:
         features = strategy is not None

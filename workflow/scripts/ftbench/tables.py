@@ -32,6 +32,17 @@ COMPARISON_COLUMNS = [
     "peak_memory_mb",
     "images_per_second",
 ]
+# What efficiency.json knows of a cell: the same in all of its runs.
+OF_CELL = [
+    "tuning_flops",
+    "forward_flops",
+    "latency_ms_batch1",
+    "latency_ms_batch256",
+    "model_bytes",
+    "checkpoint_bytes",
+    "latency_device",
+    "latency_threads",
+]
 EXTRA_COLUMNS = [
     "status",
     "diverged_seeds",
@@ -61,14 +72,7 @@ EXTRA_COLUMNS = [
     "class_gap",
     "detectable_difference",
     "train_flops",
-    "tuning_flops",
-    "forward_flops",
-    "latency_ms_batch1",
-    "latency_ms_batch256",
-    "model_bytes",
-    "checkpoint_bytes",
-    "latency_device",
-    "latency_threads",
+    *OF_CELL,
 ]
 MEANS = [
     "macro_precision",
@@ -116,17 +120,6 @@ COST_COLUMNS = [
     "checkpoint_bytes",
     "trainable_params",
     "total_params",
-    "latency_device",
-    "latency_threads",
-]
-# What efficiency.json knows of a cell: the same in all of its runs.
-OF_CELL = [
-    "tuning_flops",
-    "forward_flops",
-    "latency_ms_batch1",
-    "latency_ms_batch256",
-    "model_bytes",
-    "checkpoint_bytes",
     "latency_device",
     "latency_threads",
 ]

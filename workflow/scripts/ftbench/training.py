@@ -16,18 +16,9 @@ from ftbench.history import write_history
 from ftbench.outcome import Outcome
 from ftbench.scoring import Data, validation_logits
 
-MACHINE = (
-    "precision",
-    "channels_last",
-    "crop_kernels",
-    "compile",
-    "deterministic",
-    "threads",
-    "gpus_per_run",
-)  # kept in run.json
-OUTCOME = (
-    "outcome.pt"  # in the folder of the unfinished state: what the processes of a run tell the one that started them
-)
+# What of the machine's settings run.json keeps.
+MACHINE = ("precision", "channels_last", "crop_kernels", "compile", "deterministic", "threads", "gpus_per_run")
+OUTCOME = "outcome.pt"  # in the folder of the unfinished state, from a run's processes to the one that started them
 
 
 def train(

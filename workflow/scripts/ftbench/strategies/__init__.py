@@ -9,7 +9,9 @@ mode.
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from pathlib import Path
 
+from safetensors.torch import load_file
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
@@ -45,6 +47,11 @@ def load(kind: str) -> Strategy:
     return Strategy(
         **{field.name: getattr(module, field.name) for field in fields(Strategy) if hasattr(module, field.name)}
     )
+
+
+def load_fitted(model: str | Path) -> dict:
+    """{name: tensor} as a strategy's `fit` gave it, from the file of its run, where the names begin with the head's."""
+    return {name.rpartition(".")[2]: tensor for name, tensor in load_file(model).items()}
 
 
 def freeze(backbone: Backbone, names: list[str]) -> None:
