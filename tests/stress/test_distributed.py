@@ -59,11 +59,12 @@ def test_a_stopped_run_of_two_processes_goes_on_to_the_same_bits(inputs, tmp_pat
     whole = train(inputs, tmp_path / "whole", 2, epochs=epochs)
 
     def interrupt():  # once the first epoch is written down, from outside, as a scheduler does
-        while not (folder / "model.resume" / "history.csv").exists():
+        given_up = time.monotonic() + 60
+        while not (folder / "model.resume" / "history.csv").exists() and time.monotonic() < given_up:
             time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    watcher = threading.Thread(target=interrupt)
+    watcher = threading.Thread(target=interrupt, daemon=True)
     watcher.start()
     with pytest.raises(SystemExit) as stopped:
         train(inputs, folder, 2, epochs=epochs)
