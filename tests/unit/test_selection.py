@@ -17,6 +17,8 @@ def select(folder, trials, metric="accuracy", learning_rate=None) -> dict:
             paths[-1],
             {
                 "trial": number,
+                "rung": 0,
+                "share": 1.0,
                 "learning_rate": rate,
                 "status": "diverged" if diverged else "finished",
                 "diverged": where if diverged else None,
@@ -105,5 +107,5 @@ def test_a_grid_of_one_has_no_edge(tmp_path):
 
 def test_a_trials_record_holds_what_the_figures_need_and_no_more(tmp_path):
     (trial,) = select(tmp_path, [(0.1, 0.5)])["trials"]
-    assert set(trial) == {"trial", "learning_rate", "status", "diverged", "validation_accuracy",
+    assert set(trial) == {"trial", "rung", "share", "learning_rate", "status", "diverged", "validation_accuracy",
                           "validation_balanced_accuracy", "validation_nll", "best_epoch", "epochs"}  # fmt: skip

@@ -14,7 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from ftbench import backbones, checkpoint, loop, training
-from ftbench.files import read_json
+from ftbench.files import read_json, write_json
 from ftbench.loop import TrainingLoop
 from ftbench.outcome import Outcome
 
@@ -309,9 +309,10 @@ def test_a_cell_whose_trials_all_diverged_is_recorded_without_training(inputs, t
 # --- trials ----------------------------------------------------------------------------------------------------------
 
 
-def trial(folder, inputs, number=1, learning_rate=0.01, recipe=None):
-    run, outputs = small.run("scratch", 1000, RECIPE | (recipe or {})), small.outputs(folder)
-    training.train_trial(run=run, code="c", inputs=inputs, trial=number, learning_rate=learning_rate,
+def trial(folder, inputs, slot=1, learning_rate=0.01, recipe=None, seed=1000, rung=0, promoted=None):
+    run, outputs = small.run("scratch", seed, RECIPE | (recipe or {})), small.outputs(folder)
+    point = {"slot": slot, "rung": rung, "share": 1.0, "learning_rate": learning_rate}
+    training.train_trial(run=run, code="c", inputs=inputs, trial=point, promoted=promoted,
                          out=outputs["run_json"], history=outputs["history"], cost=outputs["cost"],
                          resume=outputs["resume"])  # fmt: skip
     return read_json(outputs["run_json"]), read_json(outputs["cost"])
@@ -328,11 +329,18 @@ def test_a_trial_writes_its_scores_and_its_cost(inputs, tmp_path):
 
 def test_a_trial_and_a_run_at_the_same_rate_and_seed_are_the_same_training(finished, tmp_path):
     _, inputs, outputs = finished
-    run, files = small.run("scratch", 0, RECIPE), small.outputs(tmp_path / "t")
-    training.train_trial(run, "c", inputs, 0, 0.01, files["run_json"], files["history"], files["cost"], files["resume"])
-    one, other = (read_json(path["run_json"]) for path in (files, outputs))
+    one, other = trial(tmp_path / "t", inputs, seed=0)[0], read_json(outputs["run_json"])
     for key in ("validation_accuracy", "validation_nll", "best_epoch"):
         assert one[key] == other[key]
+
+
+def test_above_the_first_rung_a_trial_is_whichever_was_promoted(inputs, tmp_path):
+    promoted = {"trials": [{"trial": 2, "learning_rate": 0.3}, {"trial": 5, "learning_rate": 0.02}]}
+    write_json(tmp_path / "rung1.json", promoted)
+    record, _ = trial(tmp_path / "t", inputs, slot=1, learning_rate=None, rung=1, promoted=tmp_path / "rung1.json")
+    same, _ = trial(tmp_path / "same", inputs, slot=5, learning_rate=0.02)
+    assert (record["trial"], record["learning_rate"], record["rung"]) == (5, 0.02, 1)
+    assert record == same | {"rung": 1}
 
 
 def test_a_diverged_trial_is_a_result(inputs, tmp_path):

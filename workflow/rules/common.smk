@@ -10,7 +10,7 @@ from snakemake.iocontainers import Wildcards
 
 sys.path.insert(0, str(Path(workflow.current_basedir) / "../scripts"))
 
-from ftbench import grid
+from ftbench import grid, search
 from ftbench.codedigest import code_digest
 from ftbench.commands import note_command
 from ftbench.config import resolve
@@ -164,7 +164,15 @@ def get_selection(wildcards):
 
 
 def get_trial_run(wildcards):
-    return get_run(wildcards) | {"learning_rate": grid.trials_of(STUDY, wildcards.strategy)[int(wildcards.trial)]}
+    run = get_run(wildcards)
+    trial = next(trial for trial in search.trials(STUDY, wildcards.strategy) if trial.name == wildcards.trial)
+    return run | {"recipe": search.shortened(run["recipe"], trial.share), "trial": trial._asdict()}
+
+
+def get_promotion(wildcards):
+    """How many trials reach the wildcards' rung, and by which score."""
+    places, _ = search.rungs(STUDY, wildcards.strategy)[int(wildcards.rung)]
+    return {"places": places, "selection_metric": STUDY["selection_metric"]}
 
 
 def get_probe_run(wildcards):
@@ -272,11 +280,23 @@ def probe_file(name):
 
 
 def trial_files(name):
+    """An input function: a file of every trial of the wildcards' cell, or of those below the wildcards' rung."""
+
     def get(wildcards):
-        count = len(grid.trials_of(STUDY, wildcards.strategy))
-        return [f"<results>/tuning/{{dataset}}/{{backbone}}/{{strategy}}/trial{k}/{name}" for k in range(count)]
+        below = int(wildcards.rung) - 1 if "rung" in wildcards.keys() else None
+        return [
+            f"<results>/tuning/{{dataset}}/{{backbone}}/{{strategy}}/trial{trial.name}/{name}"
+            for trial in search.trials(STUDY, wildcards.strategy)
+            if below in (None, trial.rung)
+        ]
 
     return get
+
+
+def get_promoted(wildcards):
+    """Which trials reached the rung of the wildcards' trial; nothing where it is the first."""
+    _, _, rung = wildcards.trial.partition("/rung")
+    return f"<results>/tuning/{{dataset}}/{{backbone}}/{{strategy}}/rung{rung}.json" if int(rung or 0) else []
 
 
 def seed_files(name, engine):

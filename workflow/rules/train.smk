@@ -33,7 +33,7 @@ rule fit_probe:
 
 
 rule train_trial:
-    """Train one point of a strategy's tuning grid, with the trial seed and the final run's epochs."""
+    """Train one point of a strategy's tuning grid with the trial seed, as long as a final run or as its rung allows."""
     input:
         images="<results>/data/{dataset}/images.npy",
         labels="<results>/data/{dataset}/labels.npy",
@@ -45,6 +45,7 @@ rule train_trial:
         normalization=get_normalization,
         probe_model=probe_file("model.safetensors"),
         probe_cost=probe_file("cost.json"),
+        promoted=get_promoted,
     output:
         trial="<results>/tuning/{dataset}/{backbone}/{strategy}/trial{trial}/trial.json",
         history="<results>/tuning/{dataset}/{backbone}/{strategy}/trial{trial}/history.csv",
@@ -55,6 +56,7 @@ rule train_trial:
         "<benchmarks>/train_trial/{dataset}/{backbone}/{strategy}/trial{trial}.tsv"
     wildcard_constraints:
         strategy=any_of(LOOP),
+        trial=r"\d+(/rung\d+)?",
     priority: get_priority
     threads: get_run_threads
     resources:
@@ -65,6 +67,25 @@ rule train_trial:
         code=run_code_of("train_trial.py"),
     script:
         "../scripts/train_trial.py"
+
+
+rule promote_trials:
+    """Choose the trials that go on to a rung of a successive halving: those that validated best on the rung below."""
+    input:
+        trials=trial_files("trial.json"),
+    output:
+        "<results>/tuning/{dataset}/{backbone}/{strategy}/rung{rung}.json",
+    log:
+        "<logs>/promote_trials/{dataset}/{backbone}/{strategy}/rung{rung}.log",
+    wildcard_constraints:
+        strategy=any_of(LOOP),
+        rung=r"[1-9]\d*",
+    localrule: True
+    params:
+        settings=get_promotion,
+        code=code_of("promote_trials.py"),
+    script:
+        "../scripts/promote_trials.py"
 
 
 rule select_recipe:

@@ -4,12 +4,13 @@ if __name__ == "__main__":
     with job(snakemake):
         from ftbench.training import input_files, train_trial
 
+        inputs = input_files(snakemake.input)
         train_trial(
-            run={key: value for key, value in snakemake.params.run.items() if key != "learning_rate"},
+            run={key: value for key, value in snakemake.params.run.items() if key != "trial"},
             code=snakemake.params.code,
-            inputs=input_files(snakemake.input),
-            trial=int(snakemake.wildcards.trial),
-            learning_rate=snakemake.params.run["learning_rate"],
+            trial=snakemake.params.run["trial"],
+            promoted=inputs.pop("promoted"),
+            inputs=inputs,
             out=snakemake.output.trial,
             history=snakemake.output.history,
             cost=snakemake.output.cost,

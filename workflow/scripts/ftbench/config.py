@@ -211,11 +211,12 @@ def _shrink(config: dict) -> None:
     """Turn the study into its rehearsal: every stage runs, on as little as possible."""
     config["study"] += "_smoke"
     config["seeds"] = config["seeds"][:1]
-    config["tuning"]["trials"] = 1
+    kept = 1 if config["tuning"]["search"] == "grid" else 4  # of four, two reach the second rung
+    config["tuning"]["trials"] = min(config["tuning"]["trials"], kept)
     for entry in config["datasets"].values():
         entry["train_limit"] = min(entry["train_limit"] or SMOKE_LIMIT, SMOKE_LIMIT)
         entry["validation_fraction"] = max(entry["validation_fraction"], 0.2)
     for entry in config["strategies"].values():
         entry["recipe"] |= {"epochs": 1, "examples": None}
         if isinstance(entry["learning_rate"], list):
-            entry["learning_rate"] = entry["learning_rate"][:1]
+            entry["learning_rate"] = entry["learning_rate"][:kept]

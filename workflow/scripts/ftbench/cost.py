@@ -4,6 +4,8 @@ A strategy is charged everything that someone who wanted only that strategy woul
 file it reads, and the probe it starts from. The study as a whole paid for a shared feature file once.
 """
 
+import math
+
 import pandas as pd
 
 
@@ -52,11 +54,16 @@ def charge_flops(counted: dict, run: dict, selected: dict) -> dict:
 
 
 def _loop_flops(counted: dict, run: dict) -> int:
-    """Operations of a run or trial, which has `epochs`, those that it completed, and `diverged`: where it stopped, or None."""
-    done = list(zip(counted["steps"], counted["step_flops"]))[: run["epochs"]]
-    flops = sum(steps * flops + counted["validation_flops"] for steps, flops in done)
+    """Operations of a run or trial, which has `epochs`, those that it completed, and `diverged`: where it stopped, or None.
+
+    A trial that is `share` as long as a run passes through the same steps in fewer epochs.
+    """
+    share, planned = run.get("share", 1.0), len(counted["steps"])
+    passed = [min(int(epoch / share), planned - 1) for epoch in range(math.ceil(planned * share))]
+    done = passed[: run["epochs"]]
+    flops = sum(counted["steps"][epoch] * counted["step_flops"][epoch] + counted["validation_flops"] for epoch in done)
     if run["diverged"]:
-        flops += run["diverged"]["step"] * counted["step_flops"][run["diverged"]["epoch"] - 1]
+        flops += run["diverged"]["step"] * counted["step_flops"][passed[run["diverged"]["epoch"] - 1]]
     return flops
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ftbench import architectures, config, grid, recipes
+from ftbench import architectures, config, grid, recipes, search
 from ftbench.errors import InputError
 from ftbench.files import read_json
 from ftbench.kinds import declared
@@ -98,10 +98,12 @@ def plan(study: dict) -> list[dict]:
         if declared(entry["kind"])["engine"] == "features":
             runs, seconds = 1, (images + test) * forward
         else:
-            runs = seeds + len(grid.trials_of(study, cell.strategy))
+            trials = search.trials(study, cell.strategy)
+            runs = seeds + len(trials)
+            lengths = seeds + sum(trial.share for trial in trials)  # in final runs
             epoch = (images - validation) * TRAINING_PASSES * forward + validation * forward
             _, steps, total = recipes.steps_of(entry["recipe"], max(1, round(images - validation)))
-            seconds = runs * total / steps * epoch + seeds * test * forward
+            seconds = lengths * total / steps * epoch + seeds * test * forward
         rows.append({**cell._asdict(), "runs": runs, "hours": seconds / 3600})
     return rows
 

@@ -124,10 +124,16 @@ def protocol_page(study_path, out) -> None:
         for name, entry in study["backbones"].items()
     ]
     notes = [
-        f"every tuned strategy gets {study['tuning']['trials']} learning-rate trials; trial, epoch and L2 are chosen on validation images",
+        f"every tuned strategy gets {study['tuning']['trials']} learning-rate trials{_search(study['tuning'])}; trial, epoch and L2 are chosen on validation images",
         f"final runs use the seeds {', '.join(map(str, study['seeds']))}; the test set is read by no job that trains or selects",
         *data,
         *backbones,
     ]
     subtitle = "The recipe of every strategy as the config resolved it."
     publish(pd.DataFrame(rows), PROTOCOL, {"html": out}, "Protocol", subtitle, notes)
+
+
+def _search(tuning: dict) -> str:
+    if tuning["search"] == "grid":
+        return ", each as long as a final run"
+    return f" in a successive halving of {tuning['rungs']} rungs, the last of them as long as a final run"

@@ -11,14 +11,14 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from ftbench import grid
+from ftbench import grid, search
 from ftbench.history import HISTORY, PROGRESS
 from ftbench.kinds import declared
 from ftbench.paths import resume_folder
 
 
 class Run(NamedTuple):
-    """One trial or final run: its cell, "trial2" or "seed0", its record, and the folder of its unfinished state."""
+    """One trial or final run: its cell, "trial2", "trial0/rung1" or "seed0", its record, and the folder of its unfinished state."""
 
     cell: grid.Cell
     name: str
@@ -36,10 +36,10 @@ def all_runs(study: dict, results: Path) -> list[Run]:
     for cell in grid.cells(study):
         path = Path(*cell)
         if declared(study["strategies"][cell.strategy]["kind"])["engine"] == "loop":
-            for number, _ in enumerate(grid.trials_of(study, cell.strategy)):
-                folder = results / "tuning" / path / f"trial{number}"
-                record = folder / "trial.json"
-                found.append(Run(cell, f"trial{number}", record, Path(resume_folder(record))))
+            for trial in search.trials(study, cell.strategy):
+                name = f"trial{trial.name}"
+                record = results / "tuning" / path / name / "trial.json"
+                found.append(Run(cell, name, record, Path(resume_folder(record))))
         for seed in grid.seeds_of(study, cell.strategy):
             folder = results / "runs" / path / f"seed{seed}"
             resume = Path(resume_folder(folder / "model.safetensors"))

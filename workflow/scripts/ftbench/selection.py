@@ -3,20 +3,39 @@
 from ftbench.files import read_json, write_json
 
 
+def promote_trials(trials: list[str], places: int, selection_metric: str, out: str) -> None:
+    """Write which `places` of the trials (trial.json files of one rung) go on, in the order of their numbers.
+
+    Those that diverged come last: with so few others, one of them may go on all the same.
+    """
+    tried = [read_json(path) for path in trials]
+    best = sorted(tried, key=lambda trial: _rank(trial, selection_metric), reverse=True)[:places]
+    promoted = sorted(best, key=lambda trial: trial["trial"])
+    write_json(out, {"trials": [{key: trial[key] for key in ("trial", "learning_rate")} for trial in promoted]})
+    print(f"learning rates that go on: {', '.join(str(trial['learning_rate']) for trial in promoted)}")
+
+
+def _rank(trial: dict, metric: str) -> tuple:
+    """What the best trial has the highest of: finished before diverged, the longer rung, the score, the smaller learning rate."""
+    finished = trial["status"] == "finished"
+    score = trial[f"validation_{metric}"] if finished else 0.0
+    return finished, trial["rung"], score, -trial["learning_rate"]
+
+
 def select_recipe(run: dict, trials: list[str], costs: list[str], out: str, recipe: str) -> None:
     """Write the recipe of the best trial (`recipe`, what the final runs read) and how it was chosen (`out`).
 
     Two files, so that a grid extended by a worse value repeats no final run: Snakemake compares small files by content.
 
     `trials` and `costs` are the trial.json and cost.json files, none for an untuned strategy, whose recipe is taken as
-    it is. Diverged trials are skipped; ties go to the smaller learning rate; a choice at the edge of the grid is flagged,
-    since the best value may lie beyond it. Where all trials diverged, `status` says so.
+    it is. Trials of a longer rung come before all others, and diverged ones are skipped; ties go to the smaller learning
+    rate; a choice at the edge of the grid is flagged, since the best value may lie beyond it. Where all trials diverged,
+    `status` says so.
     """
     tried = [read_json(path) for path in trials]
-    metric = f"validation_{run['selection_metric']}"
     finished = [trial for trial in tried if trial["status"] == "finished"]
-    best = max(finished, key=lambda trial: (trial[metric], -trial["learning_rate"]), default=None)
-    rates = [trial["learning_rate"] for trial in tried]
+    best = max(finished, key=lambda trial: _rank(trial, run["selection_metric"]), default=None)
+    rates = [trial["learning_rate"] for trial in tried if trial["rung"] == 0]
     chosen = best["learning_rate"] if best else run["learning_rate"] if not tried else None
     failed = bool(tried) and not best
     chosen_for_runs = {
@@ -28,6 +47,8 @@ def select_recipe(run: dict, trials: list[str], costs: list[str], out: str, reci
     write_json(recipe, chosen_for_runs)
     keep = (
         "trial",
+        "rung",
+        "share",
         "learning_rate",
         "status",
         "diverged",

@@ -83,17 +83,32 @@ def train(
 
 
 def train_trial(
-    run: dict, code: str, inputs: dict, trial: int, learning_rate: float, out: str, history: str, cost: str, resume: str
+    run: dict,
+    code: str,
+    inputs: dict,
+    trial: dict,
+    out: str,
+    history: str,
+    cost: str,
+    resume: str,
+    promoted: str | None = None,
 ) -> None:
-    """Run one point of the tuning grid with the trial seed; writes its validation scores, history and cost."""
-    recipe = run["recipe"] | {"learning_rate": learning_rate}
+    """Run one point of the tuning grid with the trial seed; writes its validation scores, history and cost.
+
+    `trial` holds slot, rung, share and learning_rate (see `ftbench.search.Trial`); above the first rung, where the rate is
+    None, `promoted` is the rung's list of those that got there. `run` has the recipe of the trial's own length.
+    """
+    point = {"trial": trial["slot"], "learning_rate": trial["learning_rate"]}
+    if promoted:
+        point = read_json(promoted)["trials"][trial["slot"]]
+    recipe = run["recipe"] | {"learning_rate": point["learning_rate"]}
     job = _Job(run, code, inputs, recipe)
     folder = Path(resume)
     with checkpoint.locked(folder):
         outcome = job.fit(folder)
         write_history(outcome.history, history)
         write_json(cost, job.cost(outcome))
-        write_json(out, {"trial": trial, "learning_rate": learning_rate} | job.record(outcome))
+        write_json(out, point | {"rung": trial["rung"], "share": trial["share"]} | job.record(outcome))
         checkpoint.clear(folder)
 
 

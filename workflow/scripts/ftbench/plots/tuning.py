@@ -1,6 +1,5 @@
 """Tuning curves: validation accuracy against the tuned value, what was chosen, and whether the grid ended there."""
 
-import numpy as np
 from matplotlib.lines import Line2D
 
 from ftbench.files import read_json
@@ -9,13 +8,14 @@ from ftbench.plots.style import GREY, legend, looks, message, panels, save, styl
 AXIS_LABELS = {"learning_rate": "learning rate", "l2": "L2 penalty"}
 METRIC_LABELS = {"accuracy": "validation accuracy, %", "balanced_accuracy": "balanced validation\naccuracy, %"}
 COLUMNS = 4
+FAINT = 0.45  # opacity of the shorter rungs of a successive halving
 
 
 def tuning(selected: list[dict], dataset: str, strategies: list[str], backbones: list[str], out) -> None:
     """Draw the trials of one data set: a panel per backbone, for learning rates first, then for the L2 penalties of probes.
 
     `selected` holds {"labels": {dataset, backbone, strategy}, "selected": path}. Filled marker: trial. Ring: chosen. Square ring:
-    chosen at the edge of the grid. Cross on the floor: diverged.
+    chosen at the edge of the grid. Cross on the floor: diverged. Of a successive halving the shorter rungs are fainter.
     """
     chosen = []
     for entry in selected:
@@ -63,7 +63,10 @@ def tuning(selected: list[dict], dataset: str, strategies: list[str], backbones:
             finding = f"{at_edge} of {len(chosen)} choices on {dataset} {lie}: widen {'it' if at_edge == 1 else 'them'}"
         else:
             finding = f"All {len(chosen)} choices on {dataset} lie inside their grids"
-        title(figure, finding, "Every tuned strategy had its own grid with the same number of trials.")
+        note = "Every tuned strategy had its own grid with the same number of trials."
+        if any(_rung(trial) for _, _, content in chosen for trial in content["trials"]):
+            note += " Fainter: the shorter trials of the successive halving."
+        title(figure, finding, note)
         present = {strategy for _, strategy, _ in chosen}
         handles = [
             Line2D([], [], color=look[name].colour, marker=look[name].marker, ls=look[name].dash, ms=5, label=name)
@@ -105,12 +108,23 @@ def _finished(content: dict, metric: str) -> list[dict]:
 
 def _curve(panel, content, parameter, metric, look, limits) -> None:
     finished = sorted(_finished(content, metric), key=lambda trial: trial[parameter])
-    x = np.array([trial[parameter] for trial in finished])
-    y = np.array([100 * trial[f"validation_{metric}"] for trial in finished])
-    panel.plot(x, y, color=look.colour, marker=look.marker, ls=look.dash, lw=1.2, ms=4)
+    longest = max((_rung(trial) for trial in finished), default=0)
+    for rung in range(longest + 1):
+        x, y = _points([trial for trial in finished if _rung(trial) == rung], parameter, metric)
+        last = {"lw": 1.2, "ms": 4} if rung == longest else {"lw": 0.8, "ms": 3, "alpha": FAINT}
+        panel.plot(x, y, color=look.colour, marker=look.marker, ls=look.dash, **last)
     failed = [trial[parameter] for trial in content["trials"] if trial not in finished]
     floor = limits[0] + 0.04 * (limits[1] - limits[0])
     panel.plot(failed, [floor] * len(failed), "x", color=look.colour, mew=2, ms=7, alpha=0.8)
-    where = x == content["chosen"] if content["chosen"] is not None else np.zeros(len(x), dtype=bool)
+    chosen = [trial for trial in finished if trial[parameter] == content["chosen"] and _rung(trial) == longest]
     shape = "s" if content["at_grid_edge"] else "o"
-    panel.plot(x[where], y[where], shape, mfc="none", mec=look.colour, ms=10, mew=1.4)
+    panel.plot(*_points(chosen, parameter, metric), shape, mfc="none", mec=look.colour, ms=10, mew=1.4)
+
+
+def _rung(trial: dict) -> int:
+    """Of a successive halving; 0 where every trial was as long as a run."""
+    return trial.get("rung", 0)
+
+
+def _points(trials: list[dict], parameter: str, metric: str) -> tuple[list[float], list[float]]:
+    return [trial[parameter] for trial in trials], [100 * trial[f"validation_{metric}"] for trial in trials]
