@@ -6,7 +6,7 @@ BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
 STUDY = $(shell sed -n 's/^study: *\([A-Za-z0-9_-]*\).*/\1/p' $(CONFIG))
 
-.PHONY: help setup demo study smoke plan watch tensorboard report crate test test-unit test-slurm lint format bench bench-tables scale clean
+.PHONY: help setup demo study smoke plan watch tensorboard report crate test test-unit test-slurm lint format bench bench-halving bench-tables scale clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -76,6 +76,9 @@ scale: setup ## measure planning and aggregation of studies of 100 to 9,000 jobs
 
 test-slurm: setup ## run the cluster tests on a real Slurm, installed from Debian's packages where it is missing
 	FTBENCH_SLURM=required $(BIN)/python -m pytest tests/cluster
+
+bench-halving: setup ## measure what successive halving saves and loses, on real trials (results/bench_halving.json)
+	$(BIN)/python benchmarks/halving.py
 
 bench-tables: setup ## measure tables and figures of a large study (results/bench_tables.json)
 	$(BIN)/python benchmarks/bench_tables.py

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from slurm import Cluster, Driver, command, edit, edit_profile, wait_for
 from studies import Clone, environment
 
-pytestmark = pytest.mark.slurm
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(1800)]
 
 # of the rules in this study that ask for a GPU
 GPU_RULES = {"train", "train_trial", "extract_features", "extract_test_features", "predict_test", "measure_cost"}
@@ -65,7 +65,7 @@ def slow_down(clone: Clone, pause: float) -> None:
 
 def results(clone: Clone, seed: int = 0) -> SimpleNamespace:
     folder = clone.root / LONG.format(seed)
-    measured = 2  # the last columns: images_per_second, seconds
+    measured = 3  # the last columns: images_per_second, peak_memory_mb, seconds
     history = [line.split(",")[:-measured] for line in (folder / "history.csv").read_text().splitlines()]
     run, cost = (json.loads((folder / name).read_text()) for name in ("run.json", "cost.json"))
     return SimpleNamespace(model=load_file(folder / "model.safetensors"), history=history, run=run, cost=cost)

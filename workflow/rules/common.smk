@@ -295,7 +295,7 @@ def trial_files(name):
 
 def get_promoted(wildcards):
     """Which trials reached the rung of the wildcards' trial; nothing where it is the first."""
-    _, _, rung = wildcards.trial.partition("/rung")
+    _, _, rung = wildcards.trial.partition("rung")
     return f"<results>/tuning/{{dataset}}/{{backbone}}/{{strategy}}/rung{rung}.json" if int(rung or 0) else []
 
 
