@@ -56,19 +56,11 @@ def summarize(scores: np.ndarray) -> Summary:
     )
 
 
-def _terms(a: Summary, b: Summary | None) -> tuple[np.ndarray, np.ndarray]:
-    """The two terms of the variance: of the test images, and of the seeds beyond what the images' noise explains."""
-    per_image = a.per_image if b is None else a.per_image - b.per_image
-    cells = (a,) if b is None else (a, b)
-    image = np.asarray(per_image.var(axis=-1, ddof=1) / per_image.shape[-1])
-    seed = np.maximum(0.0, sum(cell.seed_variance for cell in cells) - sum(cell.interaction for cell in cells))
-    return image, seed
-
-
 def crossed_variance(a: Summary, b: Summary) -> tuple[np.ndarray, np.ndarray]:
     """Variance of mean(a) - mean(b) and its Satterthwaite degrees of freedom, both (...)."""
     images = a.per_image.shape[-1]
-    image, seed = _terms(a, b)
+    image = np.asarray((a.per_image - b.per_image).var(axis=-1, ddof=1) / images)
+    seed = np.maximum(0.0, a.seed_variance + b.seed_variance - a.interaction - b.interaction)
     squares = image**2 / (images - 1)
     for cell in (a, b):
         squares = squares + cell.seed_variance**2 / max(1, cell.seeds - 1)
@@ -81,13 +73,15 @@ def crossed_variance(a: Summary, b: Summary) -> tuple[np.ndarray, np.ndarray]:
 def half_width(cell: Summary, level: float = 0.95) -> np.ndarray:
     """Half the width (...) of the interval of one cell's mean.
 
-    Each term of the variance gets the t quantile of its own degrees of freedom, N - 1 and S - 1, and the squares are added
-    (Graybill & Wang 1980). One cell has one seed variance, which is often estimated as nearly nothing from a few seeds; Satterthwaite's
-    df then follows the image term and the interval would cover 84-94 % instead of 95.
+    Each mean square gets the t quantile of its own degrees of freedom, N - 1 for images and interaction, S - 1 for seeds, and
+    the squares are added or taken off (modified large samples: Graybill & Wang 1980; Ting et al. 1990 for differences). One
+    cell has one seed variance, which is often estimated as nearly nothing from a few seeds; Satterthwaite's df then follows the
+    image term and the interval would cover 84-94 % instead of 95.
     """
-    image, seed = _terms(cell, None)
-    quantiles = stats.t.ppf((1 + level) / 2, [cell.per_image.shape[-1] - 1, max(1, cell.seeds - 1)])
-    return np.sqrt(quantiles[0] ** 2 * image + quantiles[1] ** 2 * seed)
+    image = cell.per_image.var(axis=-1, ddof=1) / cell.per_image.shape[-1]
+    of_images, of_seeds = stats.t.ppf((1 + level) / 2, [cell.per_image.shape[-1] - 1, max(1, cell.seeds - 1)]) ** 2
+    seed = np.maximum(0.0, of_seeds * cell.seed_variance - of_images * cell.interaction)
+    return np.sqrt(of_images * image + seed)
 
 
 def cell_interval(cell: Summary, level: float = 0.95) -> dict:
