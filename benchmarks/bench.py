@@ -41,7 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="bfloat16")
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), default=steps.fast_precision())
     parser.add_argument("--only", choices=[*steps.CASES, *others], nargs="*", default=[*steps.CASES, *others])
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "bench.json")
     arguments = parser.parse_args()

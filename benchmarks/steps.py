@@ -38,6 +38,11 @@ OFF = {"norm_momentum": 0.1, "epochs": 10**6, "examples": None, "accumulate": 1}
 RECIPE = declared("tutorial")["recipe"] | OFF  # what the reference loop does
 
 
+def fast_precision() -> str:
+    """bfloat16 where the processor has matrix units for it (AMX); without them it is slower than float32."""
+    return "bfloat16" if torch.cpu._is_amx_tile_supported() else "float32"
+
+
 class Timer:
     """Steps of the training loop itself, timed one by one through its own `train_step`."""
 
