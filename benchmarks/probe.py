@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from reference_loop import PILImages, reference_transform
+from threadpoolctl import threadpool_limits
 from torch import nn
 from torch.utils.data import DataLoader
 
 from ftbench import backbones, config, devices, features, scoring, strategies, weights
 from ftbench.files import read_json, write_json, write_npy, write_npz
+from ftbench.fitting import fit_threads
 from ftbench.sources import digits
 
 SIZE, BATCH, EPOCHS, VALIDATION = 64, 128, 10, 200
@@ -74,7 +76,8 @@ def ours(
     vectors, probe = np.load(out), strategies.load("linear_probe")
     best = 0.0
     for l2 in config.schema()["properties"]["strategies"]["additionalProperties"]["properties"]["l2"]["default"]:
-        fitted = probe.fit(vectors[VALIDATION:], labels[VALIDATION:], 10, l2)
+        with threadpool_limits(fit_threads(vectors, torch.get_num_threads())):
+            fitted = probe.fit(vectors[VALIDATION:], labels[VALIDATION:], 10, l2)
         logits = probe.logits(vectors[:VALIDATION], fitted)
         best = max(best, scoring.validation_scores(logits, labels[:VALIDATION])["validation_accuracy"])
     return time.perf_counter() - start, best

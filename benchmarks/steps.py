@@ -31,6 +31,7 @@ RUN = {
     "kind": "finetune",
     "channels_last": True,
     "crop_kernels": True,
+    "precision": "float32",
     "compile": False,
     "selection_metric": "accuracy",
 }

@@ -1,12 +1,14 @@
 """Two processes on a CPU against one: the same loss curve, the same weights up to rounding, kills included."""
 
 import csv
+import multiprocessing
 import os
 import signal
 import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import small
 import torch
@@ -78,10 +80,40 @@ def test_a_stopped_run_of_two_processes_goes_on_to_the_same_bits(inputs, tmp_pat
     assert [row["train_loss"] for row in resumed[0]] == [row["train_loss"] for row in whole[0]]
 
 
-def test_a_failing_process_fails_the_run_and_the_others_do_not_wait_for_ever(inputs, tmp_path):
-    broken = inputs | {"labels": str(tmp_path / "missing.npy")}
-    with pytest.raises((RuntimeError, FileNotFoundError)):
-        train(broken, tmp_path / "run", 2)
+def fail(_folder: str) -> None:
+    """What each of two processes does below: the second fails while the first waits for it."""
+    if distributed.Ranks().rank == 1:
+        raise ValueError("out of order")
+    torch.distributed.all_reduce(torch.ones(1))
+
+
+def test_a_failing_process_fails_the_run_and_the_others_do_not_wait_for_ever(tmp_path):
+    with pytest.raises(RuntimeError, match="ended with the statuses .*1"):
+        distributed.run(fail, (str(tmp_path),), 2, cuda=False)
+
+
+def outlive(folder: str) -> None:
+    """What each of two processes does below: write down who it is, and work for ever."""
+    Path(folder, str(distributed.Ranks().rank)).write_text(str(os.getpid()))
+    time.sleep(600)
+
+
+def test_a_killed_run_leaves_no_process_behind(tmp_path):
+    parent = multiprocessing.get_context("spawn").Process(
+        target=distributed.run, args=(outlive, (str(tmp_path),), 2, False)
+    )
+    parent.start()
+    given_up = time.monotonic() + 60
+    while len([path for path in tmp_path.iterdir() if path.read_text()]) < 2 and time.monotonic() < given_up:
+        time.sleep(0.05)
+    children = [int(path.read_text()) for path in tmp_path.iterdir()]
+    assert len(children) == 2
+    parent.kill()
+    parent.join()
+    time.sleep(1)
+    assert not any(
+        Path(f"/proc/{child}/cmdline").exists() and Path(f"/proc/{child}/cmdline").read_text() for child in children
+    )
 
 
 def test_alone_nothing_is_shared_or_added():
@@ -106,6 +138,8 @@ def together(folder: str) -> None:
     output = network(mine)
     (output * weights).sum().backward()
     rank.add_up([norm.weight.grad, norm.bias.grad])
+    first = rank.of_first(np.full(3, rank.rank), torch.device("cpu"))
+    assert first.tolist() == [0, 0, 0]
     state = {"output": output.detach(), "input": mine.grad, "weight": norm.weight.grad, "bias": norm.bias.grad}
     torch.save(state | dict(norm.named_buffers()), f"{folder}/{rank.rank}.pt")
 

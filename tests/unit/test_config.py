@@ -262,7 +262,20 @@ REFUSED = [  # key, value, what the sentence has to contain
     ("strategies.finetune.epoch", 3, ["strategies.finetune.epoch", "epochs", "learning_rate"]),
     ("strategies.finetune.learning_rate", [], ["strategies.finetune.learning_rate", "0 different", "trials is 3"]),
     ("strategies.finetune.learning_rate", [0.1, 0.2], ["strategies.finetune.learning_rate", "2 different", "is 3"]),
-    ("strategies.finetune.learning_rate", [0.1, 0.1, 0.2], ["strategies.finetune.learning_rate", "2 different"]),
+    ("strategies.finetune.learning_rate", [0.1, 0.1, 0.2], ["strategies.finetune.learning_rate", "twice"]),
+    (
+        "strategies.finetune",
+        {"kind": "finetune", "epochs": 3, "examples": 99},
+        ["strategies.finetune", "epochs (3)", "examples (99)", "remove one"],
+    ),
+    ("tuning.search", "successive_halving", ["tuning.trials is 3", "at least 4", "grid"]),
+    ("tuning.rungs", 1, ["tuning.rungs", "1", "at least 2"]),
+    ("gpus", 2, ["gpus", "2", "at most 1"]),
+    (
+        "datasets.digits.exclude_test",
+        "nowhere.csv",
+        ["datasets.digits.exclude_test", "nowhere.csv", "no such file", "id or file"],
+    ),
     ("strategies.finetune.learning_rate", "fast", ["strategies.finetune.learning_rate", "'fast'", "array or number"]),
     ("strategies.finetune.learning_rate", 0, ["strategies.finetune.learning_rate", "0", "greater than 0"]),
     ("strategies.finetune.rank", 4, ["strategies.finetune.rank", "no effect", "finetune"]),
@@ -422,3 +435,15 @@ def test_a_strategys_overrides_are_the_keys_of_training_with_the_same_types():
         assert own == shared, key
     options = {"layer_decay", "rank", "pull"}
     assert set(strategy) - set(training["properties"]) == {"kind", "learning_rate", "l2", "k", "probe"} | options
+
+
+def test_policies_that_are_one_where_images_must_not_be_mirrored_are_refused():
+    study = minimal()
+    study["strategies"]["finetune"]["augmentation"] = ["crop", "crop_flip"]
+    assert "finetune-crop_flip" in config.resolve(study)["strategies"]
+    study["datasets"]["digits"]["flip"] = False
+    sentence = "strategies.finetune.augmentation lists crop and crop_flip.*datasets.digits.*flip is false"
+    with pytest.raises(InputError, match=sentence):
+        config.resolve(study)
+    study["exclude"] = [{"strategy": "finetune-crop_flip"}]
+    config.resolve(study)

@@ -347,3 +347,63 @@ def test_logits_that_are_not_numbers_are_a_divergence_too(inputs, tmp_path, monk
 def test_a_high_but_harmless_loss_is_no_divergence(inputs, tmp_path, monkeypatch):
     monkeypatch.setattr(TrainingLoop, "train_step", lambda self, ids: torch.tensor(99 * np.log(3)))
     assert fit(inputs, tmp_path / "r").status == "finished"
+
+
+@pytest.mark.parametrize("key, value", [("momentum", 0.5), ("nesterov", False)])
+def test_sgds_own_keys_change_the_run(whole, key, value):
+    assert measured_apart(whole(optimizer="sgd", **{key: value}).history) != measured_apart(
+        whole(optimizer="sgd").history
+    )
+
+
+# --- early stopping, class weights -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("patience", [1, 3])
+def test_a_run_ends_when_its_patience_does(inputs, tmp_path, capsys, patience):
+    still = {"learning_rate": 1e-12, "weight_decay": 0.0, "norm_momentum": 0.0, "epochs": 40, "patience": patience}
+    outcome = fit(inputs, tmp_path / "r", recipe=still)
+    assert (outcome.best_epoch, len(outcome.history)) == (1, 1 + patience)
+    assert f"no better epoch than 1 within {patience}" in capsys.readouterr().out
+
+
+def test_an_interrupted_run_has_the_patience_of_the_whole_one(inputs, tmp_path, monkeypatch):
+    recipe = {"epochs": 40, "patience": 2, "learning_rate": 0.02}
+    whole = fit(inputs, tmp_path / "whole", recipe=recipe)
+    assert len(whole.history) == whole.best_epoch + 2 < 40
+    train_epoch = TrainingLoop.train_epoch
+
+    def interrupted(self, stop):
+        if self.epoch == whole.best_epoch:  # the first epoch that is no better
+            raise SystemExit(143)
+        train_epoch(self, stop)
+
+    monkeypatch.setattr(loop, "EPOCH_SAVE_SECONDS", -1.0)
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(TrainingLoop, "train_epoch", interrupted)
+        fit(inputs, tmp_path / "r", recipe=recipe)
+    assert_same(fit(inputs, tmp_path / "r", recipe=recipe), whole)
+
+
+def test_patience_waits_until_everything_moves(inputs, tmp_path):
+    still = {"learning_rate": 1e-12, "weight_decay": 0.0, "norm_momentum": 0.0, "epochs": 9, "patience": 1}
+    outcome = fit(inputs, tmp_path / "r", kind="gradual_unfreeze", recipe=still)
+    opened = len(small_stages())  # one more per epoch after the head's own
+    assert len(outcome.history) == opened + 1
+
+
+def small_stages():
+    from ftbench.stages import stages
+
+    backbone = network()
+    return stages(backbone.network, backbone.head)
+
+
+def test_balanced_class_weights_count_in_an_unbalanced_run(inputs, tmp_path):
+    data, losses = small.loop_data(inputs), []
+    data.labels[data.train[: len(data.train) // 2]] = 0
+    for number, weights in enumerate(("none", "balanced")):
+        recipe = small.recipe(batch_size=BATCH, class_weights=weights)
+        outcome = loop.fit(network(), data, small.run("scratch", 0), recipe, CPU, tmp_path / str(number), "x")
+        losses.append([row["train_loss"] for row in outcome.history])
+    assert losses[0] != losses[1]

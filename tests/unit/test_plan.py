@@ -54,6 +54,12 @@ def test_more_work_or_a_slower_machine_takes_more_hours(larger):
     assert total(**larger) > total()
 
 
+def test_a_limit_per_class_counts_the_classes():
+    limited = {"source": "torchvision", "name": "CIFAR100", "train_limit": 100}
+    resolved = study(datasets={"cifar": limited})
+    assert plan.images_of("cifar", resolved["datasets"]["cifar"], "planned") == (10_000, 10_000)
+
+
 def test_half_the_bytes_take_less_and_a_limit_too():
     assert total(precision="bfloat16") < total()
     limited = {"cifar": {"source": "torchvision", "name": "CIFAR10", "train_limit": 100}}
@@ -88,6 +94,7 @@ def test_prepared_data_are_counted_instead_of_guessed(tmp_path):
     guess = plan.images_of("cifar", study()["datasets"]["cifar"], "planned")
     for part, images in (("train", 111), ("test", 22)):
         (folder / f"{part}.json").write_text(f'{{"images": {images}}}')
+    (folder / "classes.json").write_text('["cat", "dog"]')
     assert guess == (50_000, 10_000)
     assert plan.images_of("cifar", study()["datasets"]["cifar"], "planned") == (111, 22)
 

@@ -6,20 +6,23 @@ import pytest
 import small
 
 from ftbench import config, search
+from ftbench.errors import InputError
 from ftbench.files import read_json, write_json
 from ftbench.selection import promote_trials, select_recipe
 
-RATES = [0.3, 0.001, 0.1, 0.01, 0.03, 1.0, 0.0001, 0.003, 3.0]
+RATES = [0.3, 0.001, 0.1, 0.01, 0.03, 1.0, 0.0001, 0.003, 3.0, 0.0003, 10.0, 0.2]
 
 
-def study(count: int, kind: str = "successive_halving", rungs: int = 2) -> dict:
+def study(count: int, kind: str = "successive_halving", rungs: int = 2, epochs: int = 27, smoke: bool = False) -> dict:
+    scratch = {"kind": "scratch", "learning_rate": RATES[:count], "epochs": epochs}
     return config.resolve(
         {
             "study": "search",
+            "smoke": smoke,
             "seeds": [0],
             "datasets": {"digits": {"source": "digits"}},
             "backbones": {"small": {"source": "ftbench", "model": "resnet8", "image_size": 8}},
-            "strategies": {"scratch": {"kind": "scratch", "learning_rate": RATES[:count]}, "tutorial": {"kind": "tutorial"}},
+            "strategies": {"scratch": scratch, "tutorial": {"kind": "tutorial"}},
             "tuning": {"trials": count, "search": kind, "rungs": rungs},
         }
     )  # fmt: skip
@@ -29,12 +32,9 @@ def study(count: int, kind: str = "successive_halving", rungs: int = 2) -> dict:
     "count, rungs, expected",
     [
         (9, 2, [(9, 1 / 3), (3, 1)]),
-        (9, 3, [(9, 1 / 9), (3, 1 / 3)]),  # the third would have one trial
+        (10, 3, [(10, 1 / 9), (4, 1 / 3), (2, 1)]),
         (5, 2, [(5, 1 / 3), (2, 1)]),
-        (4, 3, [(4, 1 / 9), (2, 1 / 3)]),
-        (3, 2, [(3, 1 / 3)]),
-        (1, 2, [(1, 1 / 3)]),
-        (7, 1, [(7, 1)]),
+        (4, 2, [(4, 1 / 3), (2, 1)]),
     ],
 )
 def test_rungs_by_hand(count, rungs, expected):
@@ -49,11 +49,10 @@ def test_a_grid_is_one_rung_of_full_length_under_plain_names():
 
 def test_an_untuned_strategy_searches_nothing():
     for kind in ("grid", "successive_halving"):
-        assert search.rungs(study(3, kind), "tutorial") == search.trials(study(3, kind), "tutorial") == []
+        assert search.rungs(study(4, kind), "tutorial") == search.trials(study(4, kind), "tutorial") == []
 
 
-@pytest.mark.parametrize("count", range(1, 10))
-@pytest.mark.parametrize("rungs", range(1, 5))
+@pytest.mark.parametrize("count, rungs", [*((count, 2) for count in range(4, 13)), (10, 3), (11, 3), (12, 3)])
 def test_every_value_is_tried_and_a_halving_never_costs_more_than_the_grid(count, rungs):
     trials = search.trials(study(count, rungs=rungs), "scratch")
     first = [trial for trial in trials if trial.rung == 0]
@@ -61,9 +60,9 @@ def test_every_value_is_tried_and_a_halving_never_costs_more_than_the_grid(count
     assert len({trial.name for trial in trials}) == len(trials)
     assert all(trial.name == f"{trial.slot}/rung{trial.rung}" for trial in trials)
     assert all(trial.learning_rate is None for trial in trials if trial.rung)
-    assert all(trial.share <= 1 for trial in trials)
-    saved = count - sum(trial.share for trial in trials)
-    assert saved >= 0 if rungs == 1 or count <= 2 else saved > 0
+    assert max(trial.rung for trial in trials) == rungs - 1
+    assert {trial.share for trial in trials if trial.rung == rungs - 1} == {1.0}
+    assert sum(trial.share for trial in trials) < count
 
 
 @pytest.mark.parametrize("epochs, examples", [(1, None), (10, None), (3, 1000)])
@@ -121,6 +120,26 @@ def test_the_longest_rung_decides_whatever_the_shorter_ones_say(tmp_path):
     assert len(selected["trials"]) == 5 and selected["tuning_seconds"] == 10.0  # all rungs are paid for
 
 
-def test_where_the_longest_rung_diverged_a_shorter_one_decides(tmp_path):
-    selected = chosen(tmp_path, [(0, 0.1, 0.6), (1, 0.2, 0.9), (2, 0.3, None), (1, 0.2, None, 1)])
-    assert (selected["status"], selected["chosen"]) == ("finished", 0.2)
+def test_a_value_that_diverged_on_any_rung_is_not_chosen(tmp_path):
+    short = [(0, 0.1, 0.6), (1, 0.2, 0.9), (2, 0.3, 0.8)]
+    selected = chosen(tmp_path, [*short, (1, 0.2, None, 1), (2, 0.3, None, 1)])
+    assert (selected["status"], selected["chosen"]) == ("finished", 0.1)
+
+
+def test_where_every_value_diverged_at_some_length_that_is_the_result(tmp_path):
+    selected = chosen(tmp_path, [(0, 0.1, None), (1, 0.2, 0.9), (1, 0.2, None, 1)])
+    assert (selected["status"], selected["chosen"], selected["trial"]) == ("diverged", None, None)
+
+
+def test_a_halving_that_has_nothing_left_to_choose_is_refused():
+    for count, rungs, needed in ((3, 2, 4), (9, 3, 10)):
+        with pytest.raises(InputError, match=f"tuning.trials is {count}.*{rungs} rungs.*at least {needed}"):
+            study(count, rungs=rungs)
+    with pytest.raises(InputError, match="strategies.scratch.epochs is 2, too few for 3 rungs.*at least 9"):
+        study(10, rungs=3, epochs=2)
+    assert study(3, "grid")["tuning"]["rungs"] == 2  # no matter where nothing is halved
+
+
+def test_a_rehearsal_goes_through_both_rungs():
+    small_study = study(9, smoke=True)
+    assert [(count, round(share, 2)) for count, share in search.rungs(small_study, "scratch")] == [(4, 0.33), (2, 1)]

@@ -13,7 +13,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from ftbench import backbones, checkpoint, loop, training
+from ftbench import backbones, checkpoint, devices, loop, training
+from ftbench.errors import InputError
 from ftbench.files import read_json, write_json
 from ftbench.loop import TrainingLoop
 from ftbench.outcome import Outcome
@@ -378,3 +379,39 @@ def test_a_digest_of_tensors_sees_every_bit_name_shape_and_type_but_no_order():
     assert digest({"x": torch.arange(6).view(2, 3).T}) == digest({"x": torch.arange(6).view(2, 3).T.contiguous()})
     assert digest({"x": np.arange(6)}) != digest({"x": np.arange(6).astype(np.int32)})
     assert digest({"x": torch.tensor(3)}) and digest({"x": torch.zeros(3, dtype=torch.bfloat16)})
+
+
+def test_a_compiled_network_trains_to_the_same_result(finished, inputs, tmp_path, monkeypatch):
+    """With torch.compile's plainest backend, which needs no C++ compiler."""
+    compiled = []
+
+    def compile_eagerly(self):
+        compiled.append(self)
+        self._compiled_call_impl = torch.compile(self._call_impl, backend="eager")
+
+    monkeypatch.setattr(torch.nn.Module, "compile", compile_eagerly)
+    outputs = small.outputs(tmp_path / "run")
+    run = small.run("scratch", 0, RECIPE, compile=True)
+    recipe = small.selected(tmp_path / "recipe.json", run["recipe"], 0.01)
+    training.train(run=run, code="c", inputs=inputs, recipe=recipe, **outputs)
+    assert compiled
+    one, other = read_json(outputs["run_json"]), read_json(finished[2]["run_json"])
+    assert one["validation_nll"] == pytest.approx(other["validation_nll"], rel=1e-4)
+
+
+def test_more_processes_than_gpus_are_refused(monkeypatch):
+    job = training._Job.__new__(training._Job)
+    job.run, job.device = {"gpus_per_run": 4}, torch.device("cuda")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(InputError, match="gpus_per_run is 4, but this job has 1 GPU.*FTBENCH_GPUS"):
+        job.fit("nowhere")
+
+
+def test_an_operation_without_determinism_is_explained():
+    run = {"network": {"model": "vgg16_bn"}}
+    refusal = "adaptive_avg_pool2d_backward_cuda does not have a deterministic implementation, but you set ..."
+    sentence = "deterministic is true, but vgg16_bn.*adaptive_avg_pool2d_backward_cuda"
+    with pytest.raises(InputError, match=sentence), devices.determinism_explained(run):
+        raise RuntimeError(refusal)
+    with pytest.raises(RuntimeError, match="something else"), devices.determinism_explained(run):
+        raise RuntimeError("something else")

@@ -42,10 +42,10 @@ def axes(tmp_path_factory) -> Clone:
 def test_one_line_of_config_compares_the_policies_of_a_strategy(axes):
     table = rows(axes.path("tables/policies.csv"))
     assert [(row["backbone"], row["strategy"], row["policy"]) for row in table] == [
-        ("relu", "scratch", "none"), ("relu", "scratch", "trivial_augment"), ("prelu", "scratch", "none")]  # fmt: skip
+        ("relu", "scratch", "none"), ("relu", "scratch", "crop_trivial_augment"), ("prelu", "scratch", "none")]  # fmt: skip
     comparison = {(row["backbone"], row["strategy"]): row for row in rows(axes.path("tables/comparison.csv"))}
     for row in table:
-        cell = comparison[row["backbone"], f"scratch-{row['policy']}"]
+        cell = comparison[row["backbone"], f"scratch-{row['policy'].removeprefix('crop_')}"]
         assert row["accuracy_mean"] == cell["accuracy_mean"]
     first, second, _ = table
     gain = float(second["accuracy_mean"]) - float(first["accuracy_mean"])

@@ -26,7 +26,7 @@ rule compare_policies:
     log:
         "<logs>/compare_policies.log",
     params:
-        families=POLICY_FAMILIES,
+        families=get_families,
         datasets=DATASETS,
         axes=get_family_axes,
         code=code_of("compare_policies.py"),

@@ -32,6 +32,7 @@ LOOP, FEATURES = (
     [name for name, entry in STUDY["strategies"].items() if declared(entry["kind"])["engine"] == engine]
     for engine in ("loop", "features")
 )
+TRIALS = {name: {trial.name: trial for trial in search.trials(STUDY, name)} for name in STUDY["strategies"]}
 # Strategies that are one augmentation policy of several: {strategy: [name in the config, policy]}.
 POLICY_FAMILIES = {
     name: [entry["family"], entry["recipe"]["augmentation"]]
@@ -163,9 +164,12 @@ def get_selection(wildcards):
     return get_run(wildcards) | {"learning_rate": None if isinstance(rate, list) else rate}
 
 
+def get_trial(wildcards):
+    return TRIALS[wildcards.strategy][wildcards.trial]
+
+
 def get_trial_run(wildcards):
-    run = get_run(wildcards)
-    trial = next(trial for trial in search.trials(STUDY, wildcards.strategy) if trial.name == wildcards.trial)
+    run, trial = get_run(wildcards), get_trial(wildcards)
     return run | {"recipe": search.shortened(run["recipe"], trial.share), "trial": trial._asdict()}
 
 
@@ -286,7 +290,7 @@ def trial_files(name):
         below = int(wildcards.rung) - 1 if "rung" in wildcards.keys() else None
         return [
             f"<results>/tuning/{{dataset}}/{{backbone}}/{{strategy}}/trial{trial.name}/{name}"
-            for trial in search.trials(STUDY, wildcards.strategy)
+            for trial in TRIALS[wildcards.strategy].values()
             if below in (None, trial.rung)
         ]
 
@@ -438,6 +442,14 @@ def get_run_efficiency(wildcards):
     return [EFFICIENCY.format(**labels) for labels in get_run_labels(wildcards)]
 
 
+def get_families(wildcards):
+    """Strategies that are one policy of several: {strategy: [name in the config, {data set: the policy that it gets there}]}."""
+    return {
+        name: [family, {dataset: get_augmentation(dataset, policy) for dataset in DATASETS}]
+        for name, (family, policy) in POLICY_FAMILIES.items()
+    }
+
+
 def get_activity_labels(wildcards):
     """Labels of the cells whose silent units are counted: those of the training loop whose backbone names its activation."""
     return [
@@ -499,13 +511,16 @@ def get_train_threads(wildcards):
 
 
 def get_priority(wildcards):
-    """How long a run takes beside the others: its epochs times the area of its images.
+    """How long a run takes beside the others: the images that it sees times their area, an epoch taken as 50,000.
 
     The longest start first, so that none is left over at the end when everything else is done. A trial counts double,
     since all runs of its cell wait for it.
     """
     size = STUDY["backbones"][wildcards.backbone]["image_size"]
-    work = strategy_of(wildcards)["recipe"]["epochs"] * size * size
+    recipe = strategy_of(wildcards)["recipe"]
+    if "trial" in wildcards.keys():
+        recipe = search.shortened(recipe, get_trial(wildcards).share)
+    work = (recipe["examples"] or recipe["epochs"] * 50_000) * size * size
     return work * (2 if "trial" in wildcards.keys() else 1)
 
 

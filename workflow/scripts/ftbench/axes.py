@@ -35,10 +35,10 @@ ACTIVATIONS = CELL_COLUMNS | {
 }
 
 
-def policy_table(comparison_csv, pairwise_csv, families: dict[str, list[str]], out, html_out) -> None:
+def policy_table(comparison_csv, pairwise_csv, families: dict[str, list], out, html_out) -> None:
     """Write a row per policy of every family: accuracy with interval, and the gain over the family's first policy.
 
-    `families` maps each strategy that is one policy of several to [the name in the config, the policy]. Gains are fractions
+    `families` maps each strategy that is one policy of several to [the name in the config, {data set: the policy there}]. Gains are fractions
     with the crossed interval and Holm's p of the comparison; empty for the first policy and where a cell diverged.
     """
     comparison, pairwise = read_table(comparison_csv), read_table(pairwise_csv)
@@ -46,13 +46,13 @@ def policy_table(comparison_csv, pairwise_csv, families: dict[str, list[str]], o
     for cell in comparison.itertuples(index=False):
         if cell.strategy not in families:
             continue
-        family, policy = families[cell.strategy]
+        family, policies = families[cell.strategy]
         first = next(name for name, (own, _) in families.items() if own == family)
         rows.append(
             {
                 **{name: getattr(cell, name) for name in ("dataset", "backbone")},
                 "strategy": family,
-                "policy": policy,
+                "policy": policies[cell.dataset],
                 "seeds": cell.seeds,
                 **{name: getattr(cell, name) for name in ("accuracy_mean", "accuracy_ci_low", "accuracy_ci_high")},
                 **_gain(pairwise, cell, first),

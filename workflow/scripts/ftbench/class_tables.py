@@ -31,7 +31,9 @@ def per_class_table(runs: list[dict], classes_csv, cells: list[dict], per_class_
     true `class`, per seed, that are taken for `predicted`, and their share of the class. Pairs that never occur are left out.
     """
     read = _metrics(runs)
-    intervals = pd.read_csv(classes_csv, dtype=dict.fromkeys(CELL, "str")).set_index([*CELL, "class_number"])
+    intervals = pd.read_csv(
+        classes_csv, dtype=dict.fromkeys(CELL, "str"), keep_default_na=False, na_values=[""]
+    ).set_index([*CELL, "class_number"])
     intervals = intervals.astype(float).to_dict("index")
     per_class, confused = [], []
     for key in (key for key in config_order(cells) if key in read):

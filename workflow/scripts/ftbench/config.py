@@ -186,6 +186,12 @@ def _resolve_strategy(name: str, entry: dict, config: dict) -> dict:
     recipe = (
         config["training"] | declares["recipe"] | overrides | {key: entry.get(key, options[key]) for key in options}
     )
+    if "epochs" in entry:  # the strategy's own budget, whatever all others have
+        if entry.get("examples") is not None:
+            raise InputError(
+                f"config: strategies.{name} gives epochs ({entry['epochs']}) and examples ({entry['examples']}); remove one."
+            )
+        recipe["examples"] = None
     kinds.check("policies", recipe["augmentation"], f"strategies.{name}.augmentation")
     learning_rate = recipe.pop("learning_rate", properties["learning_rate"]["default"])
     learning_rate = entry.get("learning_rate", learning_rate)
@@ -212,6 +218,8 @@ def _shrink(config: dict) -> None:
     config["study"] += "_smoke"
     config["seeds"] = config["seeds"][:1]
     kept = 1 if config["tuning"]["search"] == "grid" else 4  # of four, two reach the second rung
+    config["tuning"]["rungs"] = 2
+    config["corruptions"]["images"] = min(config["corruptions"]["images"], SMOKE_LIMIT)
     config["tuning"]["trials"] = min(config["tuning"]["trials"], kept)
     for entry in config["datasets"].values():
         entry["train_limit"] = min(entry["train_limit"] or SMOKE_LIMIT, SMOKE_LIMIT)

@@ -1,16 +1,20 @@
 """What no schema can say of a config: an unknown backbone in an `exclude`, grids of unequal length, an empty product."""
 
-from ftbench import grid, kinds
+from pathlib import Path
+
+from ftbench import grid, kinds, search
 from ftbench.errors import InputError, choices
 
 
 def check(config: dict) -> None:
     """Raise InputError, one sentence, at the first thing that contradicts another. Fills in the probe of each `lp_ft`."""
     _seeds_and_trials(config)
+    _halving(config)
     _datasets(config)
     _backbones(config)
     _probes(config)
     _grid(config)
+    _policies(config)
 
 
 def _seeds_and_trials(config: dict) -> None:
@@ -28,9 +32,53 @@ def _seeds_and_trials(config: dict) -> None:
             )
 
 
+def _halving(config: dict) -> None:
+    """A successive halving whose rungs all choose something, each from longer trials than the one before."""
+    tuning = config["tuning"]
+    if tuning["search"] == "grid" or config["smoke"]:
+        return
+    needed = search.FACTOR ** (tuning["rungs"] - 1) + 1
+    if tuning["trials"] < needed:
+        raise InputError(
+            f"config: tuning.trials is {tuning['trials']}, of which fewer than two reach the last of {tuning['rungs']} rungs; "
+            f"a successive halving needs at least {needed}, or take search grid."
+        )
+    for name, entry in config["strategies"].items():
+        lengths = [search.shortened(entry["recipe"], share) for _, share in search.rungs(config, name)]
+        key = "epochs" if entry["recipe"]["examples"] is None else "examples"
+        if len({recipe[key] for recipe in lengths}) < len(lengths):
+            raise InputError(
+                f"config: strategies.{name}.{key} is {entry['recipe'][key]}, too few for {tuning['rungs']} rungs of a successive "
+                f"halving, each three times as long as the one before; at least {search.FACTOR ** (tuning['rungs'] - 1)} are needed."
+            )
+
+
+def _policies(config: dict) -> None:
+    """The policies of one strategy's list differ on every data set, also where images must not be mirrored."""
+    for dataset, entry in config["datasets"].items():
+        seen: dict[tuple, str] = {}
+        for cell in grid.cells(config):
+            strategy = config["strategies"][cell.strategy]
+            if cell.dataset != dataset or entry["flip"] or strategy["family"] == cell.strategy:
+                continue
+            policy = strategy["recipe"]["augmentation"]
+            same = (cell.backbone, strategy["family"], kinds.declared(policy, "policies")["without_flip"])
+            if same in seen:
+                raise InputError(
+                    f"config: strategies.{strategy['family']}.augmentation lists {seen[same]} and {policy}, which are the same on "
+                    f"datasets.{dataset}, whose images must not be mirrored (flip is false); remove or exclude one."
+                )
+            seen[same] = policy
+
+
 def _datasets(config: dict) -> None:
     for name, entry in config["datasets"].items():
         key = f"datasets.{name}"
+        if entry["exclude_test"] is not None and not Path(entry["exclude_test"]).is_file():
+            raise InputError(
+                f"config: {key}.exclude_test is {entry['exclude_test']}, and there is no such file; give a CSV with the "
+                "columns id or file, and reason, seen from the folder where Snakemake runs."
+            )
         kinds.check("sources", entry["source"], f"{key}.source")
         needed = {"torchvision": "name", "imagefolder": "path"}.get(entry["source"])
         if needed and not entry[needed]:

@@ -3,6 +3,7 @@
 import contextlib
 import platform
 import resource
+from collections.abc import Iterator
 from importlib.metadata import version
 
 import torch
@@ -34,6 +35,20 @@ def set_up(run: dict) -> torch.device:
         torch.cuda.reset_peak_memory_stats()
     print(f"device {device_name(torch.device(name))}, {run['precision']}, {torch.get_num_threads()} threads")
     return torch.device(name)
+
+
+@contextlib.contextmanager
+def determinism_explained(run: dict) -> Iterator[None]:
+    """Turn torch's refusal of an operation that it cannot repeat bit by bit into a sentence about the config."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "deterministic implementation" not in str(error):
+            raise
+        raise InputError(
+            f"config: deterministic is true, but {run['network']['model']} needs an operation that torch cannot repeat bit by bit "
+            f"on this device ({str(error).split(' ')[0]}); set it to false, or leave this backbone out."
+        ) from error
 
 
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager:

@@ -1,22 +1,28 @@
 """One run on several devices of a host: each process computes its share of every batch, and their gradients are added up.
 
 Every process sees the same weights, the same order of images and the same augmentations as a single one would, so the loss
-curve is the single process's up to the order of sums. Batch norms that train use the statistics of the whole batch
+curve is the single process's up to the order of sums (with dropout or stochastic depth, whose masks each process draws for
+its own images, it is equal in distribution). Batch norms that train use the statistics of the whole batch
 (`synchronise`). The first process alone writes. Gradients are added after the backward pass, not during it: a small loss of
 speed for a loop that reads the same on one device and on many.
 """
 
+import ctypes
 import functools
 import os
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterable
 
+import numpy as np
 import torch
 import torch.distributed
 import torch.multiprocessing
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+
+PR_SET_PDEATHSIG = 1  # of Linux's prctl
 
 
 class Ranks:
@@ -42,6 +48,14 @@ class Ranks:
             torch.distributed.all_reduce(flat)
             for tensor, part in zip(tensors, flat.split([tensor.numel() for tensor in tensors])):
                 tensor.copy_(part.view_as(tensor))
+
+    def of_first(self, array: np.ndarray, device: torch.device) -> np.ndarray:
+        """The first process's array (of one shape in all): what is decided by it is decided alike everywhere."""
+        if self.world == 1:
+            return array
+        tensor = torch.from_numpy(array).to(device)
+        torch.distributed.broadcast(tensor, 0)
+        return tensor.cpu().numpy()
 
     def agreed(self, number: int | None, device: torch.device) -> int | None:
         """The largest of the numbers that the processes bring; None where none has one. A signal may reach just one of them."""
@@ -130,8 +144,11 @@ def run(work: Callable, arguments: tuple, processes: int, cuda: bool) -> None:
         while alive:
             alive[0].join(1)
             if any(process.exitcode not in (None, 0) for process in started):
-                for process in started:  # the others wait for it in vain
-                    process.join(30)
+                stopped = any(
+                    (process.exitcode or 0) > 128 for process in started
+                )  # told to: the first one still saves
+                for process in started:  # the others wait for a failed one in vain
+                    process.join(None if stopped else 30)
                     process.kill()
             alive = [process for process in alive if process.is_alive()]
     finally:
@@ -147,6 +164,8 @@ def run(work: Callable, arguments: tuple, processes: int, cuda: bool) -> None:
 
 
 def _work(rank: int, world: int, address: str, cuda: bool, work: Callable, arguments: tuple) -> None:
+    if sys.platform == "linux":  # a killed parent, which holds the run's lock and GPUs, takes its processes with it
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if rank > 0:  # one voice is enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     if cuda:

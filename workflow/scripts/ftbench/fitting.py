@@ -19,6 +19,15 @@ from ftbench.kinds import declared
 from ftbench.scoring import validation_scores
 from ftbench.training import digest_of_tensors
 
+SMALL = (
+    20_000_000  # values: below, threads cost more than they bring (two took 2-3 times as long as one on 1,000 × 1,280)
+)
+
+
+def fit_threads(features: np.ndarray, threads: int) -> int:
+    """How many threads the libraries get for a fit on `features`, of the run's `threads`."""
+    return threads if features.size > SMALL else 1
+
 
 def fit_on_features(
     run: dict,
@@ -53,7 +62,7 @@ def fit_on_features(
     trials, fits = [], []
     for number, value in enumerate(run["grid"]):
         begun = time.perf_counter()
-        with threadpool_limits(run["threads"]):
+        with threadpool_limits(fit_threads(vectors, run["threads"])):
             fitted = strategy.fit(vectors[train], y[train], len(names), value)
             logits = strategy.logits(vectors[validation], fitted)
             scores = validation_scores(logits, y[validation])

@@ -96,8 +96,10 @@ class TrainingLoop:
             self.leave_on(stop)
 
     def out_of_patience(self) -> bool:
+        """Whether `patience` epochs passed without a better one, not counting those before everything moved."""
         patience, best = self.recipe["patience"], self.outcome.best_epoch
-        if patience is None or best is None or self.epoch - best < patience:
+        opened = strategies.opened_after(self.strategy, self.backbone, self.epochs)
+        if patience is None or best is None or self.epoch - max(best, opened) < patience:
             return False
         print(f"no better epoch than {best} within {patience}: training ends after epoch {self.epoch}")
         return True
@@ -186,7 +188,9 @@ class TrainingLoop:
     def end_epoch(self) -> None:
         """Score the validation part, write the epoch down, and keep the network if it is the best so far."""
         with self.average.in_place() if self.average else contextlib.nullcontext():
-            logits = validation_logits(self.backbone, self.data, self.run, self.device)
+            logits = self.ranks.of_first(
+                validation_logits(self.backbone, self.data, self.run, self.device), self.device
+            )
             rate = self.rate(self.step - 1)
             if not np.isfinite(logits).all():
                 raise Diverged(self.epoch + 1, self.step, rate, math.nan)
@@ -227,13 +231,14 @@ class TrainingLoop:
         )
         if not self.ranks.first:
             return
+        loss = float(self.losses[: self.step].mean())  # not finite where the run is about to be found diverged
         write_progress(
             self.resume,
             epoch=self.epoch + 1,
             epochs=self.epochs,
             step=self.step,
             steps=self.steps_now(),
-            loss=float(self.losses[: self.step].mean()),
+            loss=loss if math.isfinite(loss) else None,
             images_per_second=images_per_second,
             seconds_left=left,
         )

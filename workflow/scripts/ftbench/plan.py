@@ -19,26 +19,26 @@ from ftbench.errors import InputError
 from ftbench.files import read_json
 from ftbench.kinds import declared
 
-# Images of the train (with validation, where published apart) and test parts, from the publishers' pages.
+# Images of the train (with validation, where published apart) and test parts, and classes, from the publishers' pages.
 SIZES = {
-    "CIFAR10": (50_000, 10_000),
-    "CIFAR100": (50_000, 10_000),
-    "MNIST": (60_000, 10_000),
-    "FashionMNIST": (60_000, 10_000),
-    "KMNIST": (60_000, 10_000),
-    "USPS": (7_291, 2_007),
-    "SVHN": (73_257, 26_032),
-    "STL10": (5_000, 8_000),
-    "GTSRB": (26_640, 12_630),
-    "Flowers102": (2_040, 6_149),
-    "OxfordIIITPet": (3_680, 3_669),
-    "DTD": (3_760, 1_880),
-    "FGVCAircraft": (6_667, 3_333),
-    "Food101": (75_750, 25_250),
-    "Country211": (42_200, 21_100),
-    "RenderedSST2": (7_792, 1_821),
+    "CIFAR10": (50_000, 10_000, 10),
+    "CIFAR100": (50_000, 10_000, 100),
+    "MNIST": (60_000, 10_000, 10),
+    "FashionMNIST": (60_000, 10_000, 10),
+    "KMNIST": (60_000, 10_000, 10),
+    "USPS": (7_291, 2_007, 10),
+    "SVHN": (73_257, 26_032, 10),
+    "STL10": (5_000, 8_000, 10),
+    "GTSRB": (26_640, 12_630, 43),
+    "Flowers102": (2_040, 6_149, 102),
+    "OxfordIIITPet": (3_680, 3_669, 37),
+    "DTD": (3_760, 1_880, 47),
+    "FGVCAircraft": (6_667, 3_333, 100),
+    "Food101": (75_750, 25_250, 101),
+    "Country211": (42_200, 21_100, 211),
+    "RenderedSST2": (7_792, 1_821, 2),
 }
-DIGITS = (1_200, 597)
+DIGITS = (1_200, 597, 10)
 CLASSES = 10  # of the head while counting; it is a rounding error
 TRAINING_PASSES = 3
 
@@ -62,19 +62,23 @@ def forward_cost(entry: dict, bytes_per_value: int) -> tuple[float, float]:
 
 def images_of(name: str, entry: dict, study: str) -> tuple[int, int]:
     """(train with validation, test) images: counted where they are prepared already, else from what is known."""
-    counted = [Path("results", study, "data", name, f"{part}.json") for part in ("train", "test")]
-    if all(path.exists() for path in counted):
-        train, test = (read_json(path)["images"] for path in counted)
+    folder = Path("results", study, "data", name)
+    if all((folder / f"{part}.json").exists() for part in ("train", "test")):
+        train, test = (read_json(folder / f"{part}.json")["images"] for part in ("train", "test"))
+        classes = len(read_json(folder / "classes.json"))
     elif entry["source"] == "digits":
-        train, test = DIGITS
+        train, test, classes = DIGITS
     elif entry["source"] == "torchvision":
-        train, test = SIZES[entry["name"]]
+        train, test, classes = SIZES[entry["name"]]
     else:
-        files = sum(1 for path in Path(entry["path"]).rglob("*") if path.is_file())
+        root = Path(entry["path"])
+        files = sum(1 for path in root.rglob("*") if path.is_file())
         test = int(files * (entry["test_fraction"] or 0.2))  # a folder with a test part: a guess until it is prepared
         train = files - test
+        parts = root / "train" if (root / "train").is_dir() else root
+        classes = sum(1 for path in parts.glob("*") if path.is_dir())
     if entry["train_limit"]:
-        train = min(train, entry["train_limit"] * CLASSES)
+        train = min(train, entry["train_limit"] * classes)
     return train, test
 
 
@@ -100,10 +104,11 @@ def plan(study: dict) -> list[dict]:
         else:
             trials = search.trials(study, cell.strategy)
             runs = seeds + len(trials)
-            lengths = seeds + sum(trial.share for trial in trials)  # in final runs
             epoch = (images - validation) * TRAINING_PASSES * forward + validation * forward
-            _, steps, total = recipes.steps_of(entry["recipe"], max(1, round(images - validation)))
-            seconds = lengths * total / steps * epoch + seeds * test * forward
+            shares = [1.0] * seeds + [trial.share for trial in trials]
+            planned = [search.shortened(entry["recipe"], share) for share in shares]
+            steps = [recipes.steps_of(recipe, max(1, round(images - validation))) for recipe in planned]
+            seconds = sum(total / per_epoch for _, per_epoch, total in steps) * epoch + seeds * test * forward
         rows.append({**cell._asdict(), "runs": runs, "hours": seconds / 3600})
     return rows
 

@@ -70,7 +70,7 @@ def recommend_one(cells: pd.DataFrame, pairs: pd.DataFrame, limits: dict) -> dic
 
     Cells are indistinguishable from the best one where their difference to it has p of at least 0.05, corrected by Holm's method
     over the budget's cells. The cheapest is the one that takes least of the one resource that the budget limits, or least
-    time for training with tuning where it limits none or several.
+    time for training with tuning where it limits none or several; a cell with more diverged seeds than the best is not named.
     """
     kept = within(cells, limits)
     row = {f"limit_{name}": limits.get(name) for name in LIMITS} | {"cells": len(kept)}
@@ -85,11 +85,12 @@ def recommend_one(cells: pd.DataFrame, pairs: pd.DataFrame, limits: dict) -> dic
     differences = [_difference(pairs, one, best) for one in others]
     corrected = holm([p for *_, p in differences])
     same = [(one, gap) for one, gap, p in zip(others, differences, corrected) if p >= ALPHA]
+    sound = [(one, gap) for one, gap in same if one["diverged_seeds"] <= best["diverged_seeds"]]
     limited = [name for name in LIMITS if limits.get(name) is not None]
     resource = limited[0] if len(limited) == 1 else "minutes"
     column = LIMITS[resource]
     # The best one comes first, so a tie goes to it.
-    cheapest, gap = min([(best, (0.0, 0.0, 0.0, 1.0)), *same], key=lambda one: one[0][column])
+    cheapest, gap = min([(best, (0.0, 0.0, 0.0, 1.0)), *sound], key=lambda one: one[0][column])
     on_test = kept.loc[kept["accuracy_mean"].idxmax()]
     return row | {
         **_facts(best, "best"),

@@ -28,14 +28,14 @@ class Trial(NamedTuple):
 def rungs(config: dict, strategy: str) -> list[tuple[int, float]]:
     """(number of trials, share of a final run's length) per rung, the shortest first; [] for an untuned strategy.
 
-    The last rung is as long as a final run. A rung that one trial alone would reach is left out: nothing is left to choose.
+    The last rung is as long as a final run. The config's checks see to it that at least two trials reach it.
     """
     count, tuning = len(grid.trials_of(config, strategy)), config["tuning"]
     if not count or tuning["search"] == "grid":
         return [(count, 1.0)] if count else []
-    sizes = [math.ceil(count / FACTOR**rung) for rung in range(tuning["rungs"])]
-    shares = [FACTOR ** (rung + 1 - tuning["rungs"]) for rung in range(tuning["rungs"])]
-    return [(size, share) for rung, (size, share) in enumerate(zip(sizes, shares)) if rung == 0 or size > 1]
+    return [
+        (math.ceil(count / FACTOR**rung), FACTOR ** (rung + 1.0 - tuning["rungs"])) for rung in range(tuning["rungs"])
+    ]
 
 
 def trials(config: dict, strategy: str) -> list[Trial]:

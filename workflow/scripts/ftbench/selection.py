@@ -28,12 +28,13 @@ def select_recipe(run: dict, trials: list[str], costs: list[str], out: str, reci
     Two files, so that a grid extended by a worse value repeats no final run: Snakemake compares small files by content.
 
     `trials` and `costs` are the trial.json and cost.json files, none for an untuned strategy, whose recipe is taken as
-    it is. Trials of a longer rung come before all others, and diverged ones are skipped; ties go to the smaller learning
-    rate; a choice at the edge of the grid is flagged, since the best value may lie beyond it. Where all trials diverged,
+    it is. Trials of a longer rung come before all others; a value that diverged, on whichever rung, is skipped; ties go to the
+    smaller learning rate; a choice at the edge of the grid is flagged, since the best value may lie beyond it. Where all trials diverged,
     `status` says so.
     """
     tried = [read_json(path) for path in trials]
-    finished = [trial for trial in tried if trial["status"] == "finished"]
+    failed_at_some_length = {trial["trial"] for trial in tried if trial["status"] == "diverged"}
+    finished = [trial for trial in tried if trial["trial"] not in failed_at_some_length]
     best = max(finished, key=lambda trial: _rank(trial, run["selection_metric"]), default=None)
     rates = [trial["learning_rate"] for trial in tried if trial["rung"] == 0]
     chosen = best["learning_rate"] if best else run["learning_rate"] if not tried else None

@@ -74,7 +74,7 @@ def half_width(cell: Summary, level: float = 0.95) -> np.ndarray:
     """Half the width (...) of the interval of one cell's mean.
 
     Each mean square gets the t quantile of its own degrees of freedom, N - 1 for images and interaction, S - 1 for seeds, and
-    the squares are added or taken off (modified large samples: Graybill & Wang 1980; Ting et al. 1990 for differences). One
+    the squares are added or taken off, as in Banerjee's interval (1960) for means of unequal variances. One
     cell has one seed variance, which is often estimated as nearly nothing from a few seeds; Satterthwaite's df then follows the
     image term and the interval would cover 84-94 % instead of 95.
     """
@@ -146,7 +146,7 @@ def noncentrality(df: float, alpha: float = 0.05, power: float = 0.8) -> float:
     """The true difference, in standard errors, that a two-sided t test at `alpha` finds with probability `power`.
 
     The root of the noncentral t distribution's power (Cohen 1988, ch. 2; Johnson, Kotz & Balakrishnan 1995, ch. 31): 2.80 for many
-    degrees of freedom, 5.7 for two, 16.6 for one. Times the standard error it is the minimum detectable difference.
+    degrees of freedom, 5.7 for two, 16.3 for one. Times the standard error it is the minimum detectable difference.
     """
     critical = stats.t.ppf(1 - alpha / 2, df)
 

@@ -178,7 +178,9 @@ def comparison_table(runs_csv, cells_csv, differences_csv, cells: list[dict], ou
     cell's pairs of the accuracy difference that 80 % of such studies would find (p below 0.05, uncorrected), as a fraction.
     """
     differences = read_table(differences_csv)
-    intervals = pd.read_csv(cells_csv, dtype=dict.fromkeys(CELL, "str")).set_index(CELL)
+    intervals = pd.read_csv(
+        cells_csv, dtype=dict.fromkeys(CELL, "str"), keep_default_na=False, na_values=[""]
+    ).set_index(CELL)
     rows = []
     for key, own in _by_cell(read_runs(runs_csv), cells):
         finished, timed, interval = own[own["status"] == "finished"], _finished_or_all(own), intervals.loc[key]

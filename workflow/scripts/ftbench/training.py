@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from ftbench import backbones, checkpoint, devices, distributed, loop, strategies
 from ftbench.arrays import Images
 from ftbench.backbones import Backbone
+from ftbench.errors import InputError
 from ftbench.files import atomic_write, digest, read_json, sha256_of_file, write_json, write_npz
 from ftbench.history import write_history
 from ftbench.outcome import Outcome
@@ -154,6 +155,11 @@ class _Job:
         if self.run["gpus_per_run"] == 1:
             return self.fit_here(folder)
         cuda = self.device.type == "cuda"
+        if cuda and torch.cuda.device_count() < self.run["gpus_per_run"]:
+            raise InputError(
+                f"config: gpus_per_run is {self.run['gpus_per_run']}, but this job has {torch.cuda.device_count()} GPU(s); lower it, "
+                "or let Snakemake give more to a job: FTBENCH_GPUS in the environment, or gpu in the profile."
+            )
         distributed.run(
             _fit_together, (self.run, self.code, self.inputs, self.recipe, folder), self.run["gpus_per_run"], cuda
         )
@@ -161,7 +167,8 @@ class _Job:
 
     def fit_here(self, folder: Path) -> Outcome:
         print(f"{self.run['strategy']}: {self.trainable_params} parameters move, the network has {self.total_params}")
-        outcome = loop.fit(self.backbone, self.data, self.run, self.recipe, self.device, folder, self.identity)
+        with devices.determinism_explained(self.run):
+            outcome = loop.fit(self.backbone, self.data, self.run, self.recipe, self.device, folder, self.identity)
         strategies.freeze(self.backbone, self.strategy.trainable(self.backbone))  # all that moved at some time
         after = digest_of_tensors(strategies.frozen_tensors(self.backbone.network))
         if after != self.frozen:

@@ -41,7 +41,7 @@ def learning_curves(runs: list[dict], dataset: str, strategies: list[str], backb
             finding = f"Every trained run on {dataset} diverged"
         else:
             best, epoch, epochs, (backbone, strategy) = fastest
-            finding = f"{strategy} on {backbone} peaks at {100 * best:.1f} % validation accuracy, epoch {epoch} of {epochs} ({dataset})"
+            finding = f"{strategy} on {backbone} reaches {100 * best:.1f} % validation accuracy in its best epoch, {epoch} of {epochs} ({dataset})"
         title(
             figure,
             finding,

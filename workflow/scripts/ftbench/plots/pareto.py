@@ -86,7 +86,7 @@ def pareto(comparison_csv, dataset: str, strategies: list[str], backbones: list[
             _panel(panel, frame, costs[name], look, shapes)
         title(figure, *_words(frame, everything, cost, score, front(cost.values, score), dataset))
         present = [name for name in strategies if name in set(frame["strategy"])]
-        handles = [Line2D([], [], ls="", marker="o", color=look[name].colour, label=name) for name in present]
+        handles = [Line2D([], [], ls="", marker="o", label=name, **_dot(look[name])) for name in present]
         shown = [Line2D([], [], ls="", marker=shape, color=GREY, label=name) for name, shape in shapes.items()]
         legend(figure, handles, shown if len(shapes) > 1 else [])
         save(figure, out)
@@ -99,11 +99,17 @@ def _panel(panel, frame, cost: Cost, look: dict, shapes: dict) -> None:
     for number, row in enumerate(frame.itertuples()):
         colour, x = look[row.strategy].colour, cost.values[number]
         panel.plot([x] * 2, [low[number], high[number]], color=colour, lw=1, alpha=0.9 if number in best else 0.35)
-        panel.plot(x, score[number], shapes[row.backbone], color=colour, ms=7, mec="white", mew=0.6)
+        panel.plot(x, score[number], shapes[row.backbone], ms=7, **_dot(look[row.strategy]))
     panel.step(cost.values[best], score[best], where="post", color=GREY, lw=1, zorder=0.5)
     panel.set(xscale="log", ylabel="test accuracy, %", xlabel=cost.label)
     _cost_axis(panel, cost)
     _label_front(panel, frame, cost.values, score, best)
+
+
+def _dot(look) -> dict:
+    """Full with a white rim, or hollow where the colour comes a second time."""
+    full = {"mfc": look.colour, "mec": "white", "mew": 0.6}
+    return full if look.filled else {"mfc": "white", "mec": look.colour, "mew": 1.6}
 
 
 def _cost_axis(panel, cost: Cost) -> None:

@@ -8,7 +8,7 @@ from ftbench.files import read_json
 
 def finished_runs_of_recommended(runs: list[dict], cells_csv, dataset: str) -> list[dict]:
     """Those entries of `runs` ({"labels", "metrics": path, ...}), in order; empty where nothing on the data set finished."""
-    cells = pd.read_csv(cells_csv, dtype=dict.fromkeys(CELL, "str"))
+    cells = pd.read_csv(cells_csv, dtype=dict.fromkeys(CELL, "str"), keep_default_na=False, na_values=[""])
     best = cells[(cells["dataset"] == dataset) & cells["recommended"]]
     if best.empty:
         return []

@@ -45,18 +45,20 @@ class Look(NamedTuple):
     colour: str
     marker: str
     dash: object
+    filled: bool  # of a marker, where its shape says something else
 
 
 def looks(strategies: list[str]) -> dict[str, Look]:
     """One look per strategy, by its position in the study's list, so that it is the same in every figure.
 
-    Past eight strategies the colours come again with another marker and another dash.
+    Past eight strategies the colours come again with another marker, another dash, and hollow.
     """
     return {
         name: Look(
             COLOURS[position % len(COLOURS)],
             MARKERS[position % len(MARKERS)],
             DASHES[position // len(COLOURS) % len(DASHES)],
+            position // len(COLOURS) % 2 == 0,
         )
         for position, name in enumerate(strategies)
     }

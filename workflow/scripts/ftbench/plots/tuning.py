@@ -5,14 +5,14 @@ from matplotlib.lines import Line2D
 from ftbench.files import read_json
 from ftbench.plots.style import GREY, legend, looks, message, panels, save, style, title
 
-AXIS_LABELS = {"learning_rate": "learning rate", "l2": "L2 penalty"}
+AXIS_LABELS = {"learning_rate": "learning rate", "l2": "L2 penalty", "k": "neighbours k"}
 METRIC_LABELS = {"accuracy": "validation accuracy, %", "balanced_accuracy": "balanced validation\naccuracy, %"}
 COLUMNS = 4
 FAINT = 0.45  # opacity of the shorter rungs of a successive halving
 
 
 def tuning(selected: list[dict], dataset: str, strategies: list[str], backbones: list[str], out) -> None:
-    """Draw the trials of one data set: a panel per backbone, for learning rates first, then for the L2 penalties of probes.
+    """Draw the trials of one data set: a panel per backbone, for learning rates first, then for a probe's penalties and kNN's k.
 
     `selected` holds {"labels": {dataset, backbone, strategy}, "selected": path}. Filled marker: trial. Ring: chosen. Square ring:
     chosen at the edge of the grid. Cross on the floor: diverged. Of a successive halving the shorter rungs are fainter.

@@ -64,6 +64,14 @@ def freeze(backbone: Backbone, names: list[str]) -> None:
         parameter.requires_grad_(name in moving)
 
 
+def opened_after(strategy: Strategy, backbone: Backbone, epochs: int) -> int:
+    """Epochs that pass before all that the strategy trains moves: 0 unless it opens the network in stages."""
+    if not strategy.moving:
+        return 0
+    moving = [set(strategy.moving(backbone, epoch, epochs)) for epoch in range(epochs)]
+    return moving.index(moving[-1])
+
+
 def train_mode(module: nn.Module, inherited: bool = True) -> None:
     """What `network.train()` should do where parts are frozen: call it before every epoch.
 
