@@ -19,7 +19,7 @@ def measure(folder: Path, repeats: int = 3) -> dict:
     work = folder / "overhead"
     command = [sys.executable, "-m", "snakemake", PROBE, "--snakefile", ROOT / "Snakefile", "--directory", work, "--cores", "1",
                "--configfile", ROOT / "config" / "demo.yaml", "--quiet", "all"]  # fmt: skip
-    environment = os.environ | {"SNAKEMAKE_PROFILE": ""}
+    environment = {name: value for name, value in os.environ.items() if name != "SNAKEMAKE_PROFILE"}
     beyond = []
     for number in range(repeats):
         forced = ["--forcerun", "fit_probe"] if number else []

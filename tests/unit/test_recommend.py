@@ -131,6 +131,12 @@ def test_a_cell_with_diverged_seeds_is_no_choice_beside_a_sound_one():
     assert recommend_one(cells, pairs(("x", "y", -0.1, -0.2, 0.0, 0.06)), {})["best_strategy"] == "x"
 
 
+def test_a_cheaper_cell_that_lost_seeds_is_not_named():
+    cells = pd.DataFrame([cell("x", 0.9, 0.8, 9.0), cell("y", 0.8, 0.8, 1.0, diverged=2)])
+    row = recommend_one(cells, pairs(("x", "y", 0.0, -0.1, 0.1, 0.9)), {})
+    assert (row["indistinguishable"], row["cheapest_strategy"]) == ("y on b", "x")
+
+
 def test_the_cheapest_is_by_the_only_resource_that_is_limited():
     cells = pd.DataFrame([cell("x", 0.9, 0.8, 1.0, 100), cell("y", 0.8, 0.8, 9.0, 10)])
     differences = pairs(("x", "y", 0.0, -0.1, 0.1, 0.9))

@@ -49,7 +49,24 @@ PROTOCOL = {
     "Warm-up steps": _number("warmup_steps"),
     "Label smoothing": _number("label_smoothing"),
     "Augmentation": _plain("augmentation"),
+    "Also": _plain("also"),
 }
+RARER = (
+    "momentum",
+    "nesterov",
+    "examples",
+    "patience",
+    "accumulate",
+    "clip_norm",
+    "class_weights",
+    "mixup",
+    "cutmix",
+    "ema_decay",
+    "norm_momentum",
+    "layer_decay",
+    "rank",
+    "pull",
+)
 RECIPE = (
     "epochs",
     "batch_size",
@@ -111,6 +128,8 @@ def protocol_page(study_path, out) -> None:
                 "kind": entry["kind"],
                 "grid": f"{tuned.replace('_', ' ')}: {grid}",
                 **{key: recipe.get(key) for key in RECIPE},
+                "epochs": recipe.get("epochs") if recipe.get("examples") is None else None,
+                "also": _also(recipe),
             }
         )
     data = [
@@ -131,6 +150,14 @@ def protocol_page(study_path, out) -> None:
     ]
     subtitle = "The recipe of every strategy as the config resolved it."
     publish(pd.DataFrame(rows), PROTOCOL, {"html": out}, "Protocol", subtitle, notes)
+
+
+def _also(recipe: dict) -> str | None:
+    """The rarer settings of a recipe, those that are switched on: "momentum 0.9, mixup 0.2"."""
+    on = {key: recipe[key] for key in RARER if recipe.get(key) not in (None, 0.0, False, 1, "none")}
+    if recipe.get("optimizer") != "sgd":
+        on = {key: value for key, value in on.items() if key not in ("momentum", "nesterov")}
+    return ", ".join(f"{key.replace('_', ' ')} {value}".replace(" True", "") for key, value in on.items()) or None
 
 
 def _search(tuning: dict) -> str:
