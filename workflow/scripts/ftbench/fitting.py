@@ -3,10 +3,10 @@
 Starting a process costs more than most fits, and nothing here is random: one job tunes and is the final run.
 """
 
+import csv
 import time
 
 import numpy as np
-import pandas as pd
 import torch
 from safetensors.torch import save_file
 from threadpoolctl import threadpool_limits
@@ -82,9 +82,11 @@ def fit_on_features(
     with atomic_write(model) as temporary:
         save_file(fitted, temporary, metadata={"status": "finished"})
     write_npz(val_logits, logits=logits, labels=y[validation], ids=parts["validation"])
-    with atomic_write(history) as temporary:
+    with atomic_write(history) as temporary, temporary.open("w", newline="") as stream:
         columns = [parameter, "validation_accuracy", "validation_balanced_accuracy", "validation_nll", "seconds"]
-        pd.DataFrame(trials)[columns].to_csv(temporary, index=False)
+        writer = csv.DictWriter(stream, columns, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(trials)
     write_json(
         selected,
         {
