@@ -71,7 +71,7 @@ def study_total(runs: pd.DataFrame) -> dict:
     """Seconds that the whole study took, from the frame that `ftbench.collect.collect` writes.
 
     Every run's own loop, every cell's own trials once, and one feature file per data set and backbone: nothing borrowed is
-    counted, since the probe is a row of its own. Returns loop_seconds, tuning_seconds, feature_seconds, total_seconds.
+    counted, since the probe is a row of its own (one that `exclude` keeps out of the tables is not in the sum). Returns loop_seconds, tuning_seconds, feature_seconds, total_seconds.
     """
     loop = float(runs["loop_seconds"].sum())
     tuning = float(runs.groupby(["dataset", "backbone", "strategy"])["own_tuning_seconds"].first().sum())
