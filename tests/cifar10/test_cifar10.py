@@ -3,12 +3,16 @@
 Accuracies are those of seconds of training: they show that images and labels belong together, nothing more.
 """
 
+import hashlib
 import json
 
 import numpy as np
 import pandas as pd
 import pytest
+from entries import entry as resolved
 from studies import Clone
+
+from ftbench.prepare import prepare_test, prepare_train
 
 CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 ARCHIVE = "resources/datasets/torchvision/CIFAR10/cifar-10-python.tar.gz"
@@ -102,3 +106,27 @@ def test_an_archive_with_another_checksum_is_refused(mirror, md5, tmp_path):
     assert "Traceback" not in printed
     left = [path.name for path in (clone.root / ARCHIVE).parent.iterdir() if not path.name.startswith(".")]
     assert left == []
+
+
+def test_both_forms_hold_the_same_pixels_under_the_same_labels(images, tmp_path):
+    digests = {}
+    for settings, root in (
+        (resolved(source="torchvision", name="CIFAR10"), images),
+        (resolved(path="imagefolder"), images / "imagefolder"),
+    ):
+        out = tmp_path / settings["source"]
+        train = [
+            out / name for name in ("images.npy", "labels.npy", "groups.npy", "classes.json", "files.csv", "train.json")
+        ]
+        test = [
+            out / name for name in ("classes.json", "test_images.npy", "test_labels.npy", "test_files.csv", "test.json")
+        ]
+        prepare_train(settings, root, *train)
+        prepare_test(settings, root, *test)
+        for part in ("", "test_"):
+            pixels, labels = np.load(out / f"{part}images.npy"), np.load(out / f"{part}labels.npy")
+            for label in range(10):  # the archive is in the published order, the folder in that of its names
+                own = sorted(hashlib.md5(image.tobytes()).digest() for image in pixels[labels == label])
+                digests.setdefault((part, label), []).append(own)
+    assert len(digests) == 20
+    assert all(archive == folder for archive, folder in digests.values())

@@ -1,7 +1,6 @@
 import csv
 import hashlib
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -259,29 +258,3 @@ def test_digits_are_prepared_alike(tmp_path):
     got = read(tmp_path, "test_")
     assert got["images"].shape == (597, 8, 8, 3)
     assert len(np.load(tmp_path / "images.npy")) == 1200
-
-
-@pytest.mark.skipif("FTBENCH_CIFAR10" not in os.environ, reason="FTBENCH_CIFAR10: the folder that holds build.py")
-def test_real_cifar10_archive_and_folder_hold_the_same_pixels(tmp_path):
-    import subprocess
-    import sys
-
-    build = Path(os.environ["FTBENCH_CIFAR10"]) / "build.py"
-    subprocess.run([sys.executable, build, tmp_path / "real"], check=True)
-    sets = []
-    for settings, root in (
-        (entry(source="torchvision", name="CIFAR10"), tmp_path / "real"),
-        (entry(path="imagefolder"), tmp_path / "real" / "imagefolder"),
-    ):
-        out = tmp_path / settings["source"]
-        prepare_train(settings, root, *(out / name for name in TRAIN))
-        prepare_test(settings, root, *(out / name for name in TEST))
-        sets.append((read(out, ""), read(out, "test_")))
-    for archive, folder in zip(*sets):
-        assert archive["summary"]["per_class"] == folder["summary"]["per_class"]
-        for label in range(10):  # the archive is in the published order, the folder in that of its names
-            digests = [
-                sorted(hashlib.md5(image.tobytes()).digest() for image in part["images"][part["labels"] == label])
-                for part in (archive, folder)
-            ]
-            assert digests[0] == digests[1]
