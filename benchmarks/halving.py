@@ -56,11 +56,9 @@ def study(seed: int, images: str | None) -> dict:
         "training": {"batch_size": 32, "optimizer": "adamw", "weight_decay": 0.01, "warmup_steps": 10, "augmentation": "crop"},
         "tuning": {"trials": len(RATES), "seed": seed},
         "strategies": {
-            **{
-                f"{kind}-{length}": {"kind": kind, "learning_rate": RATES, "epochs": length}
-                for kind in STRATEGIES
-                for length in LENGTHS
-            },
+            f"{kind}-{length}": {"kind": kind, "learning_rate": RATES, "epochs": length}
+            for kind in STRATEGIES
+            for length in LENGTHS
         },
     }  # fmt: skip
 

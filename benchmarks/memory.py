@@ -44,12 +44,13 @@ def main(count: int, precision: str) -> None:
         }
         backbone = backbones.build(entry, CLASSES, 0, None, {})
         device = torch.device("cpu")
-        backbones.prepare(backbone, RUN, device)
+        run = RUN | {"precision": precision}
+        backbones.prepare(backbone, run, device)
         labels = np.random.default_rng(0).integers(0, CLASSES, count)
         train, validation = np.arange(count)[count // 10 :], np.arange(count)[:1000]
         data = Data(Images(Path(folder) / "images.npy", device), labels, train, validation, CLASSES)
         recipe = RECIPE | {"batch_size": BATCH, "examples": STEPS * BATCH, "class_weights": "none"}
-        loop.fit(backbone, data, RUN | {"precision": precision}, recipe, device, Path(folder) / "resume", "bench")
+        loop.fit(backbone, data, run, recipe, device, Path(folder) / "resume", "bench")
     print(devices.peak_memory_mb(device))
 
 

@@ -14,13 +14,8 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 import torch  # noqa: E402
-from steps import CASES, CLASSES, MEAN, RUN, STD, Timer, fast_precision  # noqa: E402
+from steps import CASES, fast_precision, timer_of  # noqa: E402
 from torch.profiler import ProfilerActivity, profile  # noqa: E402
-
-from ftbench import backbones  # noqa: E402
-from ftbench.arrays import Images  # noqa: E402
-from ftbench.files import write_npy  # noqa: E402
-from ftbench.scoring import Data  # noqa: E402
 
 KINDS = {  # the first whose part stands in the operator's name
     "convolution, backward": ("convolution_backward",),
@@ -40,16 +35,7 @@ def kind_of(operator: str) -> str:
 
 def shares(name: str, precision: str, steps: int, folder: Path) -> tuple[float, dict[str, float], float]:
     """(seconds per step, {kind: share of the operators' own time}, share of a step spent on data) of a case of steps.py."""
-    source, model, size, stored, batch, _ = CASES[name]
-    rng = np.random.default_rng(0)
-    images, labels = rng.integers(0, 256, (512, stored, stored, 3), dtype=np.uint8), rng.integers(0, CLASSES, 512)
-    write_npy(folder / "images.npy", images)
-    run, cpu = RUN | {"precision": precision}, torch.device("cpu")
-    entry = {"source": source, "model": model, "activation": None, "image_size": size, "mean": MEAN, "std": STD}
-    backbone = backbones.build(entry, CLASSES, 0, None, {})
-    backbones.prepare(backbone, run, cpu)
-    data = Data(Images(folder / "images.npy", cpu), labels, np.arange(512), np.arange(8), CLASSES)
-    timer = Timer(backbone, data, run, batch, folder / name)
+    timer, *_ = timer_of(name, precision, folder)
     timer.step(0)
     with profile(activities=[ProfilerActivity.CPU]) as recorded:
         seconds = np.median([timer.step(number) for number in range(1, steps + 1)])

@@ -31,7 +31,6 @@ RUN = {
     "kind": "finetune",
     "channels_last": True,
     "crop_kernels": True,
-    "precision": "float32",
     "compile": False,
     "selection_metric": "accuracy",
 }
@@ -70,20 +69,27 @@ class Timer:
         return time.perf_counter() - start
 
 
-def compare(name: str, precision: str, threads: int, steps: int, folder: Path) -> list[dict]:
-    """The ratio of one case, and its share of data where a target names it."""
-    source, model, size, stored, batch, target = CASES[name]
-    torch.set_num_threads(threads)
+def timer_of(name: str, precision: str, folder: Path) -> tuple[Timer, np.ndarray, np.ndarray, dict]:
+    """The timer of a case, the random images and labels that it trains on, and the entry of its network."""
+    source, model, size, stored, batch, _ = CASES[name]
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (max(4 * batch, 512), stored, stored, 3), dtype=np.uint8)
     labels = rng.integers(0, CLASSES, len(images))
     write_npy(folder / f"{name}.npy", images)
     run = RUN | {"precision": precision}
     entry = {"source": source, "model": model, "activation": None, "image_size": size, "mean": MEAN, "std": STD}
-    ours = backbones.build(entry, CLASSES, 0, None, {})
-    backbones.prepare(ours, run, torch.device("cpu"))
+    backbone = backbones.build(entry, CLASSES, 0, None, {})
+    backbones.prepare(backbone, run, torch.device("cpu"))
     store = Images(folder / f"{name}.npy", torch.device("cpu"))
-    timer = Timer(ours, Data(store, labels, np.arange(len(images)), np.arange(8), CLASSES), run, batch, folder / name)
+    data = Data(store, labels, np.arange(len(images)), np.arange(8), CLASSES)
+    return Timer(backbone, data, run, batch, folder / name), images, labels, entry
+
+
+def compare(name: str, precision: str, threads: int, steps: int, folder: Path) -> list[dict]:
+    """The ratio of one case, and its share of data where a target names it."""
+    _, _, size, _, batch, target = CASES[name]
+    torch.set_num_threads(threads)
+    timer, images, labels, entry = timer_of(name, precision, folder)
     network = backbones.build(entry, CLASSES, 0, None, {}).network
     theirs = reference_steps(network, images, labels, size, batch, MEAN, STD)
     times: dict[str, list[float]] = {"ours": [], "theirs": [], "data": []}

@@ -110,47 +110,33 @@ def test_a_study_of_two_cells(tmp_path):
     assert "finetune on one" in texts["accuracy"]
 
 
-def test_tuning_of_neighbours_alone_has_a_panel(tmp_path):
-    tried = [
-        {"trial": n, "k": k, "status": "finished", "validation_accuracy": a}
-        for n, (k, a) in enumerate([(1, 0.5), (5, 0.7)])
-    ]
-    chosen = {
+def tuning_of(strategy, parameter, chosen, at_edge, trials, folder) -> str:
+    """The figure of one cell's trials, as text."""
+    content = {
         "tuned": True,
-        "parameter": "k",
-        "chosen": 5,
-        "at_grid_edge": True,
+        "parameter": parameter,
+        "chosen": chosen,
+        "at_grid_edge": at_edge,
         "selection_metric": "accuracy",
-        "trials": tried,
     }
-    write_json(tmp_path / "selected.json", chosen)
-    labels = {"dataset": "shapes", "backbone": "res_18", "strategy": "knn"}
-    entries = [{"labels": labels, "selected": tmp_path / "selected.json"}]
-    tuning(entries, "shapes", ["knn"], ["res_18"], tmp_path / "tuning.svg")
-    assert "1 of 1 choices on shapes lies at the edge of its grid" in (tmp_path / "tuning.svg").read_text()
+    write_json(folder / "selected.json", content | {"trials": trials})
+    labels = {"dataset": "shapes", "backbone": "res_18", "strategy": strategy}
+    entries = [{"labels": labels, "selected": folder / "selected.json"}]
+    tuning(entries, "shapes", [strategy], ["res_18"], folder / "tuning.svg")
+    return (folder / "tuning.svg").read_text()
+
+
+def test_tuning_of_neighbours_alone_has_a_panel(tmp_path):
+    trials = [{"trial": n, "k": k, "validation_accuracy": a} for n, (k, a) in enumerate([(1, 0.5), (5, 0.7)])]
+    drawn = tuning_of("knn", "k", 5, True, trials, tmp_path)
+    assert "1 of 1 choices on shapes lies at the edge of its grid" in drawn
 
 
 def test_a_halving_draws_its_rungs(tmp_path):
     tried = [(0, 0.1, 0.5, 0), (1, 0.2, 0.7, 0), (1, 0.2, 0.9, 1)]
     trials = [{"trial": n, "learning_rate": r, "validation_accuracy": a, "rung": g} for n, r, a, g in tried]
-    chosen = {
-        "tuned": True,
-        "parameter": "learning_rate",
-        "chosen": 0.2,
-        "at_grid_edge": False,
-        "selection_metric": "accuracy",
-        "trials": trials,
-    }
-    write_json(tmp_path / "selected.json", chosen)
-    labels = {"dataset": "shapes", "backbone": "res_18", "strategy": "finetune"}
-    tuning(
-        [{"labels": labels, "selected": tmp_path / "selected.json"}],
-        "shapes",
-        ["finetune"],
-        ["res_18"],
-        tmp_path / "t.svg",
-    )
-    assert "Fainter: the shorter trials" in (tmp_path / "t.svg").read_text()
+    drawn = tuning_of("finetune", "learning_rate", 0.2, False, trials, tmp_path)
+    assert "Fainter: the shorter trials" in drawn
 
 
 def test_a_study_where_everything_diverged_says_so(tmp_path):

@@ -217,6 +217,20 @@ def tiny() -> dict:
     }
 
 
+def settings(**changes) -> dict:
+    """A study of one small network from scratch on few digits."""
+    return {
+        "study": "tiny",
+        "seeds": [0],
+        "device": "cpu",
+        "threads": 1,
+        "datasets": {"digits": {"source": "digits", "train_limit": 12, "validation_fraction": 0.25, "flip": False}},
+        "backbones": {"small": {"source": "ftbench", "model": "resnet8", "image_size": 8}},
+        "training": {"epochs": 1, "batch_size": 16, "optimizer": "adamw", "warmup_steps": 2, "augmentation": "none"},
+        "strategies": {"scratch": {"kind": "scratch", "learning_rate": 0.01}},
+    } | changes
+
+
 def cells() -> set[tuple[str, str, str]]:
     """(dataset, backbone, strategy) of `tiny`, written out."""
     pretrained = ("linear_probe", "finetune", "hopeless", "lp_ft")

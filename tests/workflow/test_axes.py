@@ -4,21 +4,7 @@ import csv
 import json
 
 import pytest
-from studies import Clone
-
-
-def settings(**changes) -> dict:
-    """A study of one small network from scratch on few digits."""
-    return {
-        "study": "tiny",
-        "seeds": [0],
-        "device": "cpu",
-        "threads": 1,
-        "datasets": {"digits": {"source": "digits", "train_limit": 12, "validation_fraction": 0.25, "flip": False}},
-        "backbones": {"small": {"source": "ftbench", "model": "resnet8", "image_size": 8}},
-        "training": {"epochs": 1, "batch_size": 16, "optimizer": "adamw", "warmup_steps": 2, "augmentation": "none"},
-        "strategies": {"scratch": {"kind": "scratch", "learning_rate": 0.01}},
-    } | changes
+from studies import Clone, settings
 
 
 def rows(path) -> list[dict]:

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from studies import Clone
+from studies import Clone, settings
 
 RATES = [0.0003, 0.03, 0.01, 0.003, 1e9]
 TARGETS = ["results/tiny/runs/digits/small/scratch/seed0/run.json", "results/tiny/plots/digits.tuning.svg"]
@@ -11,17 +11,12 @@ TARGETS = ["results/tiny/runs/digits/small/scratch/seed0/run.json", "results/tin
 
 @pytest.fixture(scope="module")
 def halved(tmp_path_factory) -> Clone:
-    config = {
-        "study": "tiny",
-        "seeds": [0],
-        "device": "cpu",
-        "threads": 1,
-        "datasets": {"digits": {"source": "digits", "train_limit": 20, "validation_fraction": 0.5, "flip": False}},
-        "backbones": {"small": {"source": "ftbench", "model": "resnet8", "image_size": 8}},
-        "training": {"epochs": 6, "batch_size": 16, "optimizer": "sgd", "warmup_steps": 0, "augmentation": "none"},
-        "strategies": {"scratch": {"kind": "scratch", "learning_rate": RATES}},
-        "tuning": {"trials": len(RATES), "search": "successive_halving"},
-    }
+    config = settings(
+        datasets={"digits": {"source": "digits", "train_limit": 20, "validation_fraction": 0.5, "flip": False}},
+        training={"epochs": 6, "batch_size": 16, "optimizer": "sgd", "warmup_steps": 0, "augmentation": "none"},
+        strategies={"scratch": {"kind": "scratch", "learning_rate": RATES}},
+        tuning={"trials": len(RATES), "search": "successive_halving"},
+    )
     clone = Clone.of_repository(tmp_path_factory.mktemp("halved"), config)
     clone.snakemake(*TARGETS)
     return clone

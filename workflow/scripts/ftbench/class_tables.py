@@ -5,7 +5,7 @@ import pandas as pd
 
 from ftbench.collect import CELL
 from ftbench.files import read_json
-from ftbench.tables import config_order, write_csv
+from ftbench.tables import config_order, read_table, write_csv
 
 PER_CLASS_COLUMNS = [*CELL, "class", "precision", "recall", "f1", "support", "recall_ci_low", "recall_ci_high"]
 CONFUSED_COLUMNS = [*CELL, "class", "predicted", "images", "share"]
@@ -31,9 +31,7 @@ def per_class_table(runs: list[dict], classes_csv, cells: list[dict], per_class_
     true `class`, per seed, that are taken for `predicted`, and their share of the class. Pairs that never occur are left out.
     """
     read = _metrics(runs)
-    intervals = pd.read_csv(
-        classes_csv, dtype=dict.fromkeys(CELL, "str"), keep_default_na=False, na_values=[""]
-    ).set_index([*CELL, "class_number"])
+    intervals = read_table(classes_csv).set_index([*CELL, "class_number"])
     intervals = intervals.astype(float).to_dict("index")
     per_class, confused = [], []
     for key in (key for key in config_order(cells) if key in read):

@@ -19,7 +19,7 @@ from ftbench.statistics import cell_interval, summarize
 from ftbench.table_columns import Column
 from ftbench.table_formats import MISSING, interval, number, percent
 from ftbench.table_pages import publish
-from ftbench.tables import config_order
+from ftbench.tables import config_order, read_table
 
 LISTED, ALL = "listed by the user", "any mark"
 MEANS = ["balanced_accuracy", "macro_f1", "nll", "ece", "worst_class_accuracy"]
@@ -156,9 +156,7 @@ def _scores(saved: list[tuple], removed: list[int]) -> dict:
 
 def clean_test_page(table_csv, datasets: list[str], out) -> None:
     """Write clean_test.html; a data set without marks is named below the table."""
-    frame = pd.read_csv(
-        table_csv, dtype=dict.fromkeys((*CELL, "without"), "str"), keep_default_na=False, na_values=[""]
-    )
+    frame = read_table(table_csv)
     clean = sorted(set(datasets) - set(frame["dataset"]))
     notes = [
         "beside the full table, never instead of it: nothing is chosen by these scores",

@@ -98,8 +98,9 @@ class TrainingLoop:
     def out_of_patience(self) -> bool:
         """Whether `patience` epochs passed without a better one, not counting those before everything moved."""
         patience, best = self.recipe["patience"], self.outcome.best_epoch
-        opened = strategies.opened_after(self.strategy, self.backbone, self.epochs)
-        if patience is None or best is None or self.epoch - max(best, opened) < patience:
+        if patience is None or best is None or self.epoch - best < patience:
+            return False
+        if self.epoch - strategies.opened_after(self.strategy, self.backbone, self.epochs) < patience:
             return False
         print(f"no better epoch than {best} within {patience}: training ends after epoch {self.epoch}")
         return True

@@ -14,7 +14,7 @@ from ftbench.files import read_json
 from ftbench.table_columns import Column
 from ftbench.table_formats import MISSING, percent
 from ftbench.table_pages import publish
-from ftbench.tables import config_order, write_csv
+from ftbench.tables import config_order, read_table, write_csv
 
 DETAIL = [*CELL, "corruption", "family", "severity", "seeds", "images", "accuracy", "accuracy_clean", "relative_drop"]
 SUMMARY = [
@@ -99,9 +99,7 @@ def _drop(clean: float, corrupted: float) -> float:
 
 def robustness_page(summary_csv, out) -> None:
     """Write robustness.html from robustness.csv."""
-    frame = pd.read_csv(
-        summary_csv, dtype=dict.fromkeys((*CELL, "worst_corruption"), "str"), keep_default_na=False, na_values=[""]
-    )
+    frame = read_table(summary_csv)
     families = [name.removeprefix("accuracy_") for name in frame.columns[len(SUMMARY) :]]
     columns = {
         "Dataset": Column(lambda row: row.dataset),

@@ -166,7 +166,7 @@ def win_tie_loss_pages(win_tie_loss_csv, strategies: list[str], sentence: str, o
     """Write the matrix of wins, ties and losses of every strategy (row) against every other (column), in config order."""
     counts = {
         (row.strategy_a, row.strategy_b): f"{row.wins} / {row.ties} / {row.losses}"
-        for row in pd.read_csv(win_tie_loss_csv, keep_default_na=False).itertuples()
+        for row in read_table(win_tie_loss_csv).itertuples()
     }
     present = [name for name in strategies if any(name == a for a, _ in counts)]
     rows = [{"strategy": a, **{b: counts.get((a, b), "–") for b in present}} for a in present]

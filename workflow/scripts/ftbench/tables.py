@@ -178,9 +178,7 @@ def comparison_table(runs_csv, cells_csv, differences_csv, cells: list[dict], ou
     cell's pairs of the accuracy difference that 80 % of such studies would find (p below 0.05, uncorrected), as a fraction.
     """
     differences = read_table(differences_csv)
-    intervals = pd.read_csv(
-        cells_csv, dtype=dict.fromkeys(CELL, "str"), keep_default_na=False, na_values=[""]
-    ).set_index(CELL)
+    intervals = read_table(cells_csv).set_index(CELL)
     rows = []
     for key, own in _by_cell(read_runs(runs_csv), cells):
         finished, timed, interval = own[own["status"] == "finished"], _finished_or_all(own), intervals.loc[key]
@@ -251,7 +249,8 @@ def mixed_hardware(frame: pd.DataFrame) -> bool:
 def read_table(path) -> pd.DataFrame:
     """A CSV table of this module or of its neighbours, names as text, flags as nullable booleans."""
     text = (*CELL, "backbone_a", "strategy_a", "backbone_b", "strategy_b", "family", "class", "predicted", "status", "kind",
-            "worst_class", "threads", "device_name", "latency_device", "budget", "cheapest_by", "indistinguishable")  # fmt: skip
+            "worst_class", "threads", "device_name", "latency_device", "budget", "cheapest_by", "indistinguishable",
+            "fine_tuned_strategy", "without", "worst_corruption")  # fmt: skip
     text += tuple(f"{who}_{part}" for who in ("best", "cheapest", "on_test") for part in ("backbone", "strategy"))
     flags = ("recommended", "stochastic", "tuned", "at_grid_edge")
     types = {**dict.fromkeys(text, "str"), **dict.fromkeys(flags, "boolean")}

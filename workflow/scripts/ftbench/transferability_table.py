@@ -123,10 +123,7 @@ def sentences(correlations: pd.DataFrame) -> list[str]:
 
 def transferability_page(table_csv, correlations_csv, out) -> None:
     """Write transferability.html: the table, and below it the rank correlations in words."""
-    frame = pd.read_csv(
-        table_csv, dtype=dict.fromkeys((*PLACE, "fine_tuned_strategy"), "str"), keep_default_na=False, na_values=[""]
-    )
-    correlations = pd.read_csv(correlations_csv, dtype={"dataset": "str"}, keep_default_na=False, na_values=[""])
+    frame, correlations = read_table(table_csv), read_table(correlations_csv)
     notes = [
         *sentences(correlations),
         "LogME, H-score: from the frozen features of the training images; higher promises more",

@@ -1,14 +1,13 @@
 """The runs of a data set's recommended cell, for the figures that look into one model."""
 
-import pandas as pd
-
 from ftbench.collect import CELL
 from ftbench.files import read_json
+from ftbench.tables import read_table
 
 
 def finished_runs_of_recommended(runs: list[dict], cells_csv, dataset: str) -> list[dict]:
     """Those entries of `runs` ({"labels", "metrics": path, ...}), in order; empty where nothing on the data set finished."""
-    cells = pd.read_csv(cells_csv, dtype=dict.fromkeys(CELL, "str"), keep_default_na=False, na_values=[""])
+    cells = read_table(cells_csv)
     best = cells[(cells["dataset"] == dataset) & cells["recommended"]]
     if best.empty:
         return []
