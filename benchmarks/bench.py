@@ -39,7 +39,8 @@ def met(result: dict) -> str:
 def main() -> None:
     others = ["linear_probe_total", "peak_rss_cifar10_mb", "peak_rss_20gb_mb", "job_overhead_s"]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=5, help="timed steps of a block")
+    parser.add_argument("--blocks", type=int, default=3, help="blocks of each loop, in turns")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default=steps.fast_precision())
     parser.add_argument("--only", choices=[*steps.CASES, *others], nargs="*", default=[*steps.CASES, *others])
@@ -51,7 +52,7 @@ def main() -> None:
     results = []
     for name in arguments.only:
         if name in steps.CASES:
-            results += steps.compare(name, precision, threads, arguments.steps, folder)
+            results += steps.compare(name, precision, threads, arguments.steps, arguments.blocks, folder)
         elif name == "linear_probe_total":
             results.append(probe.compare(precision, threads, folder))
         elif name == "peak_rss_cifar10_mb":

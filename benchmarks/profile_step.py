@@ -17,6 +17,8 @@ import torch  # noqa: E402
 from steps import CASES, fast_precision, timer_of  # noqa: E402
 from torch.profiler import ProfilerActivity, profile  # noqa: E402
 
+from ftbench import allocator  # noqa: E402
+
 KINDS = {  # the first whose part stands in the operator's name
     "convolution, backward": ("convolution_backward",),
     "convolution, forward": ("conv",),
@@ -54,6 +56,7 @@ def main() -> None:
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default=fast_precision())
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    allocator.keep_freed_memory()
     with tempfile.TemporaryDirectory() as folder:
         for name in CASES:
             seconds, parts, data = shares(name, arguments.precision, arguments.steps, Path(folder))

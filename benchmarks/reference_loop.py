@@ -4,6 +4,7 @@ It is what `make bench` compares the training loop with. It takes the same image
 random crop, flip, resize to the network's size, cross-entropy, SGD with momentum.
 """
 
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 WORKERS = 2
+AHEAD = 2 * WORKERS  # batches that a DataLoader prepares in advance: its default prefetch_factor is 2
 
 
 class PILImages(Dataset):
@@ -59,3 +61,22 @@ def reference_steps(
             loss.backward()
             optimizer.step()
             yield loss.item()
+
+
+def serve(connection, threads: int, *arguments) -> None:
+    """In a process of its own: for every number received, the seconds of that many steps; 0 ends it.
+
+    Workers prepare images while the loop rests, so as many steps as they are ahead go untimed first.
+    """
+    torch.set_num_threads(threads)
+    steps = reference_steps(*arguments)
+
+    def timed_step() -> float:
+        start = time.perf_counter()
+        next(steps)
+        return time.perf_counter() - start
+
+    for number in iter(connection.recv, 0):
+        for _ in range(AHEAD + 1):
+            next(steps)
+        connection.send([timed_step() for _ in range(number)])

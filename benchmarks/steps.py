@@ -1,18 +1,20 @@
-"""Training steps of this loop against the reference loop's, in turns, in one process; and the share spent on data.
+"""Training steps of this loop against the reference loop's, in turns; and the share spent on data.
 
 Both loops run on the same random images and the same network, and the ratio of the median step times is what counts:
-machines and hours differ. Images of noise cost what photographs cost once they are decoded.
+machines and hours differ. The reference has a process of its own, without this loop's settings, and rests while this loop takes
+its block of steps. Images of noise cost what photographs cost once they are decoded.
 """
 
+import multiprocessing
 import statistics
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
-from reference_loop import reference_steps
+from reference_loop import serve
 
-from ftbench import backbones, checkpoint, loop, strategies
+from ftbench import allocator, backbones, checkpoint, loop, strategies
 from ftbench.arrays import Images
 from ftbench.files import write_npy
 from ftbench.kinds import declared
@@ -23,6 +25,7 @@ CASES = {  # name: (source, model, network's size, stored size, batch, target ra
     "train_step_resnet18_32": ("torchvision", "resnet18", 32, 32, 128, 1.5),
     "train_step_efficientnet_lite0_64": ("timm", "tf_efficientnet_lite0", 64, 64, 128, 2.5),
 }
+BATCHES = loop.CHECK_STEPS  # in an epoch of the benchmark: the loop looks at the gradient once in so many steps
 SHARES = {"train_step_resnet18_128": ("data_share_128", 0.03), "train_step_resnet18_32": ("data_share_32", 0.05)}
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 CLASSES = 10
@@ -39,8 +42,8 @@ RECIPE = declared("tutorial")["recipe"] | OFF  # what the reference loop does
 
 
 def fast_precision() -> str:
-    """bfloat16 where the processor has matrix units for it (AMX); without them it is slower than float32."""
-    return "bfloat16" if torch.cpu._is_amx_tile_supported() else "float32"
+    """bfloat16 where the processor multiplies it faster than float32: matrix units (AMX) or dot products (AVX512_BF16)."""
+    return "bfloat16" if torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported() else "float32"
 
 
 class Timer:
@@ -58,6 +61,7 @@ class Timer:
         return self.order[first : first + self.batch]
 
     def step(self, number: int) -> float:
+        self.loop.step = number % BATCHES
         start = time.perf_counter()
         self.loop.train_step(self.ids(number))
         return time.perf_counter() - start
@@ -73,7 +77,7 @@ def timer_of(name: str, precision: str, folder: Path) -> tuple[Timer, np.ndarray
     """The timer of a case, the random images and labels that it trains on, and the entry of its network."""
     source, model, size, stored, batch, _ = CASES[name]
     rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (max(4 * batch, 512), stored, stored, 3), dtype=np.uint8)
+    images = rng.integers(0, 256, (BATCHES * batch, stored, stored, 3), dtype=np.uint8)
     labels = rng.integers(0, CLASSES, len(images))
     write_npy(folder / f"{name}.npy", images)
     run = RUN | {"precision": precision}
@@ -85,22 +89,27 @@ def timer_of(name: str, precision: str, folder: Path) -> tuple[Timer, np.ndarray
     return Timer(backbone, data, run, batch, folder / name), images, labels, entry
 
 
-def compare(name: str, precision: str, threads: int, steps: int, folder: Path) -> list[dict]:
-    """The ratio of one case, and its share of data where a target names it."""
+def compare(name: str, precision: str, threads: int, steps: int, blocks: int, folder: Path) -> list[dict]:
+    """The ratio of one case, from `blocks` blocks of `steps` steps of each loop, and its share of data where a target names it."""
     _, _, size, _, batch, target = CASES[name]
     torch.set_num_threads(threads)
+    allocator.keep_freed_memory()
     timer, images, labels, entry = timer_of(name, precision, folder)
     network = backbones.build(entry, CLASSES, 0, None, {}).network
-    theirs = reference_steps(network, images, labels, size, batch, MEAN, STD)
+    theirs, other_end = multiprocessing.Pipe()
+    spawn = multiprocessing.get_context("spawn")
+    arguments = (network, images, labels, size, batch, MEAN, STD)
+    spawn.Process(target=serve, args=(other_end, threads, *arguments)).start()
     times: dict[str, list[float]] = {"ours": [], "theirs": [], "data": []}
-    for number in range(steps + 1):
-        start = time.perf_counter()
-        next(theirs)
-        elapsed = time.perf_counter() - start
-        mine, data = timer.step(number), timer.data_seconds(number)
-        if number:  # the first step of each warms up
-            for key, value in (("theirs", elapsed), ("ours", mine), ("data", data)):
-                times[key].append(value)
+    for block in range(blocks):
+        theirs.send(steps)
+        times["theirs"] += theirs.recv()
+        for number in range(block * steps, (block + 1) * steps + 1):
+            mine, data = timer.step(number), timer.data_seconds(number)
+            if number > block * steps:  # the first step of a block warms up
+                times["ours"].append(mine)
+                times["data"].append(data)
+    theirs.send(0)
     medians = {key: statistics.median(values) for key, values in times.items()}
     checkpoint.clear(folder / name)
     (folder / f"{name}.npy").unlink()

@@ -51,11 +51,13 @@ def assert_same(plain, cropped, images, relative=1e-4):
 def test_every_kernel_stride_and_padding_gives_the_same_numbers(kind, size):
     torch.manual_seed(0)
     images, checked = torch.randn(2, 4, *size, dtype=torch.double), 0
-    for kernel in [(1, 3), (2, 2), (3, 3), (5, 5), (7, 3)]:
+    for kernel in [(1, 1), (1, 3), (2, 2), (3, 3), (5, 5), (7, 3)]:
         for stride in [(1, 1), (2, 2), (2, 1), (4, 4)]:
             for padding in [(0, 0), (1, 1), (2, 2), (3, 1), (3, 3)]:
                 for groups in (1, 4):
                     fits = all(s + 2 * p >= k for s, p, k in zip(size, padding, kernel))
+                    if kernel == (1, 1) and groups > 1:  # left alone
+                        continue
                     if kind is nn.Conv2d and not fits or kind is Conv2dSame and padding != (0, 0):
                         continue
                     network = nn.Sequential(kind(4, 4, kernel, stride, padding, groups=groups)).double()
@@ -64,18 +66,64 @@ def test_every_kernel_stride_and_padding_gives_the_same_numbers(kind, size):
     assert checked >= 40
 
 
-def test_the_work_shrinks_where_a_map_is_small_and_not_elsewhere(monkeypatch):
-    taps = []
-    original = torch.nn.functional.conv2d
-    monkeypatch.setattr(
-        torch.nn.functional, "conv2d", lambda x, w, *rest: taps.append(w.shape[2:]) or original(x, w, *rest)
-    )
-    network = nn.Conv2d(3, 3, 5, 1, 2)
+@pytest.fixture
+def calls(monkeypatch):
+    """The shapes of the weights of all convolutions and matrix products, in their order."""
+    calls = []
+    for name in ("conv2d", "linear"):
+        original = getattr(torch.nn.functional, name)
+        monkeypatch.setattr(
+            torch.nn.functional,
+            name,
+            lambda x, weight, *rest, original=original: calls.append(tuple(weight.shape)) or original(x, weight, *rest),
+        )
+    return calls
+
+
+@pytest.mark.parametrize("size, taps", [(1, 1), (2, 3), (4, 5)])
+def test_the_taps_that_meet_a_small_map_are_all_that_is_left_of_a_depthwise_kernel(calls, size, taps):
+    network = nn.Conv2d(3, 3, 5, 1, 2, groups=3)
     crop_kernels(network)
-    for size, expected in ((1, (1, 1)), (2, (3, 3)), (4, (5, 5))):
-        taps.clear()
-        network(torch.zeros(1, 3, size, size))
-        assert [tuple(shape) for shape in taps] == [expected if size < 4 else (5, 5)]
+    network(torch.zeros(1, 3, size, size))
+    assert calls == [(3, 1, taps, taps)]
+
+
+@pytest.mark.parametrize(
+    "kernel, stride, size, matrix",
+    [
+        (3, 1, 1, (5, 4)),  # one tap of nine
+        (3, 1, 2, (4 * 5, 4 * 4)),  # every window has the whole map: outputs × inputs
+        (3, 2, 2, (5, 4 * 4)),
+        (5, 1, 2, (4 * 5, 4 * 4)),
+        (1, 1, 1, (5, 4)),
+        (3, 1, 3, None),  # the first window lacks the last row
+        (1, 1, 2, None),
+        (7, 1, 4, None),  # 16 windows of 16 taps: a matrix five times as large as the kernel
+    ],
+)
+def test_a_convolution_that_sees_its_whole_map_is_a_matrix_product(calls, kernel, stride, size, matrix):
+    network = nn.Conv2d(4, 5, kernel, stride, kernel // 2)
+    crop_kernels(network)
+    network(torch.zeros(2, 4, size, size))
+    assert calls == [matrix or (5, 4, kernel, kernel)]
+
+
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+def test_gradients_of_a_matrix_product_lie_as_the_weights_do(layout):
+    """Otherwise every optimizer step would copy them."""
+    network = nn.Conv2d(4, 8, 3, 1, 1).to(memory_format=layout)
+    crop_kernels(network)
+    network(torch.randn(2, 4, 2, 2).to(memory_format=layout)).sum().backward()
+    assert network.weight.grad.stride() == network.weight.stride()
+
+
+def test_bfloat16_stays_bfloat16_and_close():
+    torch.manual_seed(0)
+    network, cropped = pair(nn.Conv2d(16, 8, 3, 1, 1))
+    images = torch.randn(4, 16, 2, 2)
+    with torch.autocast("cpu", torch.bfloat16):
+        one, other = network(images), cropped(images)
+    assert other.dtype == torch.bfloat16 and torch.allclose(one, other, atol=0.02)
 
 
 @pytest.mark.parametrize(
@@ -84,10 +132,10 @@ def test_the_work_shrinks_where_a_map_is_small_and_not_elsewhere(monkeypatch):
         nn.Conv2d(3, 3, 3, padding=2, dilation=2),
         nn.Conv2d(3, 3, 3, padding="same"),
         nn.Conv2d(3, 3, 3, padding=1, padding_mode="reflect"),
-        nn.Conv2d(3, 3, 1),
+        nn.Conv2d(3, 3, 1, groups=3),
         nn.ConvTranspose2d(3, 3, 3, padding=1),
     ],
-    ids=["dilated", "same", "reflected", "1x1", "transposed"],
+    ids=["dilated", "same", "reflected", "1x1 depthwise", "transposed"],
 )
 def test_what_is_not_a_plain_padded_convolution_is_left_alone(convolution):
     assert crop_kernels(nn.Sequential(convolution)) == 0

@@ -8,13 +8,14 @@ from importlib.metadata import version
 
 import torch
 
+from ftbench.allocator import keep_freed_memory
 from ftbench.errors import InputError
 
 RECORDED = ("torch", "torchvision", "timm", "numpy", "scikit-learn", "snakemake")
 
 
 def set_up(run: dict) -> torch.device:
-    """Choose the device of `run["device"]` ("auto", "cpu", "cuda"), fix the threads and the determinism.
+    """Choose the device of `run["device"]` ("auto", "cpu", "cuda"), fix the threads and the determinism, keep freed memory.
 
     Raises InputError where CUDA is asked for and torch finds none.
     """
@@ -33,7 +34,8 @@ def set_up(run: dict) -> torch.device:
         torch.backends.cuda.matmul.allow_tf32 = run["precision"] == "bfloat16"
         torch.backends.cudnn.allow_tf32 = run["precision"] == "bfloat16"
         torch.cuda.reset_peak_memory_stats()
-    print(f"device {device_name(torch.device(name))}, {run['precision']}, {torch.get_num_threads()} threads")
+    kept = ", freed memory is kept" if keep_freed_memory() else ""
+    print(f"device {device_name(torch.device(name))}, {run['precision']}, {torch.get_num_threads()} threads{kept}")
     return torch.device(name)
 
 

@@ -165,8 +165,10 @@ class TrainingLoop:
             loss += share.detach()
         self.ranks.add_up([loss, *(p.grad for p in self.moving if p.grad is not None)])
         clip = self.recipe["clip_norm"]
-        if clip is not None or self.step % CHECK_STEPS == 0:
-            self.norms[self.step] = torch.nn.utils.clip_grad_norm_(self.moving, clip or math.inf)
+        if clip is not None:
+            self.norms[self.step] = torch.nn.utils.clip_grad_norm_(self.moving, clip)
+        elif self.step % CHECK_STEPS == 0:
+            self.norms[self.step] = torch.nn.utils.get_total_norm([p.grad for p in self.moving if p.grad is not None])
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.pull(rate)
