@@ -1,6 +1,7 @@
 """Where the time of a training step goes, by kind of operation: `python benchmarks/profile_step.py`; docs/speed.md has what it printed.
 
-torch's profiler over steps of the training loop itself; the own time of every operator, in percent of all of them.
+torch's profiler over steps of the training loop itself, first with every switch that makes it fast turned off, then on: the own time
+of every operator in milliseconds per step.
 """
 
 import argparse
@@ -24,7 +25,7 @@ KINDS = {  # the first whose part stands in the operator's name
     "convolution, forward": ("conv",),
     "batch norm": ("batch_norm",),
     "activation and pooling": ("relu", "threshold", "hardtanh", "silu", "pool", "clamp"),
-    "head and loss": ("addmm", "mm", "softmax", "nll", "log"),
+    "matrix products, loss": ("addmm", "mm", "softmax", "nll", "log"),
     "optimizer": ("_fused_", "optimizer"),
     "copies and layouts": ("copy", "to_", "contiguous", "empty", "zero", "fill", "clone", "reorder"),
     "augmentation and indexing": ("index", "grid", "gather", "roll", "flip", "where", "pad", "upsample", "rand", "stack", "cat"),
@@ -35,37 +36,41 @@ def kind_of(operator: str) -> str:
     return next((kind for kind, parts in KINDS.items() if any(part in operator for part in parts)), "other")
 
 
-def shares(name: str, precision: str, steps: int, folder: Path) -> tuple[float, dict[str, float], float]:
-    """(seconds per step, {kind: share of the operators' own time}, share of a step spent on data) of a case of steps.py."""
-    timer, *_ = timer_of(name, precision, folder)
-    timer.step(0)
+PLAIN = {"precision": "float32", "channels_last": False, "crop_kernels": False}  # and freed memory given back
+
+
+def spent(name: str, settings: dict, steps: int, folder: Path) -> dict[str, float]:
+    """Milliseconds per step of a case of steps.py: {"step": all of it, "data": of which data and augmentation, kind: own time}."""
+    timer, *_ = timer_of(name, settings, folder)
+    for number in range(2):
+        timer.step(number)
+    seconds = np.median([timer.step(number) for number in range(2, 2 + steps)])
+    on_data = np.median([timer.data_seconds(number) for number in range(steps)])
     with profile(activities=[ProfilerActivity.CPU]) as recorded:
-        seconds = np.median([timer.step(number) for number in range(1, steps + 1)])
-    spent: dict[str, float] = dict.fromkeys([*KINDS, "other"], 0.0)
+        for number in range(2, 2 + steps):
+            timer.step(number)
+    own: dict[str, float] = dict.fromkeys([*KINDS, "other"], 0.0)
     for row in recorded.key_averages():
-        spent[kind_of(row.key.lower())] += row.self_cpu_time_total
-    total = sum(spent.values())
-    on_data = np.median([timer.data_seconds(number) for number in range(steps)]) / seconds
-    return float(seconds), {kind: time / total for kind, time in spent.items()}, float(on_data)
+        own[kind_of(row.key.lower())] += row.self_cpu_time_total / 1000 / steps
+    return {"step": 1000 * seconds, "data": 1000 * on_data} | own
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Where the time of a training step goes.")
+    parser = argparse.ArgumentParser(description="Where the time of a training step goes, before and after.")
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default=fast_precision())
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    allocator.keep_freed_memory()
     with tempfile.TemporaryDirectory() as folder:
-        for name in CASES:
-            seconds, parts, data = shares(name, arguments.precision, arguments.steps, Path(folder))
-            print(
-                f"\n{name.removeprefix('train_step_')}, {arguments.precision}: {seconds:.3f} s per step of {CASES[name][4]}"
-            )
-            for kind, share in sorted(parts.items(), key=lambda item: -item[1]):
-                print(f"  {kind:28}{share:6.1%}")
-            print(f"  of a step, on data and augmentation: {data:.1%}")
+        before = {name: spent(name, PLAIN, arguments.steps, Path(folder)) for name in CASES}
+        allocator.keep_freed_memory()
+        after = {name: spent(name, {"precision": arguments.precision}, arguments.steps, Path(folder)) for name in CASES}
+    for name in CASES:
+        print(f"\n{name.removeprefix('train_step_')}, {arguments.precision}, a step of {CASES[name][4]} images")
+        print(f"  {'milliseconds':28}{'before':>8}{'after':>8}")
+        for kind, milliseconds in before[name].items():
+            print(f"  {kind:28}{milliseconds:8.1f}{after[name][kind]:8.1f}")
 
 
 if __name__ == "__main__":

@@ -73,14 +73,14 @@ class Timer:
         return time.perf_counter() - start
 
 
-def timer_of(name: str, precision: str, folder: Path) -> tuple[Timer, np.ndarray, np.ndarray, dict]:
-    """The timer of a case, the random images and labels that it trains on, and the entry of its network."""
+def timer_of(name: str, settings: dict, folder: Path) -> tuple[Timer, np.ndarray, np.ndarray, dict]:
+    """The timer of a case under `settings` (precision, and what shall differ from RUN), its images, labels and network's entry."""
     source, model, size, stored, batch, _ = CASES[name]
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (BATCHES * batch, stored, stored, 3), dtype=np.uint8)
     labels = rng.integers(0, CLASSES, len(images))
     write_npy(folder / f"{name}.npy", images)
-    run = RUN | {"precision": precision}
+    run = RUN | settings
     entry = {"source": source, "model": model, "activation": None, "image_size": size, "mean": MEAN, "std": STD}
     backbone = backbones.build(entry, CLASSES, 0, None, {})
     backbones.prepare(backbone, run, torch.device("cpu"))
@@ -94,7 +94,7 @@ def compare(name: str, precision: str, threads: int, steps: int, blocks: int, fo
     _, _, size, _, batch, target = CASES[name]
     torch.set_num_threads(threads)
     allocator.keep_freed_memory()
-    timer, images, labels, entry = timer_of(name, precision, folder)
+    timer, images, labels, entry = timer_of(name, {"precision": precision}, folder)
     network = backbones.build(entry, CLASSES, 0, None, {}).network
     theirs, other_end = multiprocessing.Pipe()
     spawn = multiprocessing.get_context("spawn")

@@ -115,6 +115,14 @@ def test_the_learning_rate_follows_the_schedule_over_all_steps(inputs, tmp_path,
     expected = [{recipes.learning_rate(small.recipe(), step, total)} for step in range(total)]
     assert used == expected
     assert [{row["learning_rate"]} for row in outcome.history] == expected[STEPS - 1 :: STEPS]
+    assert all(float(row["group_learning_rates"]) == pytest.approx(row["learning_rate"]) for row in outcome.history)
+
+
+def test_the_history_has_the_learning_rate_of_every_group(inputs, tmp_path):
+    recipe = {"learning_rate": 0.08, "schedule": "constant", "warmup_steps": 0, "layer_decay": 0.5, "epochs": 1}
+    (row,) = fit(inputs, tmp_path / "r", kind="layerwise_decay", recipe=recipe).history
+    expected = [0.08 * 0.5**depth for depth in range(1 + len(small_stages()))]  # the head, then stage below stage
+    assert [float(rate) for rate in row["group_learning_rates"].split()] == pytest.approx(expected)
 
 
 def test_a_batch_larger_than_the_training_part_is_the_whole_part(inputs, tmp_path):

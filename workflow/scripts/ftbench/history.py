@@ -9,6 +9,7 @@ COLUMNS = (
     "epoch",
     "train_loss",
     "learning_rate",
+    "group_learning_rates",
     "validation_accuracy",
     "validation_balanced_accuracy",
     "validation_nll",
@@ -21,7 +22,11 @@ HISTORY, PROGRESS = "history.csv", "progress.json"  # in the folder of an unfini
 
 
 def write_history(rows: list[dict], path: str | Path) -> None:
-    """Write one row per epoch with the columns COLUMNS: losses in nats, seconds since the start of the run."""
+    """Write one row per epoch with the columns COLUMNS: losses in nats, seconds since the start of the run.
+
+    learning_rate is the recipe's at the epoch's last step; group_learning_rates are those of the optimizer's groups, the
+    highest first, with spaces between: several where a strategy lets layers learn at different rates.
+    """
     with atomic_write(path) as temporary, temporary.open("w", newline="") as stream:
         writer = csv.DictWriter(stream, COLUMNS)
         writer.writeheader()

@@ -208,11 +208,13 @@ class TrainingLoop:
         self.clock()
         speed = self.outcome.trained_images / max(self.outcome.step_seconds, 1e-9)
         norms = self.norms[self.norms > 0]
+        group_rates = sorted({rate * group["scale"] for group in self.optimizer.param_groups}, reverse=True)
         self.outcome.history.append(
             {
                 "epoch": self.epoch + 1,
                 "train_loss": float(self.losses[: self.step].mean()),
                 "learning_rate": rate,
+                "group_learning_rates": " ".join(f"{one:.6g}" for one in group_rates),
                 **scores,
                 "gradient_norm": float(norms.mean()) if len(norms) else None,
                 "images_per_second": speed,

@@ -17,6 +17,14 @@ from ftbench.errors import InputError
 from ftbench.runs import all_runs, state
 
 
+def scalars(row: dict[str, str]) -> dict[str, float]:
+    """{tag: value} of a row of history.csv; the groups' learning rates get a tag each, the highest as group 1."""
+    values = {name: value for name, value in row.items() if name not in ("epoch", "seconds") and value}
+    groups = values.pop("group_learning_rates", "").split()
+    values |= {f"group_learning_rate/{number}": rate for number, rate in enumerate(groups, start=1)}
+    return {tag: float(value) for tag, value in values.items()}
+
+
 def write_events(study: dict, results: Path) -> int:
     """Write results/tensorboard/<dataset>/<backbone>/<strategy>/<run>/; returns how many trials and runs had epochs.
 
@@ -32,11 +40,7 @@ def write_events(study: dict, results: Path) -> int:
         written += 1
         writer = EventFileWriter(str(target / Path(*run.cell) / run.name))
         for row in epochs:
-            values = [
-                Summary.Value(tag=name, simple_value=float(value))
-                for name, value in row.items()
-                if name not in ("epoch", "seconds") and value
-            ]
+            values = [Summary.Value(tag=tag, simple_value=value) for tag, value in scalars(row).items()]
             event = Event(step=int(row["epoch"]), wall_time=float(row["seconds"]), summary=Summary(value=values))
             writer.add_event(event)
         writer.close()
