@@ -5,8 +5,10 @@ interleaved run; targets are "at least" for ratios and "at most" for the rest.
 """
 
 import argparse
+import statistics
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -28,6 +30,17 @@ def peak(name: str, images: int, precision: str, target: float) -> dict:
     value = float(done.stdout.split()[-1])
     print(f"{name}: {value:.0f} MB")
     return {"name": name, "value": value, "unit": "MB", "target": target}
+
+
+def matmul_teraflops(dtype: torch.dtype, side: int = 2048, repeats: int = 7) -> float:
+    """What the processor reaches in a large matrix product, the bound of every convolution: 10^12 operations per second."""
+    one = torch.randn(side, side).to(dtype)
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        one @ one
+        seconds.append(time.perf_counter() - start)
+    return 2 * side**3 / statistics.median(seconds) / 1e12  # 2 operations per multiply-add
 
 
 def met(result: dict) -> str:
@@ -68,10 +81,13 @@ def main() -> None:
         "threads": threads,
         "versions": devices.versions(),
     }
-    write_json(arguments.out.with_name("bench_machine.json"), machine)
+    torch.set_num_threads(threads)
+    peaks = {str(dtype).removeprefix("torch."): matmul_teraflops(dtype) for dtype in (torch.float32, torch.bfloat16)}
+    write_json(arguments.out.with_name("bench_machine.json"), machine | {"matmul_teraflops": peaks})
+    print("matrix product: " + ", ".join(f"{name} {peak:.2f} TFLOP/s" for name, peak in peaks.items()))
     for result in results:
         print(
-            f"{result['name']:36} {result['value']:10.3g} {result['unit']:6} target {result['target']:g}: {met(result)}"
+            f"{result['name']:36} {result['value']:10.4g} {result['unit']:6} target {result['target']:g}: {met(result)}"
         )
     print(f"written to {arguments.out}")
 
