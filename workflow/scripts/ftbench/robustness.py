@@ -118,7 +118,7 @@ def robustness_page(summary_csv, out) -> None:
     notes = [
         "clean: the same test images and seeds, without corruption; corrupted: mean over kinds and severities",
         "relative drop: the share of the clean accuracy that is lost",
-        "kinds and constants of CIFAR-10-C, without frost and spatter, with this project's own random numbers: not comparable "
+        "kinds and constants of CIFAR-10-C, with this project's own random numbers and ice: not comparable "
         "with numbers measured on the published images",
     ]
     publish(frame, columns, {"html": out}, "Robustness to corruptions", "Accuracy on corrupted test images.", notes)
