@@ -31,6 +31,7 @@ rule collect_metrics:
         "<logs>/collect_metrics.log",
     params:
         labels=get_run_labels,
+        probes={name: entry["probe"] for name, entry in STUDY["strategies"].items() if entry["probe"]},
         code=code_of("collect_metrics.py"),
     script:
         "../scripts/collect_metrics.py"
@@ -150,6 +151,7 @@ rule report_recommendation:
         "<logs>/report_recommendation.log",
     params:
         budgets=STUDY["budgets"],
+        metric=STUDY["selection_metric"],
         code=code_of("report_recommendation.py"),
     script:
         "../scripts/report_recommendation.py"
@@ -457,6 +459,7 @@ rule report_transferability:
     input:
         scores=[TRANSFERABILITY.format(**place) for place in PRETRAINED],
         comparison="<results>/tables/comparison.csv",
+        cells="<results>/tables/cells.csv",
     output:
         csv="<results>/tables/transferability.csv",
         correlations="<results>/tables/transferability_correlations.csv",
@@ -471,6 +474,7 @@ rule report_transferability:
     params:
         places=PRETRAINED,
         cells=[cell._asdict() for cell in CELLS if fine_tunes(cell)],
+        metric=STUDY["selection_metric"],
         code=code_of("report_transferability.py"),
     script:
         "../scripts/report_transferability.py"

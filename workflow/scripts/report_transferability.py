@@ -6,5 +6,7 @@ if __name__ == "__main__":
 
         given, out, params = snakemake.input, snakemake.output, snakemake.params
         scored = [{"labels": labels, "scores": path} for labels, path in zip(params.places, given.scores, strict=True)]
-        transferability_table(scored, given.comparison, params.cells, out.csv, out.correlations)
-        transferability_page(out.csv, out.correlations, out.html)
+        transferability_table(
+            scored, given.comparison, given.cells, params.cells, params.metric, out.csv, out.correlations
+        )
+        transferability_page(out.csv, out.correlations, params.metric, out.html)

@@ -7,7 +7,7 @@ many. What a choice on the test set would have shown instead stands beside it.
 import pandas as pd
 
 from ftbench.collect import CELL
-from ftbench.compare import recommended_cell
+from ftbench.compare import MEASURED, recommended_cell
 from ftbench.statistics import holm
 from ftbench.tables import read_table, write_csv
 
@@ -91,7 +91,7 @@ def recommend_one(cells: pd.DataFrame, pairs: pd.DataFrame, limits: dict) -> dic
     column = LIMITS[resource]
     # The best one comes first, so a tie goes to it.
     cheapest, gap = min([(best, (0.0, 0.0, 0.0, 1.0)), *sound], key=lambda one: one[0][column])
-    on_test = kept.loc[kept["accuracy_mean"].idxmax()]
+    on_test = kept.loc[kept["test_score"].idxmax()]
     return row | {
         **_facts(best, "best"),
         "best_validation": best["validation_score"],
@@ -103,20 +103,22 @@ def recommend_one(cells: pd.DataFrame, pairs: pd.DataFrame, limits: dict) -> dic
         "on_test_backbone": on_test["backbone"],
         "on_test_strategy": on_test["strategy"],
         "on_test_accuracy": on_test["accuracy_mean"],
-        "on_test_gain": on_test["accuracy_mean"] - best["accuracy_mean"],
+        "on_test_gain": on_test["test_score"] - best["test_score"],
     }
 
 
-def recommendation_table(comparison_csv, cells_csv, differences_csv, budgets: dict, out) -> None:
+def recommendation_table(comparison_csv, cells_csv, differences_csv, budgets: dict, metric: str, out) -> None:
     """Write recommendation.csv: `COLUMNS`, a row per data set and budget, the first one without any limit.
 
     `budgets` maps a name to {"minutes", "parameters", "latency_ms"}, each a number or None: minutes of training one model with its
     tuning, parameters of the whole network, milliseconds per image in batches of one. Accuracies are fractions on the test set;
-    best_validation is the score that chose. `on_test_gain` is what choosing on the test set would have added to the score.
+    best_validation is the score that chose, by the study's selection `metric`. `on_test_gain` is what choosing by the same metric on the
+    test set would have added to it; the tests of differences are those of accuracy.
     """
     table = read_table(comparison_csv)
     chosen_by = read_table(cells_csv)[[*CELL, "validation_score", "validation_nll"]]
     table = table.merge(chosen_by, on=CELL, validate="one_to_one", how="left")
+    table["test_score"] = table[MEASURED[metric]]
     table["minutes"] = (table["train_seconds"] + table["tuning_seconds"]) / 60
     differences = read_table(differences_csv)
     rows = []
