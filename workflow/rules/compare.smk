@@ -541,7 +541,6 @@ rule report_robustness:
             "<results>/tables/robustness.html",
             caption="../report/robustness_table.rst",
             category="3 Result",
-            subcategory="Robustness",
             labels={"shows": "table: corrupted test images"},
         ),
     log:
@@ -563,7 +562,6 @@ rule plot_robustness:
             "<results>/plots/{dataset}.robustness.svg",
             caption="../report/robustness.rst",
             category="3 Result",
-            subcategory="Robustness",
             labels={"shows": "accuracy over severity, {dataset}"},
         ),
     log:
