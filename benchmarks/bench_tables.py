@@ -98,7 +98,7 @@ def report_per_class(study, paths):
 
     outs = [paths / f"{name}.csv" for name in ("per_class", "confused")]
     per_class_table(study["runs"], paths / "classes.csv", study["cells"], *outs)
-    class_pages(*outs, {"html": paths / "per_class.html"}, {"html": paths / "confused.html"})
+    class_pages(*outs, pages(paths, "per_class"), pages(paths, "confused"))
 
 
 def report_provenance(study, paths):

@@ -26,7 +26,16 @@ CELL = {"dataset": "d", "backbone": "b", "strategy": "s"}
 CELLS = pd.DataFrame(
     [("x", 0.90, 0.80, 9.0), ("y", 0.95, 0.85, 5.0), ("z", 0.80, 0.86, 1.0)],
     columns=["strategy", "validation_score", "accuracy_mean", "minutes"],
-).assign(backbone="b", validation_nll=1.0, diverged_seeds=0, total_params=1, latency_ms_batch1=1.0)
+).assign(
+    backbone="b",
+    validation_nll=1.0,
+    diverged_seeds=0,
+    total_params=1,
+    latency_ms_batch1=1.0,
+    operations=1.0,
+    device_name="",
+    threads="",
+)
 for column in ("test_score", "accuracy_ci_low", "accuracy_ci_high"):
     CELLS[column] = CELLS["accuracy_mean"]
 KEYS = pd.MultiIndex.from_tuples([("b", "x", "b", "y"), ("b", "x", "b", "z"), ("b", "y", "b", "z")])
@@ -56,6 +65,7 @@ def _(tmp_path):
     one = pd.DataFrame([CELL]).assign(
         train_seconds=60.0, tuning_seconds=240.0, accuracy_mean=0.8, balanced_accuracy=0.8, accuracy_ci_low=0.7,
         accuracy_ci_high=0.9, diverged_seeds=0, total_params=1, latency_ms_batch1=1.0, validation_score=0.8, validation_nll=1.0,
+        train_flops=1, tuning_flops=1, device_name="CPU", threads="1",
     )  # fmt: skip
     one.drop(columns=["validation_score", "validation_nll"]).to_csv(tmp_path / "comparison.csv", index=False)
     one[[*CELL, "validation_score", "validation_nll"]].to_csv(tmp_path / "cells.csv", index=False)

@@ -9,7 +9,7 @@ from scipy import optimize, stats
 from ftbench.features import extract_features
 from ftbench.files import read_json, write_json
 from ftbench.transferability import h_score, log_maximum_evidence, score_transferability
-from ftbench.transferability_table import sentences, transferability_page, transferability_table
+from ftbench.transferability_table import sentences, transferability_pages, transferability_table
 
 
 def blobs(separation: float, images=90, width=6, classes=3, seed=0):
@@ -137,7 +137,7 @@ def test_where_balanced_accuracy_selects_it_is_also_what_is_measured(tmp_path):
     frame, correlations = table(tmp_path, [0.8, 0.85, 0.9, 0.95], [1.0, 2.0, 4.0, 3.0], metric="balanced_accuracy")
     assert frame["fine_tuned_score"].tolist() == pytest.approx([0.2, 0.15, 0.1, 0.05])
     assert correlations.loc["logme", "kendall"] == pytest.approx(-2 / 3)
-    transferability_page(tmp_path / "t.csv", tmp_path / "c.csv", "balanced_accuracy", tmp_path / "t.html")
+    transferability_pages(tmp_path / "t.csv", tmp_path / "c.csv", "balanced_accuracy", {"html": tmp_path / "t.html"})
     assert "test scores: balanced accuracy" in (tmp_path / "t.html").read_text()
 
 

@@ -215,6 +215,8 @@ rule report_per_class:
         classes="<results>/tables/classes.csv",
     output:
         csv="<results>/tables/per_class.csv",
+        markdown="<results>/tables/per_class.md",
+        latex="<results>/tables/per_class.tex",
         html=report(
             "<results>/tables/per_class.html",
             caption="../report/per_class_table.rst",
@@ -222,6 +224,8 @@ rule report_per_class:
             labels={"shows": "table: per class"},
         ),
         confused="<results>/tables/confused.csv",
+        confused_markdown="<results>/tables/confused.md",
+        confused_latex="<results>/tables/confused.tex",
         confused_html=report(
             "<results>/tables/confused.html",
             caption="../report/confused.rst",
@@ -462,6 +466,8 @@ rule report_transferability:
         cells="<results>/tables/cells.csv",
     output:
         csv="<results>/tables/transferability.csv",
+        markdown="<results>/tables/transferability.md",
+        latex="<results>/tables/transferability.tex",
         correlations="<results>/tables/transferability_correlations.csv",
         html=report(
             "<results>/tables/transferability.html",
@@ -489,6 +495,8 @@ rule report_clean_test:
         files=expand("<results>/data/{dataset}/test_files.csv", dataset=DATASETS),
     output:
         csv="<results>/tables/clean_test.csv",
+        markdown="<results>/tables/clean_test.md",
+        latex="<results>/tables/clean_test.tex",
         html=report(
             "<results>/tables/clean_test.html",
             caption="../report/clean_test.rst",
@@ -536,7 +544,17 @@ rule report_robustness:
         corrupted=corrupted_run_files("corrupted_logits.npz"),
     output:
         csv="<results>/tables/robustness.csv",
+        markdown="<results>/tables/robustness.md",
+        latex="<results>/tables/robustness.tex",
         detail="<results>/tables/corruptions.csv",
+        detail_markdown="<results>/tables/corruptions.md",
+        detail_latex="<results>/tables/corruptions.tex",
+        detail_html=report(
+            "<results>/tables/corruptions.html",
+            caption="../report/robustness_kinds.rst",
+            category="3 Result",
+            labels={"shows": "table: every kind of corruption"},
+        ),
         html=report(
             "<results>/tables/robustness.html",
             caption="../report/robustness_table.rst",

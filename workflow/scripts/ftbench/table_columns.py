@@ -102,6 +102,7 @@ COMPARISON = {
         ),
         "worst_class_accuracy",
     ),
+    "Class gap, points": _percent("class_gap"),
     "NLL, nats": _decimal("nll", ".3f"),
     "ECE, %": _percent("ece"),
     "Training, per run": _duration("train_seconds"),

@@ -36,6 +36,7 @@ MIXED_NOTE = (
     "the cells ran on different devices or thread counts: their seconds, images/s and memory do not compare as they stand; "
     "operations do"
 )
+LATENCY_NOTE = "latencies were measured on different machines or thread counts: they do not compare"
 LATEX = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -199,22 +200,21 @@ def cost_pages(cost_csv, runs_csv, out: dict) -> None:
         heading: column for heading, column in COST.items() if heading != ENERGY or frame["energy_wh"].notna().any()
     }
     total = study_total(read_runs(runs_csv))
+    machines = sorted(
+        {
+            f"{row.latency_device}, {row.latency_threads} thread{'s' * (row.latency_threads != 1)}"
+            for row in frame.itertuples()
+        }
+    )
     notes = [
         f"the whole study took {duration(total['total_seconds'])}: training {duration(total['loop_seconds'])}, tuning "
         f"{duration(total['tuning_seconds'])}, features {duration(total['feature_seconds'])}; each feature file counts once there",
         "training per run = own loop + features + borrowed probe; a diverged run counts in the study's total, not in its cell's mean",
         "operations are those of matrix products and convolutions, a multiply-add as two, counted around one step of the training loop; "
         "training has all steps, validation passes, features and the probe that the cell uses, tuning all trials",
-        "latency: median from uint8 images on the device to logits, "
-        + "; ".join(
-            sorted(
-                {
-                    f"{row.latency_device}, {row.latency_threads} thread{'s' * (row.latency_threads != 1)}"
-                    for row in frame.itertuples()
-                }
-            )
-        ),
+        "latency: median from uint8 images on the device to logits, " + "; ".join(machines),
         *([MIXED_NOTE] if mixed_hardware(frame) else []),
+        *([LATENCY_NOTE] if len(machines) > 1 else []),
     ]
     subtitle = "What one model of each cell costs: shared work is charged in full to each cell that uses it."
     publish(frame, columns, out, "Cost of all cells", subtitle, notes)
@@ -238,6 +238,7 @@ def recommendation_pages(recommendation_csv, out: dict) -> None:
         "not told from it: cells whose difference to the best one has p of at least 0.05 after Holm's correction within the budget. They are "
         "not proven equal: the interval of the difference says how much worse the cheapest may be",
         "cheapest: least of the resource that the budget limits, or least training time where it limits none or several",
+        *([MIXED_NOTE + ", and decide here which is cheapest"] if frame["mixed_hardware"].fillna(False).any() else []),
         "gained by choosing on test: what the score of the winner would have been flattered by, had the test set chosen it",
     ]
     subtitle = "Chosen on validation, reported on the test set."

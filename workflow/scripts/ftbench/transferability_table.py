@@ -122,8 +122,8 @@ def sentences(correlations: pd.DataFrame) -> list[str]:
     return said
 
 
-def transferability_page(table_csv, correlations_csv, metric: str, out) -> None:
-    """Write transferability.html: the table, and below it the rank correlations in words."""
+def transferability_pages(table_csv, correlations_csv, metric: str, out: dict) -> None:
+    """Write transferability.csv for readers, in the formats of `out`: the table, and below it the rank correlations in words."""
     frame, correlations = read_table(table_csv), read_table(correlations_csv)
     notes = [
         *sentences(correlations),
@@ -132,4 +132,4 @@ def transferability_page(table_csv, correlations_csv, metric: str, out) -> None:
         f"validation and test scores: {metric.replace('_', ' ')}, by which this study selects",
     ]
     subtitle = "Scores of the frozen backbone, before any fine-tuning, and what fine-tuning then reached."
-    publish(frame, PAGE, {"html": out}, "Which backbones promised most", subtitle, notes)
+    publish(frame, PAGE, out, "Which backbones promised most", subtitle, notes)

@@ -172,4 +172,6 @@ def _words(frame, everything, cost: Cost, score, best, dataset) -> tuple[str, st
         detail += (
             " Cost is in operations: the cells ran on different devices or thread counts, whose seconds do not compare."
         )
+    if len(frame[["latency_device", "latency_threads"]].drop_duplicates()) > 1:
+        detail += " Latencies were measured on different machines or thread counts and do not compare."
     return finding, detail
