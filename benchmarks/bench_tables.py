@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "tests")]
 
-from unit.synthetic import write_study  # noqa: E402
+from unit.synthetic import PROBES, write_study  # noqa: E402
 
 from ftbench.files import write_json  # noqa: E402
 
@@ -42,7 +42,7 @@ def evaluate_cell(study, paths, cell):
 def collect_metrics(study, paths):
     from ftbench.collect import collect
 
-    collect(study["runs"], paths / "runs.csv")
+    collect(study["runs"], PROBES, paths / "runs.csv")
 
 
 def compare_strategies(study, paths):
@@ -80,7 +80,7 @@ def report_recommendation(study, paths):
     from ftbench.table_pages import recommendation_pages
 
     inputs = [paths / f"{name}.csv" for name in ("comparison", "cells", "differences")]
-    recommendation_table(*inputs, BUDGETS, paths / "recommendation.csv")
+    recommendation_table(*inputs, BUDGETS, "accuracy", paths / "recommendation.csv")
     recommendation_pages(paths / "recommendation.csv", pages(paths, "recommendation"))
 
 
@@ -98,7 +98,7 @@ def report_per_class(study, paths):
 
     outs = [paths / f"{name}.csv" for name in ("per_class", "confused")]
     per_class_table(study["runs"], paths / "classes.csv", study["cells"], *outs)
-    class_pages(*outs, {"html": paths / "per_class.html"}, {"html": paths / "confused.html"})
+    class_pages(*outs, pages(paths, "per_class"), pages(paths, "confused"))
 
 
 def report_provenance(study, paths):

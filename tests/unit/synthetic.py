@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 KINDS = {"linear_probe": "linear_probe", "tutorial": "tutorial"}
+PROBES = {"lp_ft": "linear_probe"}  # what starts from which
 GRID = [0.0001, 0.0003, 0.001, 0.003]
 SIZE = 16
 EFFICIENCY = {
@@ -257,12 +258,12 @@ def evaluate_study(study: dict, tables: Path, budgets: dict | None = None) -> di
         evaluate(entry["test_logits"], entry["val_logits"], entry["run"], classes, entry["metrics"])
     names = ("runs", "cells", "pairwise", "differences", "classes", "comparison", "per_class", "confused", "cost")
     paths = {name: tables / f"{name}.csv" for name in (*names, "recommendation")}
-    collect(study["runs"], paths["runs"])
+    collect(study["runs"], PROBES, paths["runs"])
     compare(study["runs"], "accuracy", *(paths[name] for name in ("cells", "pairwise", "differences", "classes")))
     comparison_table(paths["runs"], paths["cells"], paths["differences"], study["cells"], paths["comparison"])
     per_class_table(study["runs"], paths["classes"], study["cells"], paths["per_class"], paths["confused"])
     cost_table(paths["runs"], study["cells"], paths["cost"])
     recommendation_table(
-        paths["comparison"], paths["cells"], paths["differences"], budgets or {}, paths["recommendation"]
+        paths["comparison"], paths["cells"], paths["differences"], budgets or {}, "accuracy", paths["recommendation"]
     )
     return paths

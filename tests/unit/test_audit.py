@@ -9,7 +9,7 @@ from unit.synthetic import write_study
 from unit.test_duplicates import pictures
 
 from ftbench.audit import DUPLICATE, SUSPECTED, audit_dataset
-from ftbench.clean_test import ALL, LISTED, clean_test_page, clean_test_table, read_exclusions
+from ftbench.clean_test import ALL, LISTED, clean_test_pages, clean_test_table, read_exclusions
 from ftbench.errors import InputError
 from ftbench.evaluation import load_logits
 from ftbench.files import read_json, write_json
@@ -178,7 +178,7 @@ def test_clean_scores_are_those_of_the_remaining_images(study, tmp_path):
     diverged = frame[frame["accuracy_mean"].isna()]
     assert len(diverged) == 3 and (diverged["images"] >= 78).all()  # one cell, three kinds of mark
     assert (frame.groupby("without")["rank"].min() == 1).all()
-    clean_test_page(tmp_path / "t.csv", ["zeta", "alpha"], tmp_path / "t.html")
+    clean_test_pages(tmp_path / "t.csv", ["zeta", "alpha"], {"html": tmp_path / "t.html"})
     assert "no test image is marked in: alpha" in (tmp_path / "t.html").read_text()
 
 
@@ -197,7 +197,7 @@ def test_no_marks_at_all_give_an_empty_table_and_a_page_that_says_so(study, tmp_
     study, audits = study
     none = [audit | {"marks": audits[1]["marks"]} for audit in audits]
     assert len(table(study, none, tmp_path / "t.csv")) == 0
-    clean_test_page(tmp_path / "t.csv", ["zeta", "alpha"], tmp_path / "t.html")
+    clean_test_pages(tmp_path / "t.csv", ["zeta", "alpha"], {"html": tmp_path / "t.html"})
     assert "no test image is marked in: alpha, zeta" in (tmp_path / "t.html").read_text()
 
 

@@ -51,13 +51,25 @@ def test_the_study_pays_for_shared_features_once(study):
     assert total["tuning_seconds"] == pytest.approx(sum(tuning.values()))
 
 
+def test_a_probe_that_no_row_shows_is_paid_once(study, tmp_path):
+    """`exclude` can keep the probe that two strategies start from out of the table: the study ran it all the same."""
+    full = read_runs(study[1]["runs"])
+    hidden = full[full["strategy"] != "linear_probe"]
+    again = hidden[hidden["strategy"] == "lp_ft"].assign(
+        strategy="lp_ft_long", loop_seconds=0.0, own_tuning_seconds=0.0
+    )
+    again["tuning_seconds"] = 4.0  # the probe's
+    for frame in (hidden, pd.concat([hidden, again])):
+        assert study_total(frame) == pytest.approx(study_total(full))
+
+
 def test_labels_that_disagree_with_the_run_are_refused(study, tmp_path):
     entry = dict(study[0]["runs"][0])
     entry["labels"] = {**entry["labels"], "strategy": "other"}
     with pytest.raises(InputError, match="other"):
-        collect([entry], tmp_path / "runs.csv")
+        collect([entry], {}, tmp_path / "runs.csv")
     with pytest.raises(InputError, match="no runs"):
-        collect([], tmp_path / "runs.csv")
+        collect([], {}, tmp_path / "runs.csv")
 
 
 def test_families_of_pairs(study):

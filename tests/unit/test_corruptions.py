@@ -8,13 +8,14 @@ import torch.nn.functional as F
 from ftbench import config
 from ftbench.corruptions import CONSTANTS, OPERATIONS, SEVERITIES, corrupt, generator_of
 from ftbench.families import FAMILIES, FAMILY_OF
+from ftbench.overlays import drops, ice, mud, water
 from ftbench.plasma import plasma
 from ftbench.warps import blur, disk_kernel, elastic, shrunk, shuffled, trail, zoomed
 
 KINDS = sorted(CONSTANTS)
 # Constants that do not grow with the severity: saturate turns from paler to richer, the elastic transform from an affine map to a
-# displacement, glass blur from wide and one pass to narrow and two.
-NOT_MONOTONE = {"saturate", "elastic_transform", "glass_blur"}
+# displacement, glass blur from wide and one pass to narrow and two, spatter from water to mud; frost darkens what it brightened.
+NOT_MONOTONE = {"saturate", "elastic_transform", "glass_blur", "frost", "spatter"}
 
 
 def images(count=24, side=32) -> torch.Tensor:
@@ -43,7 +44,7 @@ def test_every_severity_changes_the_image_and_a_higher_one_more(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("shape", [(32, 32), (8, 8), (20, 33)])
+@pytest.mark.parametrize("shape", [(32, 32), (8, 8), (4, 4), (20, 33), (33, 20)])
 def test_shape_type_and_the_given_images_stay(kind, shape):
     clean = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, *shape, 3)).astype(np.uint8))
     before = clean.clone()
@@ -63,7 +64,7 @@ def test_the_same_seed_gives_the_same_bytes_whatever_ran_before(kind):
 
 
 @pytest.mark.parametrize("kind", ["gaussian_noise", "shot_noise", "impulse_noise", "speckle_noise", "glass_blur", "motion_blur",
-                                  "snow", "fog", "elastic_transform"])  # fmt: skip
+                                  "snow", "frost", "fog", "spatter", "elastic_transform"])  # fmt: skip
 def test_random_kinds_follow_the_seed_and_differ_between_images(kind):
     one = images(1).expand(2, -1, -1, -1).contiguous()
     first = corrupt(one, kind, 5, generator_of(kind, 5, 0))
@@ -73,7 +74,7 @@ def test_random_kinds_follow_the_seed_and_differ_between_images(kind):
 
 def test_every_kind_has_a_family_five_constants_and_an_operation():
     assert {kind for kinds in FAMILIES.values() for kind in kinds} == set(CONSTANTS) == set(OPERATIONS)
-    assert all(len(values) == 5 for values in CONSTANTS.values()) and len(CONSTANTS) == 17
+    assert all(len(values) == 5 for values in CONSTANTS.values()) and len(CONSTANTS) == 19
     assert FAMILY_OF["fog"] == "weather" and set(FAMILY_OF) == set(CONSTANTS)
     properties = config.schema()["properties"]["corruptions"]["properties"]
     assert properties["kinds"]["items"]["enum"] == properties["kinds"]["default"] == list(FAMILY_OF)
@@ -112,6 +113,52 @@ def test_brightness_and_saturation_are_those_of_hsv():
             hsv = list(colorsys.rgb_to_hsv(*(value / 255 for value in before)))
             hsv[index] = min(1.0, change(hsv[index]))
             assert after == pytest.approx([255 * value for value in colorsys.hsv_to_rgb(*hsv)], abs=1)
+
+
+def test_frost_hides_more_of_the_image_at_every_severity():
+    clean = images().float()
+
+    def seen(severity):  # correlation with the clean image: what is left to see of it, however bright the ice makes it
+        bad = corrupt(clean.byte(), "frost", severity, generator_of("frost", severity, 0)).float()
+        return float(torch.corrcoef(torch.stack([bad.flatten(), clean.flatten()]))[0, 1])
+
+    left = [seen(severity) for severity in SEVERITIES]
+    assert all(later < earlier for earlier, later in zip(left, left[1:])) and left[4] > 0.5, left
+
+
+def test_ice_is_bluish_white_and_lies_unevenly():
+    sheets = ice(20, 32, 48, torch.Generator().manual_seed(0))
+    assert sheets.shape == (20, 3, 32, 48) and float(sheets.min()) >= 0 and float(sheets.max()) <= 1
+    assert (sheets[:, 2] >= sheets[:, 0]).all()
+    assert float(sheets.std((2, 3)).min()) > 0.05  # no even veil: that would be fog
+
+
+def test_water_brightens_mud_darkens_and_both_leave_most_of_the_image_alone():
+    clean = images()
+    for severity, sign in ((1, 1), (2, 1), (3, 1), (4, -1), (5, -1)):
+        change = corrupt(clean, "spatter", severity, generator_of("spatter", severity, 0)).float() - clean.float()
+        hit = (change != 0).any(3)
+        assert 0.005 < float(hit.float().mean()) < 0.5, severity
+        # The brown of mud is lighter than the darkest pixels, which is why most, not all, get darker.
+        assert float((change[hit].sum(1) * sign > 0).float().mean()) > 0.8, severity
+    brown = corrupt(grey(255, 32), "spatter", 5, generator_of("spatter", 5, 0)).reshape(-1, 3)
+    darkest = brown[brown.sum(1).argmin()].tolist()
+    assert darkest == pytest.approx([63, 42, 20], abs=2)
+
+
+def test_drops_grow_with_the_image_and_lie_where_the_liquid_is_deep():
+    liquid = drops(30, (32, 32), 0.65, 0.1, 0.8, 0.7, torch.Generator().manual_seed(0))
+    wet = liquid > 0
+    assert float(liquid[wet].min()) >= 0.7 and 0.02 < float(wet.float().mean()) < 0.3
+    assert (water(liquid)[~wet] == 0).all() and float(water(liquid).amax()) == pytest.approx(1)
+    assert (water(torch.zeros(2, 1, 8, 8)) == 0).all() and (mud(torch.zeros(2, 1, 8, 8), 0.5) == 0).all()
+    shares = []
+    for side in (32, 128):
+        bad = corrupt(grey(100, side), "spatter", 5, generator_of("spatter", 5, 0))
+        shares.append(float((bad.float() - 100).abs().amax(3).gt(10).float().mean()))
+    assert (
+        shares[1] == pytest.approx(shares[0], abs=0.05) and shares[0] > 0.02
+    )  # as many pixels of each drop as the image has more
 
 
 def test_contrast_keeps_the_mean_and_shrinks_the_rest():

@@ -5,6 +5,7 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from unit.synthetic import evaluate_study, write_study
 
 from ftbench.errors import InputError
@@ -21,7 +22,7 @@ from ftbench.plots.per_class import per_class
 from ftbench.plots.pictures import thumbnail, tile
 from ftbench.plots.reliability import pooled, reliability
 from ftbench.plots.risk_coverage import risk_coverage
-from ftbench.plots.style import looks
+from ftbench.plots.style import TALLEST, looks, save
 from ftbench.plots.tuning import tuning
 
 FIGURES = (
@@ -240,3 +241,15 @@ def test_critical_difference_is_a_diagram_from_ten_data_sets_on_and_a_sentence_b
     assert all(f"s{s} on b (" in many or f") s{s} on b" in many for s in range(5))
     assert "No critical-difference diagram" in few
     assert "sets: s0 on b (1.00)" in few
+
+
+def test_a_figure_taller_than_a_laptop_s_window_is_shown_smaller_and_drawn_the_same(tmp_path):
+    sizes = {}
+    for height in (4, 20):
+        save(Figure(figsize=(8, height)), tmp_path / "figure.svg")
+        page = (tmp_path / "figure.svg").read_text()
+        sizes[height] = [float(value) for value in re.findall(r'(?:width|height)="([\d.]+)pt"', page)[:2]]
+        assert f'viewBox="0 0 576 {72 * height}"' in page
+    assert sizes[4] == [576, 288]
+    assert sizes[20] == pytest.approx([576 * TALLEST / 20, 72 * TALLEST], rel=1e-4)
+    assert 96 * TALLEST < 768 - 24  # CSS pixels of the window, less the report's margins

@@ -98,8 +98,8 @@ def test_budgets_bound_what_they_name(paths, table):
 def cell(strategy, validation, accuracy, minutes, parameters=10, diverged=0):
     return {
         "backbone": "b", "strategy": strategy, "validation_score": validation, "validation_nll": 1.0, "diverged_seeds": diverged,
-        "accuracy_mean": accuracy, "accuracy_ci_low": accuracy - 0.1, "accuracy_ci_high": accuracy + 0.1, "minutes": minutes,
-        "total_params": parameters, "latency_ms_batch1": 1.0,
+        "accuracy_mean": accuracy, "test_score": accuracy, "accuracy_ci_low": accuracy - 0.1, "accuracy_ci_high": accuracy + 0.1, "minutes": minutes,
+        "total_params": parameters, "latency_ms_batch1": 1.0, "operations": 1.0, "device_name": "CPU", "threads": "1",
     }  # fmt: skip
 
 
@@ -129,6 +129,29 @@ def test_by_hand():
 def test_a_cell_with_diverged_seeds_is_no_choice_beside_a_sound_one():
     cells = pd.DataFrame([cell("x", 0.9, 0.8, 9.0), cell("y", 0.99, 0.9, 5.0, diverged=1)])
     assert recommend_one(cells, pairs(("x", "y", -0.1, -0.2, 0.0, 0.06)), {})["best_strategy"] == "x"
+
+
+def test_on_mixed_hardware_operations_decide_which_is_cheapest():
+    """Nine minutes on one device and one on another have no order."""
+    cells = pd.DataFrame([cell("x", 0.9, 0.8, 9.0, 100), cell("y", 0.8, 0.8, 1.0, 10)])
+    cells["operations"] = [5.0, 7.0]
+    differences = pairs(("x", "y", 0.0, -0.1, 0.1, 0.9))
+    row = recommend_one(cells, differences, {})
+    assert (row["cheapest_strategy"], row["cheapest_by"], row["mixed_hardware"]) == ("y", "minutes", False)
+    cells["device_name"] = ["a GPU", "a CPU"]
+    row = recommend_one(cells, differences, {"minutes": 10.0})
+    assert (row["cheapest_strategy"], row["cheapest_by"], row["mixed_hardware"]) == ("x", "operations", True)
+    row = recommend_one(cells, differences, {"parameters": 1000})
+    assert (row["cheapest_strategy"], row["cheapest_by"]) == ("y", "parameters")
+
+
+def test_the_choice_on_test_is_by_the_metric_that_selects():
+    cells = pd.DataFrame([cell("x", 0.9, 0.80, 9.0), cell("y", 0.8, 0.85, 5.0), cell("z", 0.7, 0.70, 5.0)])
+    cells["test_score"] = [0.50, 0.40, 0.60]  # balanced accuracies
+    none = (0.0, -0.1, 0.1, 0.9)
+    row = recommend_one(cells, pairs(("x", "y", *none), ("x", "z", *none), ("y", "z", *none)), {})
+    assert (row["best_strategy"], row["on_test_strategy"], row["on_test_accuracy"]) == ("x", "z", 0.70)
+    assert row["on_test_gain"] == pytest.approx(0.10)
 
 
 def test_a_cheaper_cell_that_lost_seeds_is_not_named():

@@ -17,7 +17,7 @@ from ftbench.errors import InputError
 from ftbench.files import read_json, write_json
 from ftbench.plots.robustness import robustness
 from ftbench.predict_corrupted import chosen_rows, predict_corrupted
-from ftbench.robustness import corruption_tables, robustness_page
+from ftbench.robustness import corruption_pages, corruption_tables, robustness_pages
 
 SETTINGS = {"kinds": ["contrast", "gaussian_noise"], "severities": [1, 5], "images": 9, "seed": 3}
 
@@ -116,7 +116,10 @@ def test_tables_by_hand(study, tmp_path):
     assert (row["accuracy_weather"], row["accuracy_digital"], row["worst_corruption"]) == (0.75, 0.0, "contrast")
     diverged = summary[summary["seeds"] == 0]
     assert len(diverged) == 1 and diverged["accuracy_clean"].isna().all() and len(detail) == 12
-    robustness_page(tmp_path / "s.csv", tmp_path / "t.html")
+    corruption_pages(tmp_path / "d.csv", {"html": tmp_path / "k.html", "markdown": tmp_path / "k.md"})
+    assert "| 75.0 | 0.0 |" in (tmp_path / "k.md").read_text()  # fog: all and half; contrast: none
+    assert "mean over severities (1, 5)" in (tmp_path / "k.html").read_text()
+    robustness_pages(tmp_path / "s.csv", {"html": tmp_path / "t.html"})
     assert "Weather, %" in (tmp_path / "t.html").read_text() and "contrast (0.0)" in (tmp_path / "t.html").read_text()
     robustness(tmp_path / "d.csv", "shapes", study["strategies"], study["backbones"], tmp_path / "a.svg")
     robustness(tmp_path / "d.csv", "shapes", study["strategies"], study["backbones"], tmp_path / "b.svg")
@@ -137,6 +140,6 @@ def test_a_study_whose_runs_all_diverged_has_tables_and_a_figure_that_says_so(st
     for entry in study["runs"]:
         write_json(entry["run"], {"status": "diverged"})
     corruption_tables(study["runs"], study["cells"], tmp_path / "d.csv", tmp_path / "s.csv")
-    robustness_page(tmp_path / "s.csv", tmp_path / "t.html")
+    robustness_pages(tmp_path / "s.csv", {"html": tmp_path / "t.html"})
     robustness(tmp_path / "d.csv", "shapes", study["strategies"], study["backbones"], tmp_path / "a.svg")
     assert "No run on shapes finished" in (tmp_path / "a.svg").read_text()

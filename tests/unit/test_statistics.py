@@ -153,6 +153,16 @@ def test_cells_that_agree_on_everything():
     assert 0.95 < perfect["ci_low"] < 1.0  # Wilson, not a width of zero
 
 
+def test_intervals_end_where_differences_do():
+    """Two seeds at 20 and 80 % say nothing of the recipe: the interval is all there is, and no difference could be found."""
+    shaky = np.array([np.arange(200) < right for right in (40, 160)])
+    steady = np.tile(np.arange(200) < 190, (2, 1))
+    result = difference(summarize(steady), summarize(shaky))
+    assert (result["ci_low"], result["ci_high"]) == (-1.0, 1.0)
+    assert (result["effect_low"], result["effect_high"]) == pytest.approx((-np.pi, np.pi))
+    assert result["detectable"] > 1
+
+
 def test_cell_interval_grows_with_seed_variance():
     steady = np.tile(np.arange(200) < 160, (3, 1))
     shaky = np.array([np.arange(200) < right for right in (140, 160, 180)])

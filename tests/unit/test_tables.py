@@ -13,6 +13,7 @@ from ftbench.table_pages import (
     class_pages,
     comparison_pages,
     cost_pages,
+    detectable_note,
     escape_latex,
     pairwise_pages,
     recommendation_pages,
@@ -105,6 +106,17 @@ def test_operations_energy_and_sizes_of_a_cell(study, tmp_path):
     assert watted.drop(columns="energy_wh").equals(frame.drop(columns="energy_wh"))
     cost_pages(tmp_path / "cost.csv", study[1]["runs"], outs(tmp_path, "cost"))
     assert "Energy, Wh" in (tmp_path / "cost.html").read_text()
+
+
+def test_the_note_on_detectable_differences_leaves_out_what_no_difference_can_reach():
+    comparison = pd.DataFrame({"dataset": "d", "test_images": [100], "seeds": [2]})
+    pairs = pd.DataFrame({"dataset": "d", "detectable": [0.02, 0.04, 2.5]})
+    said = detectable_note(comparison, pairs, "d")
+    assert "differences of 3.0 points" in said and "from 2.0 to 4.0" in said
+    assert "1 of 3 pairs could show no difference at all" in said
+    assert detectable_note(comparison, pairs[2:], "d").startswith(
+        "d, 100 test images, 2 seeds: 1 of 1 pairs could show"
+    )
 
 
 def test_mixed_hardware_is_flagged_in_both_tables_and_one_kind_is_not(study, pages, tmp_path):

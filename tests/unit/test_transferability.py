@@ -9,7 +9,7 @@ from scipy import optimize, stats
 from ftbench.features import extract_features
 from ftbench.files import read_json, write_json
 from ftbench.transferability import h_score, log_maximum_evidence, score_transferability
-from ftbench.transferability_table import sentences, transferability_table
+from ftbench.transferability_table import sentences, transferability_pages, transferability_table
 
 
 def blobs(separation: float, images=90, width=6, classes=3, seed=0):
@@ -86,8 +86,11 @@ def test_only_training_rows_count(tmp_path):
     assert read_json(paths["b.json"]) | {"seconds": 0} == first | {"seconds": 0}
 
 
-def table(folder, accuracies, logmes, h_scores=None):
-    """transferability_table over one data set: per backbone a probe, an overfitted and a chosen fine-tuning."""
+def table(folder, accuracies, logmes, h_scores=None, metric="accuracy"):
+    """transferability_table over one data set: per backbone a probe, an overfitted and a chosen fine-tuning.
+
+    Balanced accuracies on the test set run the other way round.
+    """
     rows, scored, cells = [], [], []
     for number, (accuracy, logme) in enumerate(zip(accuracies, logmes)):
         name = f"b{number}"
@@ -97,34 +100,45 @@ def table(folder, accuracies, logmes, h_scores=None):
             | {
                 "strategy": "probe",
                 "kind": "linear_probe",
-                "validation_accuracy": 0.5 + number / 100,
+                "validation_score": 0.5 + number / 100,
                 "accuracy_mean": 0.4,
             }
         )
+        rows.append(cell | {"strategy": "lucky", "kind": "finetune", "validation_score": 0.6, "accuracy_mean": 0.999})
         rows.append(
-            cell | {"strategy": "lucky", "kind": "finetune", "validation_accuracy": 0.6, "accuracy_mean": 0.999}
-        )
-        rows.append(
-            cell | {"strategy": "chosen", "kind": "finetune", "validation_accuracy": 0.7, "accuracy_mean": accuracy}
+            cell | {"strategy": "chosen", "kind": "finetune", "validation_score": 0.7, "accuracy_mean": accuracy}
         )
         cells += [cell | {"strategy": strategy} for strategy in ("lucky", "chosen")]
         write_json(folder / f"{name}.json", {"logme": logme, "h_score": (h_scores or logmes)[number], "seconds": 1.0})
         scored.append({"labels": cell, "scores": str(folder / f"{name}.json")})
-    pd.DataFrame(rows).to_csv(folder / "comparison.csv", index=False)
-    transferability_table(scored, folder / "comparison.csv", cells, folder / "t.csv", folder / "c.csv")
+    frame = pd.DataFrame(rows)
+    frame["balanced_accuracy"] = 1 - frame["accuracy_mean"]
+    chosen_by = ["dataset", "backbone", "strategy", "validation_score"]
+    frame[chosen_by].to_csv(folder / "cells.csv", index=False)
+    frame.drop(columns="validation_score").to_csv(folder / "comparison.csv", index=False)
+    paths = [folder / f"{name}.csv" for name in ("comparison", "cells", "t", "c")]
+    transferability_table(scored, *paths[:2], cells, metric, *paths[2:])
     return pd.read_csv(folder / "t.csv"), pd.read_csv(folder / "c.csv").set_index("score")
 
 
 def test_the_measured_accuracy_is_that_of_the_strategy_which_validation_chose(tmp_path):
     frame, correlations = table(tmp_path, [0.8, 0.85, 0.9, 0.95], [1.0, 2.0, 4.0, 3.0])
     assert frame["fine_tuned_strategy"].tolist() == ["chosen"] * 4
-    assert frame["fine_tuned_accuracy"].tolist() == [0.8, 0.85, 0.9, 0.95]
-    assert frame["probe_validation_accuracy"].tolist() == pytest.approx([0.5, 0.51, 0.52, 0.53])
+    assert frame["fine_tuned_score"].tolist() == [0.8, 0.85, 0.9, 0.95]
+    assert frame["probe_validation_score"].tolist() == pytest.approx([0.5, 0.51, 0.52, 0.53])
     # Five of six pairs agree: tau (5 - 1) / 6; one swap of neighbours in four: rho 1 - 6 * 2 / (4 * 15).
     assert correlations.loc["logme", "kendall"] == pytest.approx(2 / 3)
     assert correlations.loc["logme", "spearman"] == pytest.approx(0.8)
-    assert correlations.loc["probe_validation_accuracy", "kendall"] == pytest.approx(1)
+    assert correlations.loc["probe_validation_score", "kendall"] == pytest.approx(1)
     assert "over 4 backbones: LogME τ = +0.67" in sentences(correlations.reset_index())[0]
+
+
+def test_where_balanced_accuracy_selects_it_is_also_what_is_measured(tmp_path):
+    frame, correlations = table(tmp_path, [0.8, 0.85, 0.9, 0.95], [1.0, 2.0, 4.0, 3.0], metric="balanced_accuracy")
+    assert frame["fine_tuned_score"].tolist() == pytest.approx([0.2, 0.15, 0.1, 0.05])
+    assert correlations.loc["logme", "kendall"] == pytest.approx(-2 / 3)
+    transferability_pages(tmp_path / "t.csv", tmp_path / "c.csv", "balanced_accuracy", {"html": tmp_path / "t.html"})
+    assert "test scores: balanced accuracy" in (tmp_path / "t.html").read_text()
 
 
 def test_fewer_than_four_backbones_a_diverged_one_and_equal_scores_give_a_sentence(tmp_path):
@@ -134,8 +148,6 @@ def test_fewer_than_four_backbones_a_diverged_one_and_equal_scores_give_a_senten
         "d: no rank correlation, since there are 3 of at least 4 backbones"
     ]
     frame, correlations = table(tmp_path, [0.8, 0.9, 0.95, 0.97], [1.0, 1.0, 1.0, 1.0])
-    assert (
-        np.isnan(correlations.loc["logme", "kendall"]) and correlations.loc["probe_validation_accuracy", "kendall"] == 1
-    )
+    assert np.isnan(correlations.loc["logme", "kendall"]) and correlations.loc["probe_validation_score", "kendall"] == 1
     only_equal = correlations.loc[["logme"]].reset_index()
-    assert "equal scores or equal accuracies" in sentences(only_equal)[0]
+    assert "there are equal scores" in sentences(only_equal)[0]

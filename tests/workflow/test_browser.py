@@ -13,6 +13,12 @@ import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 SCREENS = {"laptop": (1366, 768), "phone": (390, 844)}
+ALIGNED = """() => {
+    const edges = (cells) => [...cells].map((cell) => cell.getBoundingClientRect().left);
+    const above = edges(document.querySelectorAll("div.dt-scroll-head th"));
+    const below = edges(document.querySelector("div.dt-scroll-body tbody tr").cells);
+    return above.length === below.length && above.every((left, k) => Math.abs(left - below[k]) < 2);
+}"""
 SHOWN = "iframe, img[src*='/raw/']"  # the result that is open
 CATEGORIES = [
     "1 Data",
@@ -96,11 +102,11 @@ def open_result(page, button, before: str) -> None:
 
 
 def drawn(page) -> dict:
-    """Width and height on the screen of the figure or table that is open, and the width of the window."""
+    """Width, height and top on the screen of the figure or table that is open, and the width of the window."""
     return page.evaluate(
         """(selector) => {
             const box = document.querySelector(selector).getBoundingClientRect();
-            return {width: box.width, height: box.height, window: window.innerWidth};
+            return {width: box.width, height: box.height, top: box.top, window: window.innerWidth};
         }""",
         SHOWN,
     )
@@ -131,9 +137,13 @@ def test_every_category_is_filled_and_everything_in_it_is_visible(page, report):
                 assert table.locator("h1").is_visible(), name
                 assert table.locator("div.dt-container tbody tr").count() > 0, name
                 assert table.locator("div.dt-search input").is_visible(), name
+                page.query_selector("iframe").content_frame().wait_for_function(
+                    ALIGNED
+                )  # the menu has just made room: the headings stay above their columns
             else:
                 page.wait_for_function("(one) => document.querySelector(one).naturalWidth > 0", arg=SHOWN)
                 assert box["height"] > 20, name
+                assert box["top"] >= 0, f"{name}: its title is out of sight"
             menu(page, shown=True)
         page.get_by_text("Results", exact=True).first.click()
     assert opened == {path.name for path in (report / "data" / "raw").glob("*/*.*")}

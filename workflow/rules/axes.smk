@@ -8,6 +8,8 @@ rule compare_policies:
         pairwise="<results>/tables/pairwise.csv",
     output:
         csv="<results>/tables/policies.csv",
+        markdown="<results>/tables/policies.md",
+        latex="<results>/tables/policies.tex",
         html=report(
             "<results>/tables/policies.html",
             caption="../report/policies.rst",
@@ -41,6 +43,8 @@ rule compare_activations:
         activity=get_activity,
     output:
         csv="<results>/tables/activations.csv",
+        markdown="<results>/tables/activations.md",
+        latex="<results>/tables/activations.tex",
         html=report(
             "<results>/tables/activations.html",
             caption="../report/activations.rst",

@@ -482,16 +482,24 @@ def get_policies(wildcards):
 
 def get_all_tables():
     formats = {
-        "csv html md tex": ("comparison", "cost", "recommendation", "win_tie_loss"),
+        "csv html md tex": (
+            "comparison",
+            "cost",
+            "recommendation",
+            "win_tie_loss",
+            "per_class",
+            "confused",
+            "clean_test",
+            *AXES,
+        ),
         "html md tex": ("calibration", "pairwise"),
-        "csv html": ("per_class", "confused", *AXES),
         "html": ("protocol", "provenance"),
     }
     tables = [
         f"{name}.{suffix}" for suffixes, names in formats.items() for name in names for suffix in suffixes.split()
     ]
     tables += ["robustness.html"] if STUDY["corruptions"]["enabled"] else []
-    tables += ["clean_test.html", *(["transferability.html"] if PRETRAINED else [])]
+    tables += ["transferability.html"] if PRETRAINED else []
     return [*(f"<results>/tables/{table}" for table in tables), "<results>/study.json", "<results>/environment.json"]
 
 

@@ -31,6 +31,7 @@ rule collect_metrics:
         "<logs>/collect_metrics.log",
     params:
         labels=get_run_labels,
+        probes={name: entry["probe"] for name, entry in STUDY["strategies"].items() if entry["probe"]},
         code=code_of("collect_metrics.py"),
     script:
         "../scripts/collect_metrics.py"
@@ -150,6 +151,7 @@ rule report_recommendation:
         "<logs>/report_recommendation.log",
     params:
         budgets=STUDY["budgets"],
+        metric=STUDY["selection_metric"],
         code=code_of("report_recommendation.py"),
     script:
         "../scripts/report_recommendation.py"
@@ -213,6 +215,8 @@ rule report_per_class:
         classes="<results>/tables/classes.csv",
     output:
         csv="<results>/tables/per_class.csv",
+        markdown="<results>/tables/per_class.md",
+        latex="<results>/tables/per_class.tex",
         html=report(
             "<results>/tables/per_class.html",
             caption="../report/per_class_table.rst",
@@ -220,6 +224,8 @@ rule report_per_class:
             labels={"shows": "table: per class"},
         ),
         confused="<results>/tables/confused.csv",
+        confused_markdown="<results>/tables/confused.md",
+        confused_latex="<results>/tables/confused.tex",
         confused_html=report(
             "<results>/tables/confused.html",
             caption="../report/confused.rst",
@@ -457,8 +463,11 @@ rule report_transferability:
     input:
         scores=[TRANSFERABILITY.format(**place) for place in PRETRAINED],
         comparison="<results>/tables/comparison.csv",
+        cells="<results>/tables/cells.csv",
     output:
         csv="<results>/tables/transferability.csv",
+        markdown="<results>/tables/transferability.md",
+        latex="<results>/tables/transferability.tex",
         correlations="<results>/tables/transferability_correlations.csv",
         html=report(
             "<results>/tables/transferability.html",
@@ -471,6 +480,7 @@ rule report_transferability:
     params:
         places=PRETRAINED,
         cells=[cell._asdict() for cell in CELLS if fine_tunes(cell)],
+        metric=STUDY["selection_metric"],
         code=code_of("report_transferability.py"),
     script:
         "../scripts/report_transferability.py"
@@ -485,6 +495,8 @@ rule report_clean_test:
         files=expand("<results>/data/{dataset}/test_files.csv", dataset=DATASETS),
     output:
         csv="<results>/tables/clean_test.csv",
+        markdown="<results>/tables/clean_test.md",
+        latex="<results>/tables/clean_test.tex",
         html=report(
             "<results>/tables/clean_test.html",
             caption="../report/clean_test.rst",
@@ -532,12 +544,21 @@ rule report_robustness:
         corrupted=corrupted_run_files("corrupted_logits.npz"),
     output:
         csv="<results>/tables/robustness.csv",
+        markdown="<results>/tables/robustness.md",
+        latex="<results>/tables/robustness.tex",
         detail="<results>/tables/corruptions.csv",
+        detail_markdown="<results>/tables/corruptions.md",
+        detail_latex="<results>/tables/corruptions.tex",
+        detail_html=report(
+            "<results>/tables/corruptions.html",
+            caption="../report/robustness_kinds.rst",
+            category="3 Result",
+            labels={"shows": "table: every kind of corruption"},
+        ),
         html=report(
             "<results>/tables/robustness.html",
             caption="../report/robustness_table.rst",
             category="3 Result",
-            subcategory="Robustness",
             labels={"shows": "table: corrupted test images"},
         ),
     log:
@@ -559,7 +580,6 @@ rule plot_robustness:
             "<results>/plots/{dataset}.robustness.svg",
             caption="../report/robustness.rst",
             category="3 Result",
-            subcategory="Robustness",
             labels={"shows": "accuracy over severity, {dataset}"},
         ),
     log:

@@ -13,4 +13,4 @@ if __name__ == "__main__":
             selected=given.selected,
             efficiency=given.efficiency,
         )
-        collect(runs, snakemake.output[0])
+        collect(runs, snakemake.params.probes, snakemake.output[0])

@@ -7,7 +7,8 @@ if __name__ == "__main__":
 
         given, out, params = snakemake.input, snakemake.output, snakemake.params
         cells = [label | {"activity": path} for label, path in zip(params.labels, given.activity)]
-        activation_table(cells, given.comparison, out.csv, out.html)
+        pages = {name: out[name] for name in ("html", "markdown", "latex")}
+        activation_table(cells, given.comparison, out.csv, pages)
         plots = [out.plots] if isinstance(out.plots, str) else out.plots
         for dataset, path in zip(params.datasets, plots):
             silence(cells, dataset, **params.axes, out=path)

@@ -6,7 +6,8 @@ if __name__ == "__main__":
         from ftbench.plots.policies import policies
 
         given, out, params = snakemake.input, snakemake.output, snakemake.params
-        policy_table(given.comparison, given.pairwise, params.families, out.csv, out.html)
+        pages = {name: out[name] for name in ("html", "markdown", "latex")}
+        policy_table(given.comparison, given.pairwise, params.families, out.csv, pages)
         plots = [out.plots] if isinstance(out.plots, str) else out.plots
         for dataset, path in zip(params.datasets, plots):
             policies(out.csv, dataset, **params.axes, out=path)

@@ -2,7 +2,7 @@ from ftbench.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.clean_test import clean_test_page, clean_test_table
+        from ftbench.clean_test import clean_test_pages, clean_test_table
         from ftbench.collect import zip_runs
 
         given, out, lists = snakemake.input, snakemake.output, snakemake.params.lists
@@ -12,4 +12,4 @@ if __name__ == "__main__":
         ]
         runs = zip_runs(snakemake.params.labels, run=given.runs, test_logits=given.logits)
         clean_test_table(runs, audits, snakemake.params.cells, out.csv)
-        clean_test_page(out.csv, list(lists), out.html)
+        clean_test_pages(out.csv, list(lists), {name: out[name] for name in ("html", "markdown", "latex")})

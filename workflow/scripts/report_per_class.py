@@ -9,4 +9,10 @@ if __name__ == "__main__":
         given, out = snakemake.input, snakemake.output
         runs = zip_runs(snakemake.params.labels, metrics=given.metrics)
         per_class_table(runs, given.classes, snakemake.params.cells, out.csv, out.confused)
-        class_pages(out.csv, out.confused, {"html": out.html}, {"html": out.confused_html})
+        forms = ("html", "markdown", "latex")
+        class_pages(
+            out.csv,
+            out.confused,
+            {name: out[name] for name in forms},
+            {name: out[f"confused_{name}"] for name in forms},
+        )

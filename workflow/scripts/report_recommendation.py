@@ -6,5 +6,6 @@ if __name__ == "__main__":
         from ftbench.table_pages import recommendation_pages
 
         given, out = snakemake.input, snakemake.output
-        recommendation_table(given.comparison, given.cells, given.differences, snakemake.params.budgets, out.csv)
+        budgets, metric = snakemake.params.budgets, snakemake.params.metric
+        recommendation_table(given.comparison, given.cells, given.differences, budgets, metric, out.csv)
         recommendation_pages(out.csv, {name: out[name] for name in ("html", "markdown", "latex")})

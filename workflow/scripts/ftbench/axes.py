@@ -35,8 +35,8 @@ ACTIVATIONS = CELL_COLUMNS | {
 }
 
 
-def policy_table(comparison_csv, pairwise_csv, families: dict[str, list], out, html_out) -> None:
-    """Write a row per policy of every family: accuracy with interval, and the gain over the family's first policy.
+def policy_table(comparison_csv, pairwise_csv, families: dict[str, list], out, pages: dict) -> None:
+    """Write a row per policy of every family, as CSV and in the formats of `pages`: accuracy with interval, and the gain over the family's first policy.
 
     `families` maps each strategy that is one policy of several to [the name in the config, {data set: the policy there}]. Gains are fractions
     with the crossed interval and Holm's p of the comparison; empty for the first policy and where a cell diverged.
@@ -62,7 +62,7 @@ def policy_table(comparison_csv, pairwise_csv, families: dict[str, list], out, h
     write_csv(frame, out)
     note = "gains are differences of test accuracy with crossed intervals; p is corrected over all pairs of strategies on that backbone"
     subtitle = "The same strategy under several policies, each tuned for itself."
-    publish(frame, POLICIES, {"html": html_out}, "Augmentation policies", subtitle, [note])
+    publish(frame, POLICIES, pages, "Augmentation policies", subtitle, [note])
 
 
 def _in_order(column: pd.Series) -> pd.Series:
@@ -93,8 +93,8 @@ def read_activity(cells: list[dict]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def activation_table(cells: list[dict], comparison_csv, out, html_out) -> None:
-    """Write a row per cell and time: the share of dead units and of values that are not positive, with the accuracy.
+def activation_table(cells: list[dict], comparison_csv, out, pages: dict) -> None:
+    """Write a row per cell, as CSV and in the formats of `pages`: the share of dead units and of values that are not positive, with the accuracy.
 
     Shares are means over layers, weighted by their units, and over seeds.
     """
@@ -114,4 +114,4 @@ def activation_table(cells: list[dict], comparison_csv, out, html_out) -> None:
         "behind a ReLU such a unit passes no value and no gradient; behind the others it works on its small slope",
     ]
     subtitle = "Silent units before and after training, mean over layers and seeds."
-    publish(table, ACTIVATIONS, {"html": html_out}, "Activations", subtitle, notes)
+    publish(table, ACTIVATIONS, pages, "Activations", subtitle, notes)

@@ -154,8 +154,8 @@ def _scores(saved: list[tuple], removed: list[int]) -> dict:
     }
 
 
-def clean_test_page(table_csv, datasets: list[str], out) -> None:
-    """Write clean_test.html; a data set without marks is named below the table."""
+def clean_test_pages(table_csv, datasets: list[str], out: dict) -> None:
+    """Write clean_test.csv for readers, in the formats of `out`; a data set without marks is named below the table."""
     frame = read_table(table_csv)
     clean = sorted(set(datasets) - set(frame["dataset"]))
     notes = [
@@ -164,4 +164,4 @@ def clean_test_page(table_csv, datasets: list[str], out) -> None:
         *([f"no test image is marked in: {', '.join(clean)}"] if clean else []),
     ]
     subtitle = "The same models, scored without the test images that the audit or the study's own list marks."
-    publish(frame, PAGE, {"html": out}, "Scores on the cleaned test set", subtitle, notes)
+    publish(frame, PAGE, out, "Scores on the cleaned test set", subtitle, notes)

@@ -60,8 +60,11 @@ def zip_runs(labels: list[dict], **files: list) -> list[dict]:
     return [dict(zip(("labels", *files), entry)) for entry in zip(labels, *files.values(), strict=True)]
 
 
-def row(labels: dict, run: dict, cost: dict, metrics: dict, selected: dict, efficiency: dict) -> dict:
-    """One run as a flat dict; `selected` is the cell's selected.json, `efficiency` its backbone's efficiency.json."""
+def row(
+    labels: dict, run: dict, cost: dict, metrics: dict, selected: dict, efficiency: dict, probe: str | None
+) -> dict:
+    """One run as a flat dict; `selected` is the cell's selected.json, `efficiency` its backbone's efficiency.json, `probe` the strategy
+    whose probe it starts from."""
     for label in CELL:
         if run[label] != labels[label]:
             raise InputError(
@@ -79,6 +82,7 @@ def row(labels: dict, run: dict, cost: dict, metrics: dict, selected: dict, effi
         **chosen,
         **{name: metrics[name] for name in FROM_METRICS},
         **charge(cost, selected["tuning_seconds"]),
+        "probe": probe if cost["probe"] else None,
         **{name: cost[name] for name in FROM_COST},
         **{name: efficiency[name] for name in FROM_EFFICIENCY},
         **charge_flops(counted, run, selected),
@@ -88,16 +92,18 @@ def row(labels: dict, run: dict, cost: dict, metrics: dict, selected: dict, effi
     }
 
 
-def collect(runs: list[dict], out) -> None:
+def collect(runs: list[dict], probes: dict[str, str], out) -> None:
     """Write a CSV with one row per run, in the order given.
 
-    `runs` holds {"labels": {dataset, backbone, strategy, seed}, "run", "cost", "metrics", "selected", "efficiency": paths}.
+    `runs` holds {"labels": {dataset, backbone, strategy, seed}, "run", "cost", "metrics", "selected", "efficiency": paths},
+    `probes` the linear_probe strategy that each strategy of kind lp_ft starts from.
     Accuracies are fractions, seconds are those charged to the run (`ftbench.cost.charge`). Scores of a diverged run are empty.
     """
     read = [
         row(
             entry["labels"],
             *(read_json(entry[name]) for name in ("run", "cost", "metrics", "selected", "efficiency")),
+            probes.get(entry["labels"]["strategy"]),
         )
         for entry in runs
     ]
@@ -112,7 +118,7 @@ def collect(runs: list[dict], out) -> None:
 def read_runs(path) -> pd.DataFrame:
     """The frame that `collect` wrote, names as text (a class called 0 or a backbone called 1e3 stays what it is)."""
     text = dict.fromkeys(
-        (*CELL, "kind", "status", "worst_class", "device", "device_name", "precision", "latency_device"),
+        (*CELL, "kind", "status", "probe", "worst_class", "device", "device_name", "precision", "latency_device"),
         "str",
     )
     return pd.read_csv(path, dtype={**text, **NULLABLE}, keep_default_na=False, na_values=[""])

@@ -16,6 +16,10 @@ from ftbench.metrics import correct
 from ftbench.statistics import cell_interval, difference, holm, mcnemar, summarize
 
 SELECTION = {"accuracy": "validation_accuracy", "balanced_accuracy": "validation_balanced_accuracy"}
+MEASURED = {
+    "accuracy": "accuracy_mean",
+    "balanced_accuracy": "balanced_accuracy",
+}  # the same on the test set, in comparison.csv
 PAIR = ["dataset", "backbone_a", "strategy_a", "backbone_b", "strategy_b"]
 PAIR_COLUMNS = [
     *PAIR,

@@ -2,8 +2,8 @@
 
 The kinds and constants are those that Hendrycks and Dietterich 2019 (arXiv:1903.12261) published for CIFAR-10-C, at 32 pixels;
 lengths in pixels grow with the image's side, so that a corruption looks the same at every size. The code and the random numbers
-are this project's own, so the images are not those of CIFAR-10-C. Two of its nineteen kinds are left out: frost lays photographs
-over the image, and spatter needs an edge detector. All random numbers come from a CPU generator: they do not depend on the device.
+are this project's own, so the images are not those of CIFAR-10-C; frost is drawn where the original lays photographs over the image.
+All random numbers come from a CPU generator: they do not depend on the device.
 """
 
 import io
@@ -17,12 +17,14 @@ import torch.nn.functional as F
 from PIL import Image
 
 from ftbench.families import FAMILIES
+from ftbench.overlays import drops, ice, mud, water
 from ftbench.plasma import plasma
 from ftbench.warps import blur, disk_kernel, elastic, filter_with, shrunk, shuffled, trail, zoomed
 
 PUBLISHED_SIDE = 32  # pixels, for which the constants below are
 GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601, as OpenCV weighs red, green and blue
 ZOOM_STEP = 0.01
+WATER, MUD = (175 / 255, 238 / 255, 238 / 255), (63 / 255, 42 / 255, 20 / 255)  # RGB
 SEVERITIES = (1, 2, 3, 4, 5)
 CONSTANTS = {
     "gaussian_noise": (0.04, 0.06, 0.08, 0.09, 0.10),  # standard deviation
@@ -37,8 +39,12 @@ CONSTANTS = {
     # mean and deviation of the flakes, zoom, threshold, radius and sigma of their motion, share of the image
     "snow": ((0.1, 0.2, 1, 0.6, 8, 3, 0.95), (0.1, 0.2, 1, 0.5, 10, 4, 0.9), (0.15, 0.3, 1.75, 0.55, 10, 4, 0.9),
              (0.25, 0.3, 2.25, 0.6, 12, 6, 0.85), (0.3, 0.3, 1.25, 0.65, 14, 12, 0.8)),
+    "frost": ((1, 0.2), (1, 0.3), (0.9, 0.4), (0.85, 0.4), (0.75, 0.45)),  # share of the image, of the ice
     "fog": ((0.2, 3), (0.5, 3), (0.75, 2.5), (1, 2), (1.5, 1.75)),  # density, smoothness
     "brightness": (0.05, 0.1, 0.15, 0.2, 0.3),
+    # liquid: mean and deviation, blur, level of a drop; strength of the water or blur of the mud
+    "spatter": ((0.62, 0.1, 0.7, 0.7, 0.5, "water"), (0.65, 0.1, 0.8, 0.7, 0.5, "water"), (0.65, 0.3, 1, 0.69, 0.5, "water"),
+                (0.65, 0.1, 0.7, 0.69, 0.6, "mud"), (0.65, 0.1, 0.5, 0.68, 0.6, "mud")),
     "contrast": (0.75, 0.5, 0.4, 0.3, 0.15),  # share that is left
     # strength and sigma of the displacement, of the affine part; shares of the side
     "elastic_transform": ((0, 0, 0.08), (0.05, 0.2, 0.07), (0.08, 0.06, 0.06), (0.1, 0.04, 0.05), (0.1, 0.03, 0.03)),
@@ -126,6 +132,11 @@ def _snow(pixels, constants, generator):
     return pale + flakes + flakes.rot90(2, (2, 3))
 
 
+def _frost(pixels, constants, generator):
+    share, weight = constants
+    return share * pixels + weight * ice(len(pixels), *pixels.shape[-2:], generator).to(pixels.device)
+
+
 def _fog(pixels, constants, generator):
     density, decay = constants
     brightest = pixels.amax((1, 2, 3), keepdim=True)
@@ -138,6 +149,16 @@ def _brightness(pixels, addend, generator):
     value = pixels.amax(1, keepdim=True)  # V of HSV; hue and saturation stay where all channels grow by one factor
     raised = (value + addend).clamp(0, 1)
     return torch.where(value > 0, pixels * raised / value.clamp(min=1e-6), raised)
+
+
+def _spatter(pixels, constants, generator):
+    *numbers, strength, what = constants
+    shape = [max(2, round(side / _scale(pixels))) for side in pixels.shape[-2:]]
+    liquid = drops(len(pixels), shape, *numbers, generator)
+    cover, colour = (strength * water(liquid), WATER) if what == "water" else (mud(liquid, strength), MUD)
+    cover = F.interpolate(cover, pixels.shape[-2:], mode="bilinear", antialias=True).to(pixels.device)
+    under = pixels if what == "water" else pixels * (1 - cover)  # water adds light, mud hides what lies under it
+    return under + cover * torch.tensor(colour, device=pixels.device).view(3, 1, 1)
 
 
 def _contrast(pixels, share, generator):

@@ -70,12 +70,18 @@ def _loop_flops(counted: dict, run: dict) -> int:
 def study_total(runs: pd.DataFrame) -> dict:
     """Seconds that the whole study took, from the frame that `ftbench.collect.collect` writes.
 
-    Every run's own loop, every cell's own trials once, and one feature file per data set and backbone: nothing borrowed is
-    counted, since the probe is a row of its own (one that `exclude` keeps out of the tables is not in the sum). Returns loop_seconds, tuning_seconds, feature_seconds, total_seconds.
+    Every run's own loop, every cell's own trials once, and one feature file per data set and backbone. A probe that runs start from
+    is a row of its own, or `exclude` keeps it out of the table: then it counts once, from what was charged to those runs.
+    Returns loop_seconds, tuning_seconds, feature_seconds, total_seconds.
     """
-    loop = float(runs["loop_seconds"].sum())
-    tuning = float(runs.groupby(["dataset", "backbone", "strategy"])["own_tuning_seconds"].first().sum())
-    features = float(runs.groupby(["dataset", "backbone"])["feature_seconds"].max().sum())
+    place = ["dataset", "backbone"]
+    rows = runs.set_index([*place, "strategy"]).index
+    users = runs[runs["probe"].notna()]
+    unseen = users[~pd.MultiIndex.from_frame(users[[*place, "probe"]]).isin(rows)].groupby([*place, "probe"]).first()
+    loop = float(runs["loop_seconds"].sum() + unseen["borrowed_seconds"].sum())
+    tuning = float(runs.groupby([*place, "strategy"])["own_tuning_seconds"].first().sum())
+    tuning += float((unseen["tuning_seconds"] - unseen["own_tuning_seconds"]).sum())
+    features = float(runs.groupby(place)["feature_seconds"].max().sum())
     return {
         "loop_seconds": loop,
         "tuning_seconds": tuning,

@@ -27,6 +27,7 @@ STYLE = """
 :root { color-scheme: light; }
 body { font: 14px/1.4 system-ui, "Segoe UI", "DejaVu Sans", sans-serif; margin: 1rem; color: #222; background: #fff; }
 h1 { font-size: 1.25rem; margin: 0; }
+body.framed h1 { padding-left: 1.6rem; } /* beside the button that opens the report's menu */
 p.subtitle { color: #666; margin: .2rem 0 1rem; }
 ul.notes { color: #555; font-size: 12px; padding-left: 1.2em; margin: .8rem 0 0; }
 table { border-collapse: collapse; font-size: 13px; width: 100%; }
@@ -49,11 +50,14 @@ const style = document.createElement("style");
 style.textContent = await unpack("packed-css");
 document.head.prepend(style);
 const url = URL.createObjectURL(new Blob([await unpack("packed-js")], { type: "text/javascript" }));
-const { ITable } = await import(url);
+const { ITable, jQuery } = await import(url);
 URL.revokeObjectURL(url);
 const table = document.querySelector("table");
 const options = JSON.parse(document.getElementById("options").textContent);
 new ITable(table, options);
+// The headings are a table of their own above the scrolling one: they follow it where the report's menu opens or closes.
+window.addEventListener("resize", () => jQuery(table).DataTable().columns.adjust());
+document.body.classList.toggle("framed", window !== window.top);
 document.body.dataset.ready = "true";
 """
 

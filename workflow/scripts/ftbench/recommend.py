@@ -7,9 +7,9 @@ many. What a choice on the test set would have shown instead stands beside it.
 import pandas as pd
 
 from ftbench.collect import CELL
-from ftbench.compare import recommended_cell
+from ftbench.compare import MEASURED, recommended_cell
 from ftbench.statistics import holm
-from ftbench.tables import read_table, write_csv
+from ftbench.tables import mixed_hardware, read_table, write_csv
 
 ALPHA = 0.05
 UNLIMITED = "no limit"
@@ -28,6 +28,7 @@ COLUMNS = [
     "indistinguishable_cells",
     "indistinguishable",
     "cheapest_by",
+    "mixed_hardware",
     "cheapest_backbone",
     "cheapest_strategy",
     *(f"cheapest_{name}" for name in FACTS),
@@ -70,7 +71,8 @@ def recommend_one(cells: pd.DataFrame, pairs: pd.DataFrame, limits: dict) -> dic
 
     Cells are indistinguishable from the best one where their difference to it has p of at least 0.05, corrected by Holm's method
     over the budget's cells. The cheapest is the one that takes least of the one resource that the budget limits, or least
-    time for training with tuning where it limits none or several; a cell with more diverged seeds than the best is not named.
+    time for training with tuning where it limits none or several (least operations, where the cells ran on different hardware, whose
+    seconds have no order); a cell with more diverged seeds than the best is not named.
     """
     kept = within(cells, limits)
     row = {f"limit_{name}": limits.get(name) for name in LIMITS} | {"cells": len(kept)}
@@ -88,35 +90,42 @@ def recommend_one(cells: pd.DataFrame, pairs: pd.DataFrame, limits: dict) -> dic
     sound = [(one, gap) for one, gap in same if one["diverged_seeds"] <= best["diverged_seeds"]]
     limited = [name for name in LIMITS if limits.get(name) is not None]
     resource = limited[0] if len(limited) == 1 else "minutes"
-    column = LIMITS[resource]
+    mixed = mixed_hardware(kept)
+    if mixed and resource == "minutes":
+        resource = "operations"
+    column = LIMITS.get(resource, "operations")
     # The best one comes first, so a tie goes to it.
     cheapest, gap = min([(best, (0.0, 0.0, 0.0, 1.0)), *sound], key=lambda one: one[0][column])
-    on_test = kept.loc[kept["accuracy_mean"].idxmax()]
+    on_test = kept.loc[kept["test_score"].idxmax()]
     return row | {
         **_facts(best, "best"),
         "best_validation": best["validation_score"],
         "indistinguishable_cells": len(same),
         "indistinguishable": "; ".join(f"{one['strategy']} on {one['backbone']}" for one, _ in same),
         "cheapest_by": resource,
+        "mixed_hardware": mixed,
         **_facts(cheapest, "cheapest"),
         **dict(zip(("cheapest_difference", "cheapest_difference_low", "cheapest_difference_high"), gap)),
         "on_test_backbone": on_test["backbone"],
         "on_test_strategy": on_test["strategy"],
         "on_test_accuracy": on_test["accuracy_mean"],
-        "on_test_gain": on_test["accuracy_mean"] - best["accuracy_mean"],
+        "on_test_gain": on_test["test_score"] - best["test_score"],
     }
 
 
-def recommendation_table(comparison_csv, cells_csv, differences_csv, budgets: dict, out) -> None:
+def recommendation_table(comparison_csv, cells_csv, differences_csv, budgets: dict, metric: str, out) -> None:
     """Write recommendation.csv: `COLUMNS`, a row per data set and budget, the first one without any limit.
 
     `budgets` maps a name to {"minutes", "parameters", "latency_ms"}, each a number or None: minutes of training one model with its
     tuning, parameters of the whole network, milliseconds per image in batches of one. Accuracies are fractions on the test set;
-    best_validation is the score that chose. `on_test_gain` is what choosing on the test set would have added to the score.
+    best_validation is the score that chose, by the study's selection `metric`. `on_test_gain` is what choosing by the same metric on the
+    test set would have added to it; the tests of differences are those of accuracy.
     """
     table = read_table(comparison_csv)
     chosen_by = read_table(cells_csv)[[*CELL, "validation_score", "validation_nll"]]
     table = table.merge(chosen_by, on=CELL, validate="one_to_one", how="left")
+    table["test_score"] = table[MEASURED[metric]]
+    table["operations"] = table["train_flops"] + table["tuning_flops"]
     table["minutes"] = (table["train_seconds"] + table["tuning_seconds"]) / 60
     differences = read_table(differences_csv)
     rows = []

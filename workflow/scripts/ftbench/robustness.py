@@ -11,6 +11,7 @@ from ftbench.errors import InputError
 from ftbench.evaluation import load_logits
 from ftbench.families import FAMILIES, FAMILY_OF
 from ftbench.files import read_json
+from ftbench.table_columns import CELL as CELL_COLUMNS
 from ftbench.table_columns import Column
 from ftbench.table_formats import MISSING, percent
 from ftbench.table_pages import publish
@@ -97,14 +98,12 @@ def _drop(clean: float, corrupted: float) -> float:
     return float((clean - corrupted) / clean) if clean > 0 else float("nan")
 
 
-def robustness_page(summary_csv, out) -> None:
-    """Write robustness.html from robustness.csv."""
+def robustness_pages(summary_csv, out: dict) -> None:
+    """Write robustness.csv for readers, in the formats of `out`."""
     frame = read_table(summary_csv)
     families = [name.removeprefix("accuracy_") for name in frame.columns[len(SUMMARY) :]]
     columns = {
-        "Dataset": Column(lambda row: row.dataset),
-        "Backbone": Column(lambda row: row.backbone),
-        "Strategy": Column(lambda row: row.strategy),
+        **CELL_COLUMNS,
         "Clean, %": Column(lambda row: percent(row.accuracy_clean), "accuracy_clean"),
         "Corrupted, %": Column(lambda row: percent(row.accuracy_corrupted), "accuracy_corrupted"),
         "Relative drop, %": Column(lambda row: percent(row.relative_drop), "relative_drop"),
@@ -118,10 +117,25 @@ def robustness_page(summary_csv, out) -> None:
     notes = [
         "clean: the same test images and seeds, without corruption; corrupted: mean over kinds and severities",
         "relative drop: the share of the clean accuracy that is lost",
-        "kinds and constants of CIFAR-10-C, without frost and spatter, with this project's own random numbers: not comparable "
+        "kinds and constants of CIFAR-10-C, with this project's own random numbers and ice: not comparable "
         "with numbers measured on the published images",
     ]
-    publish(frame, columns, {"html": out}, "Robustness to corruptions", "Accuracy on corrupted test images.", notes)
+    publish(frame, columns, out, "Robustness to corruptions", "Accuracy on corrupted test images.", notes)
+
+
+def corruption_pages(detail_csv, out: dict) -> None:
+    """Write corruptions.csv for readers: a row per cell, a column per kind, the mean over severities."""
+    frame = read_table(detail_csv)
+    kinds = list(dict.fromkeys(frame["corruption"]))
+    severities = ", ".join(map(str, sorted(set(frame["severity"]))))
+    means = frame.pivot_table(index=CELL, columns="corruption", values="accuracy", sort=False)
+    table = means.reindex(columns=kinds).reset_index()
+    columns = CELL_COLUMNS | {
+        f"{kind.replace('_', ' ')}, %": Column(lambda row, place=place: percent(row[place]), kind)
+        for place, kind in enumerate(kinds, len(CELL))
+    }
+    notes = [f"mean over severities ({severities}); corruptions.csv has each"]
+    publish(table, columns, out, "Every kind of corruption", "Accuracy on corrupted test images.", notes)
 
 
 def _family(family: str) -> Column:

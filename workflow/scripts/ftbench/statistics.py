@@ -105,7 +105,8 @@ def difference(a: Summary, b: Summary, level: float = 0.95) -> dict:
     difference is a fraction, p is two-sided. The effect size is Cohen's h = 2 asin sqrt(A) - 2 asin sqrt(B) (Cohen 1988, ch. 6),
     which makes 98 against 99 % count more than 50 against 51 %; 0.2 is small, 0.5 medium, 0.8 large. Its interval is the delta
     method's: the same crossed variance over scores divided by sqrt(p (1 - p)), the slope of 2 asin sqrt(p). `detectable` is
-    the standard error times `noncentrality`: what 80 % of such studies would find. Raises InputError where the cells have different numbers of images.
+    the standard error times `noncentrality`: what 80 % of such studies would find. Intervals end where differences of fractions do, at -1
+    and 1, and those of h at ±π; `detectable` may lie beyond, where no difference could have been found. Raises InputError where the cells have different numbers of images.
     """
     images = len(a.per_image)
     if images != len(b.per_image):
@@ -130,13 +131,13 @@ def difference(a: Summary, b: Summary, level: float = 0.95) -> dict:
     effect_half = stats.t.ppf((1 + level) / 2, effect_df) * np.sqrt(effect_variance)
     return {
         "difference": gap,
-        "ci_low": gap - half,
-        "ci_high": gap + half,
+        "ci_low": max(-1.0, gap - half),
+        "ci_high": min(1.0, gap + half),
         "p": p,
         "df": float(df),
         "effect_size": effect,
-        "effect_low": float(effect - effect_half),
-        "effect_high": float(effect + effect_half),
+        "effect_low": max(-np.pi, float(effect - effect_half)),
+        "effect_high": min(np.pi, float(effect + effect_half)),
         "detectable": error * noncentrality(float(df)),
     }
 

@@ -8,7 +8,18 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from ftbench.table_formats import MISSING, count, duration, interval, number, operations, p_value, percent, points
+from ftbench.table_formats import (
+    MISSING,
+    count,
+    detectable,
+    duration,
+    interval,
+    number,
+    operations,
+    p_value,
+    percent,
+    points,
+)
 
 NOTES = {
     "r": "recommended: best validation score of its data set; no test score was looked at to choose it",
@@ -91,6 +102,7 @@ COMPARISON = {
         ),
         "worst_class_accuracy",
     ),
+    "Class gap, points": _percent("class_gap"),
     "NLL, nats": _decimal("nll", ".3f"),
     "ECE, %": _percent("ece"),
     "Training, per run": _duration("train_seconds"),
@@ -123,7 +135,7 @@ PAIRWISE = {
     ),
     "p": Column(lambda row: p_value(row.p), "p"),
     "p, Holm": Column(lambda row: p_value(row.p_holm), "p_holm"),
-    "Detectable, points": Column(lambda row: percent(row.detectable, 2), "detectable"),
+    "Detectable, points": Column(lambda row: detectable(row.detectable, 2), "detectable"),
     "McNemar p per seed": Column(
         lambda row: f"{p_value(row.mcnemar_p_lowest)} – {p_value(row.mcnemar_p_highest)}", "mcnemar_p_median"
     ),

@@ -44,6 +44,11 @@ def number(value: float, spec: str) -> str:
     return MISSING if pd.isna(value) else format(value, spec)
 
 
+def detectable(fraction: float, digits: int = 1) -> str:
+    """A detectable difference in points; 'none' where only one above 100 points would be found, and there is no such difference."""
+    return "none" if fraction > 1 else percent(fraction, digits)
+
+
 def p_value(p: float) -> str:
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 

@@ -36,6 +36,7 @@ MIXED_NOTE = (
     "the cells ran on different devices or thread counts: their seconds, images/s and memory do not compare as they stand; "
     "operations do"
 )
+LATENCY_NOTE = "latencies were measured on different machines or thread counts: they do not compare"
 LATEX = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -118,11 +119,20 @@ def detectable_note(frame: pd.DataFrame, differences: pd.DataFrame, dataset: str
     if found.empty:
         return f"{dataset}: fewer than two cells finished, so no difference can be tested"
     images, seeds = int(own["test_images"].max()), int(own["seeds"].max())
-    return (
-        f"{dataset}, {images:,} test images, {seeds} seed{'s' * (seeds != 1)}: of true differences of {percent(found.median())} points "
-        f"80 % would be found (p < 0.05 before correction; median over all pairs of cells, which range from {percent(found.min())} to "
-        f"{percent(found.max())}); differences smaller than that may exist unseen"
-    )
+    seen = found[
+        found <= 1
+    ]  # the seeds of the other pairs differ so much that only more than 100 points would be found
+    said = f"{dataset}, {images:,} test images, {seeds} seed{'s' * (seeds != 1)}: "
+    if len(seen):
+        said += (
+            f"of true differences of {percent(seen.median())} points 80 % would be found (p < 0.05 before correction; median over "
+            f"pairs of cells, which range from {percent(seen.min())} to {percent(seen.max())}); differences smaller than that may "
+            "exist unseen"
+        )
+    if len(seen) < len(found):
+        said += "; " * bool(len(seen))
+        said += f"{len(found) - len(seen)} of {len(found)} pairs could show no difference at all, so far apart are their seeds"
+    return said
 
 
 def comparison_pages(comparison_csv, differences_csv, comparison_out: dict, calibration_out: dict) -> None:
@@ -155,7 +165,8 @@ def pairwise_pages(pairwise_csv, out: dict) -> None:
         "bold: p below 0.05 after Holm's correction within its family (strategies of one backbone, or cells against the "
         "recommended one)",
         "h: Cohen's effect size of two proportions; 0.2 is small, 0.5 medium, 0.8 large",
-        "detectable: the true difference that 80 % of studies of this size would find, at this pair's standard error",
+        "detectable: the true difference that 80 % of studies of this size would find, at this pair's standard error; none where it is more "
+        "than 100 points",
         "McNemar: lowest and highest of the per-seed tests, descriptive only: it takes no account of seed variance",
     ]
     subtitle = "Crossed random effects of seeds and test images, Satterthwaite t."
@@ -189,15 +200,21 @@ def cost_pages(cost_csv, runs_csv, out: dict) -> None:
         heading: column for heading, column in COST.items() if heading != ENERGY or frame["energy_wh"].notna().any()
     }
     total = study_total(read_runs(runs_csv))
+    machines = sorted(
+        {
+            f"{row.latency_device}, {row.latency_threads} thread{'s' * (row.latency_threads != 1)}"
+            for row in frame.itertuples()
+        }
+    )
     notes = [
         f"the whole study took {duration(total['total_seconds'])}: training {duration(total['loop_seconds'])}, tuning "
         f"{duration(total['tuning_seconds'])}, features {duration(total['feature_seconds'])}; each feature file counts once there",
         "training per run = own loop + features + borrowed probe; a diverged run counts in the study's total, not in its cell's mean",
         "operations are those of matrix products and convolutions, a multiply-add as two, counted around one step of the training loop; "
         "training has all steps, validation passes, features and the probe that the cell uses, tuning all trials",
-        "latency: median from uint8 images on the device to logits, "
-        + "; ".join(sorted({f"{row.latency_device}, {row.latency_threads} threads" for row in frame.itertuples()})),
+        "latency: median from uint8 images on the device to logits, " + "; ".join(machines),
         *([MIXED_NOTE] if mixed_hardware(frame) else []),
+        *([LATENCY_NOTE] if len(machines) > 1 else []),
     ]
     subtitle = "What one model of each cell costs: shared work is charged in full to each cell that uses it."
     publish(frame, columns, out, "Cost of all cells", subtitle, notes)
@@ -221,6 +238,7 @@ def recommendation_pages(recommendation_csv, out: dict) -> None:
         "not told from it: cells whose difference to the best one has p of at least 0.05 after Holm's correction within the budget. They are "
         "not proven equal: the interval of the difference says how much worse the cheapest may be",
         "cheapest: least of the resource that the budget limits, or least training time where it limits none or several",
+        *([MIXED_NOTE + ", and decide here which is cheapest"] if frame["mixed_hardware"].fillna(False).any() else []),
         "gained by choosing on test: what the score of the winner would have been flattered by, had the test set chosen it",
     ]
     subtitle = "Chosen on validation, reported on the test set."

@@ -252,6 +252,6 @@ def read_table(path) -> pd.DataFrame:
             "worst_class", "threads", "device_name", "latency_device", "budget", "cheapest_by", "indistinguishable",
             "fine_tuned_strategy", "without", "worst_corruption")  # fmt: skip
     text += tuple(f"{who}_{part}" for who in ("best", "cheapest", "on_test") for part in ("backbone", "strategy"))
-    flags = ("recommended", "stochastic", "tuned", "at_grid_edge")
+    flags = ("mixed_hardware", "recommended", "stochastic", "tuned", "at_grid_edge")
     types = {**dict.fromkeys(text, "str"), **dict.fromkeys(flags, "boolean")}
     return pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""])

@@ -56,8 +56,9 @@ def mistakes(runs: list[dict], cells_csv, test_images_path, classes_path, datase
             )
             panel.set_xlabel(f"label: {true}", fontsize=8, labelpad=2)
         sure = int((confidence[wrong] > SURE).sum())
+        verb = "is" if sure == 1 else "are"
         finding = (
-            f"{sure:,} of {len(wrong):,} mistakes on {dataset} are made with more than {100 * SURE:.0f} % confidence"
+            f"{sure:,} of {len(wrong):,} mistakes on {dataset} {verb} made with more than {100 * SURE:.0f} % confidence"
         )
         detail = f"{who}: {100 * len(wrong) / len(labels):.1f} % of {len(labels):,} test images are wrong. The {len(shown)} most "
         detail += "confident; above each image what was predicted, below it the label of the data set, which may be the one in error."

@@ -79,8 +79,8 @@ def pareto(comparison_csv, dataset: str, strategies: list[str], backbones: list[
     with style():
         # Latency and size are the backbone's: one backbone alone has one value of each.
         rows = [["cost", "cost"], ["latency", "size"]] if len(backbones) > 1 else [["cost", "cost"]]
-        figure = Figure(figsize=(8.6, 4.6 + 3.2 * (len(rows) - 1)), layout="constrained")
-        axes = figure.subplot_mosaic(rows, height_ratios=[4.6, 3.2][: len(rows)])
+        figure = Figure(figsize=(8.6, 3.7 + 2.4 * (len(rows) - 1)), layout="constrained")
+        axes = figure.subplot_mosaic(rows, height_ratios=[3.7, 2.4][: len(rows)])
         costs = {"cost": cost, "latency": latency_of(frame), "size": size_of(frame)}
         for name, panel in axes.items():
             _panel(panel, frame, costs[name], look, shapes)
@@ -172,4 +172,6 @@ def _words(frame, everything, cost: Cost, score, best, dataset) -> tuple[str, st
         detail += (
             " Cost is in operations: the cells ran on different devices or thread counts, whose seconds do not compare."
         )
+    if len(frame[["latency_device", "latency_threads"]].drop_duplicates()) > 1:
+        detail += " Latencies were measured on different machines or thread counts and do not compare."
     return finding, detail

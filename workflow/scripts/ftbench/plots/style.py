@@ -1,5 +1,7 @@
 """How every figure looks: palette, sizes, titles, and an SVG whose bytes depend on its content only."""
 
+import io
+import re
 import textwrap
 from pathlib import Path
 from typing import NamedTuple
@@ -11,13 +13,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ftbench.files import atomic_write
+from ftbench.files import write_text
 
 # Okabe and Ito (2008), "Color Universal Design", the yellow darkened so that a thin line shows on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C7A00")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "h", "*", "p")
 DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)))
 GREY = "#6E6E6E"
+TALLEST = 7.6  # inches: the report puts a figure into the middle of the window and cuts the top off one that is taller
 NARROWEST = 7.0  # inches: a title needs room even above a single small panel
 RC = {
     "font.family": "DejaVu Sans",  # ships with matplotlib: the same glyphs on every machine
@@ -137,6 +140,12 @@ def message(finding: str, detail: str, out) -> None:
 
 
 def save(figure: Figure, out: str | Path) -> None:
-    """Write the figure as SVG without a date, so that equal content gives equal bytes."""
-    with atomic_write(out) as temporary:
-        figure.savefig(temporary, format="svg", metadata={"Date": None})
+    """Write the figure as SVG without a date, so that equal content gives equal bytes; one taller than `TALLEST` is shown smaller."""
+    drawn = io.StringIO()
+    figure.savefig(drawn, format="svg", metadata={"Date": None})
+    scale = min(1.0, TALLEST / figure.get_figheight())
+    # Its size on the page is the first height and the first width; the drawing keeps its own units.
+    shown = re.sub(
+        r'(width|height)="([\d.]+)pt"', lambda one: f'{one[1]}="{scale * float(one[2]):g}pt"', drawn.getvalue(), count=2
+    )
+    write_text(out, shown)

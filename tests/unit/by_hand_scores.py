@@ -1,0 +1,156 @@
+"""Examples by hand of docs/metrics.md: scores of one run, intervals and tests."""
+
+import numpy as np
+import pandas as pd
+from unit.by_hand import example
+
+from ftbench import calibration as cal
+from ftbench import compare, ranks, selective, tables
+from ftbench.class_tables import per_class_table
+from ftbench.evaluation import calibrate
+from ftbench.files import write_json, write_npz
+from ftbench.metrics import bootstrap_interval, scores
+from ftbench.statistics import (
+    cell_interval,
+    crossed_variance,
+    difference,
+    holm,
+    mcnemar,
+    noncentrality,
+    summarize,
+    win_tie_loss,
+)
+from ftbench.tta import tta_accuracy
+
+# --- scores of one run -----------------------------------------------------------------------------------------------
+
+
+def answers(labels, predicted, classes=None) -> dict:
+    """Scores of sure answers."""
+    return scores(9 * np.eye(classes or max([*labels, *predicted]) + 1, dtype=np.float32)[predicted], np.array(labels))
+
+
+HALVES = ([0, 1, 2, 2], [0, 1, 2, 0])  # recalls 1, 1, 1/2
+QUARTERS = np.log([[3.0, 1.0], [3.0, 1.0]]), np.array([0, 1])  # p = (3/4, 1/4), once right and once wrong
+FOUR = np.array([[1.0, 0.0]] * 4, np.float32), np.array([0, 0, 0, 1])
+example("accuracy")(lambda: answers(*HALVES)["accuracy"])
+example("balanced_accuracy")(lambda: answers(*HALVES)["balanced_accuracy"])
+example("macro_precision")(
+    lambda: tuple(answers([0, 1], [0, 0])[f"macro_{name}"] for name in ("precision", "recall", "f1"))
+)
+example("nll")(lambda: scores(*QUARTERS)["nll"])
+example("brier")(lambda: scores(*QUARTERS)["brier"])
+example("ece")(lambda: scores(*QUARTERS)["ece"])
+example("adaptive_ece")(
+    lambda: cal.adaptive_calibration_error(np.array([0.5, 0.6, 0.8, 0.9]), np.array([1, 0, 1, 1]), bins=2)
+)
+example("temperature")(lambda: cal.fit_temperature(*FOUR))
+example("nll_scaled")(lambda: tuple(calibrate(*FOUR, *FOUR)[name] for name in ("nll_scaled", "ece_scaled")))
+example("aurc")(lambda: selective.area(RISKS))
+example("risk_coverage")(lambda: tuple(RISKS))
+example("worst_class")(lambda: tuple(answers(*HALVES)[name] for name in ("worst_class", "worst_class_accuracy")))
+example("class_gap")(lambda: answers(*HALVES)["class_gap"])
+example("confusion")(lambda: answers([0, 0, 1], [0, 1, 1])["confusion"].tolist())
+example("accuracy_bootstrap_*")(lambda: [round(end, 9) for end in bootstrap_interval(5, 10)])
+example("tta_accuracy")(lambda: tta_accuracy(np.log([[0.6, 0.4]]), np.log([[0.1, 0.9]]), np.array([1])))
+RISKS = selective.risks(np.array([0.9, 0.8, 0.7, 0.6]), np.array([True, False, True, False]))
+
+
+@example("reliability")
+def _():
+    bins = cal.reliability(np.array([0.60, 0.65]), np.array([True, False]))
+    return tuple(bins[name][9] for name in ("images", "confidence", "accuracy"))
+
+
+@example("per_class")
+def _():
+    found = answers([0, 0, 1], [0, 1, 1])["per_class"]
+    return tuple(found[name][0] for name in ("recall", "recall_low", "recall_high"))
+
+
+@example("images")
+def _(tmp_path):
+    cell = {"dataset": "d", "backbone": "b", "strategy": "s"}
+    pd.DataFrame(columns=compare.CLASS_COLUMNS).to_csv(tmp_path / "classes.csv", index=False)
+    runs = []
+    for wrong in (2, 4):
+        one = {"class": "a", "precision": 1.0, "recall": 0.0, "f1": 0.0, "support": 10}
+        path = tmp_path / f"{wrong}.json"
+        write_json(path, {"per_class": [one, one | {"class": "b"}], "confusion": [[10 - wrong, wrong], [0, 10]]})
+        runs.append({"labels": cell, "metrics": path})
+    per_class_table(runs, tmp_path / "classes.csv", [cell], tmp_path / "per_class.csv", tmp_path / "confused.csv")
+    found = pd.read_csv(tmp_path / "confused.csv").iloc[0]
+    return float(found["images"]), found["share"]
+
+
+@example("validation_accuracy")
+def _(tmp_path):
+    runs = []
+    for seed, score in enumerate((0.9, 0.8)):
+        path = tmp_path / f"{seed}"
+        write_json(path, {"status": "finished", "validation_accuracy": score, "validation_nll": 1.0})
+        write_npz(tmp_path / f"{seed}.npz", logits=FOUR[0], labels=FOUR[1], ids=np.arange(4))
+        runs.append({"labels": dict.fromkeys(compare.CELL, "x"), "run": path, "test_logits": tmp_path / f"{seed}.npz"})
+    outs = [tmp_path / f"{name}.csv" for name in ("cells", "pairwise", "differences", "classes")]
+    compare.compare(runs, "accuracy", *outs)
+    return pd.read_csv(outs[0])["validation_score"][0]
+
+
+# --- intervals and tests ---------------------------------------------------------------------------------------------
+
+PAIR = summarize(np.array([[1, 1, 1, 0]])), summarize(np.array([[1, 0, 0, 0]]))
+
+
+@example("variance of a difference A − B")
+def _():
+    return crossed_variance(summarize(np.array([[1, 1, 1, 1], [1, 1, 0, 0]])), summarize(np.zeros((1, 4))))[0]
+
+
+@example("difference")
+def _():
+    found = difference(*PAIR)
+    return tuple(found[name] for name in ("difference", "df", "p", "ci_low", "ci_high"))
+
+
+def first_right(right, images):
+    return np.arange(images)[None] < right
+
+
+@example("accuracy_ci_low")
+def _():
+    found = cell_interval(summarize(first_right(90, 100)))
+    return found["ci_low"], found["ci_high"]
+
+
+@example("recall_ci_low")
+def _():
+    cell = {"labels": np.repeat([0, 1], 20), "correct": np.hstack([first_right(18, 20), first_right(3, 20)])}
+    found = compare._class_rows(("d", "b", "s"), cell)[0]
+    return found["recall_ci_low"], found["recall_ci_high"]
+
+
+example("p_holm")(lambda: tuple(holm(np.array([0.01, 0.04, 0.03]))))
+example("effect_size")(
+    lambda: difference(summarize(first_right(300, 400)), summarize(first_right(200, 400)))["effect_size"]
+)
+example("detectable")(lambda: tuple(noncentrality(df) for df in (1e6, 2.0, 1.0)))
+example("mcnemar_p_*")(lambda: mcnemar(first_right(8, 10), ~first_right(8, 10))[0])
+example("wins")(
+    lambda: tuple(win_tie_loss([("a", "b", 0.1, 0.01), ("a", "b", -0.1, 0.01), ("a", "b", 0.1, 0.05)])["a", "b"])
+)
+
+
+@example("detectable_difference")
+def _():
+    frame = pd.DataFrame(
+        {"dataset": "d", "backbone_a": "b", "strategy_a": "s", "backbone_b": "b", "strategy_b": ["x", "y", "z"]}
+    )
+    return tables.detectable(frame.assign(detectable=[0.02, 0.10, 0.03]), "d", "b", "s").median()
+
+
+@example("mean_rank")
+def _():
+    frame = pd.DataFrame(
+        {"dataset": "d", "backbone": "b", "strategy": ["x", "y", "z"], "accuracy_mean": [0.9, 0.8, 0.8]}
+    )
+    return tuple(ranks.rank_cells(frame).mean)
