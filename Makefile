@@ -51,7 +51,7 @@ crate: setup ## describe the finished study of CONFIG as an RO-Crate, in its fol
 	$(BIN)/snakemake --cores $(CORES) results/$(STUDY)/ro-crate-metadata.json --configfile $(CONFIG)
 
 test: setup ## run every test
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder tests
 
 test-unit: setup ## run the fast tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit

@@ -74,7 +74,6 @@ inputs = {
     "images": files["images"],
     "labels": files["labels"],
     "split": data / "split.npz",
-    "classes": data / "classes.json",
     "data": data / "train.json",
     "normalization": data / "normalization.json",
     **dict.fromkeys(("weights", "record", "probe")),  # a network from scratch has none

@@ -18,18 +18,23 @@ REQUIRED = os.environ.get("FTBENCH_SLURM") == "required"  # then a machine witho
 
 
 @pytest.fixture(scope="session")
-def slurm():
-    """A cluster of one CPU node and one GPU node with two simulated GPUs, brought up for the session."""
+def start_cluster():
+    """A function that starts a cluster of its own for whoever calls it: one CPU node, one GPU node with two simulated GPUs."""
     if not (REQUIRED or slurm_is_installed()):
         pytest.skip("Slurm is not installed; FTBENCH_SLURM=required makes tests/cluster/up.sh install it")
+    started = []
     # Not in pytest's folder: munge wants every folder above its socket open to all, and a short path.
     with tempfile.TemporaryDirectory(prefix="slurm-", ignore_cleanup_errors=True) as folder:
-        cluster = Cluster(Path(folder))
-        try:
-            cluster.up(install=REQUIRED)
-            yield cluster
-        finally:
-            subprocess.run([HERE / "down.sh", folder], check=False)
+        Path(folder).chmod(0o755)
+
+        def start() -> Cluster:
+            started.append(Cluster(Path(folder) / str(len(started)), len(started)))
+            started[-1].up(install=REQUIRED)
+            return started[-1]
+
+        yield start
+        for cluster in started:
+            subprocess.run([HERE / "down.sh", cluster.folder], check=False)
 
 
 @pytest.fixture(scope="session")
@@ -41,8 +46,3 @@ def prepared(tmp_path_factory) -> Clone:
     weights = sorted(o for node in clone.graph() if node.rule == "fetch_weights" for o in node.outputs)
     clone.snakemake(f"{data}/normalization.json", f"{data}/test_images.npy", *weights)
     return clone
-
-
-@pytest.fixture
-def clone(prepared, tmp_path) -> Clone:
-    return prepared.copy_to(tmp_path / "clone")

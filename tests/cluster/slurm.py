@@ -37,9 +37,11 @@ class Cluster:
 
     options = ("--cpu-nodes", "1", "--gpu-nodes", "1", "--cpus", "4", "--mem-mb", "64000", "--gpus", "2")
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, number: int = 0):
         self.folder = folder
-        self.port = str(17000 + os.getpid() % 1000 * 20)  # test sessions beside each other
+        folder.mkdir(exist_ok=True)
+        # 20 ports each, below those that the kernel gives away; sessions and clusters stand beside each other
+        self.port = str(17000 + (os.getpid() * 8 + number) % 750 * 20)
 
     def up(self, install: bool = False) -> None:
         """Start what is not running; the second time it brings back a controller that was stopped."""

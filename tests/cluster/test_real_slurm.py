@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -20,29 +21,49 @@ GPU_RULES = {"train", "train_trial", "extract_features", "extract_test_features"
 LONG = "results/tiny/runs/digits/small/long/seed{}"
 GROUPS = ("scores", "tables", "figures")
 EPOCHS = 50
+SCENARIOS = {}  # {name of the test: what it does}
 
 
-@pytest.fixture
-def drivers(slurm):
-    """Start drivers; whatever a failing test leaves of them and their jobs ends with it."""
+def scenario(body):
+    """A test whose `body` runs beside those of all other scenarios, on a cluster of its own: most of their time they wait."""
+    SCENARIOS[body.__name__] = body
+
+    def test(outcomes):
+        outcomes[body.__name__].result()
+
+    test.__name__, test.__doc__ = body.__name__, body.__doc__
+    return test
+
+
+@pytest.fixture(scope="module")
+def outcomes(request, start_cluster, prepared, tmp_path_factory) -> dict[str, Future]:
+    """{name: what comes of it} of the scenarios that were asked for, all of them started."""
+    asked = [item.name for item in request.session.items if item.name in SCENARIOS]
+    folder = tmp_path_factory.mktemp("scenarios")
+    clones = {name: prepared.copy_to(folder / name) for name in ("reference", *asked)}
+    clusters = {name: start_cluster() for name in asked}
+    with ThreadPoolExecutor(len(clones)) as pool:
+        reference = pool.submit(train_left_alone, clones["reference"])
+        yield {name: pool.submit(play, SCENARIOS[name], clusters[name], clones[name], reference) for name in asked}
+
+
+def play(body, slurm: Cluster, clone: Clone, reference: Future) -> None:
+    """Run a scenario; the drivers that it starts end with it, whatever happens, and their jobs with the cluster."""
     started = []
 
-    def start(clone: Clone, *arguments: str) -> Driver:
+    def drivers(clone: Clone, *arguments: str) -> Driver:
         started.append(Driver(clone, slurm.environment(), *arguments))
         return started[-1]
 
-    yield start
-    for driver in started:
-        driver.kill()
-    left = [number for number, job in slurm.jobs().items() if job["JobState"] in ("RUNNING", "PENDING", "COMPLETING")]
-    if left:
-        slurm.call("scancel", *left)
+    try:
+        body(slurm, clone, drivers, reference)
+    finally:
+        for driver in started:
+            driver.kill()
 
 
-@pytest.fixture(scope="session")
-def reference(prepared, tmp_path_factory) -> SimpleNamespace:
-    """The long run, left alone: trained here, without Slurm and without pauses."""
-    clone = prepared.copy_to(tmp_path_factory.mktemp("reference") / "clone")
+def train_left_alone(clone: Clone) -> SimpleNamespace:
+    """The long run, trained here, without Slurm and without pauses."""
     add_long_run(clone)
     clone.snakemake(f"{LONG.format(0)}/model.safetensors")
     return results(clone)
@@ -97,7 +118,8 @@ def rule_of(job: dict) -> str:
     return next((group for group in GROUPS if name.startswith(group)), name)
 
 
-def test_the_study_runs_through_slurm_and_refuses_a_second_driver(slurm, clone, drivers):
+@scenario
+def test_the_study_runs_through_slurm_and_refuses_a_second_driver(slurm, clone, drivers, reference):
     edit_profile(clone)
     driver = drivers(clone)
     wait_for("submission", lambda: "has been submitted with SLURM jobid" in driver.printed())
@@ -124,6 +146,7 @@ def test_the_study_runs_through_slurm_and_refuses_a_second_driver(slurm, clone, 
     assert "leased" not in log  # Slurm says which GPU it is
 
 
+@scenario
 def test_a_run_that_reaches_its_time_limit_goes_on_in_the_next_attempt(slurm, clone, drivers, reference):
     add_long_run(clone)
     slow_down(clone, 2.0)
@@ -136,9 +159,10 @@ def test_a_run_that_reaches_its_time_limit_goes_on_in_the_next_attempt(slurm, cl
     assert limits == ["00:02:00", "00:10:00"]
     resumed = results(clone)
     assert resumed.cost["resumes"] == 1
-    assert_equal_runs(resumed, reference)
+    assert_equal_runs(resumed, reference.result())
 
 
+@scenario
 def test_cancelled_requeued_and_preempted_jobs_lose_nothing(slurm, clone, drivers, reference):
     add_long_run(clone)
     slow_down(clone, 1.0)
@@ -179,9 +203,10 @@ def test_cancelled_requeued_and_preempted_jobs_lose_nothing(slurm, clone, driver
     driver.finish()
     resumed = results(clone)
     assert resumed.cost["resumes"] == 3
-    assert_equal_runs(resumed, reference)
+    assert_equal_runs(resumed, reference.result())
 
 
+@scenario
 def test_after_an_outage_a_new_driver_repeats_no_finished_job(slurm, clone, drivers, reference):
     add_long_run(clone, seeds=2)
     slow_down(clone, 1.0)
@@ -212,7 +237,7 @@ def test_after_an_outage_a_new_driver_repeats_no_finished_job(slurm, clone, driv
     repeated = [job["Comment"] for number, job in slurm.jobs_in(clone.root).items() if number not in before]
     assert not any(comment.endswith("long_0") for comment in repeated)
     assert (clone.root / LONG.format(0) / "run.json").stat().st_mtime_ns == finished
-    assert_equal_runs(results(clone, 0), reference)
+    assert_equal_runs(results(clone, 0), reference.result())
     assert results(clone, 1).run["status"] == "finished"
 
     # What ended unseen has no record of its parameters; --touch writes one, so that a later change is noticed again.
@@ -226,7 +251,8 @@ def test_after_an_outage_a_new_driver_repeats_no_finished_job(slurm, clone, driv
     assert [job.rule for job in clone.plan(*targets) if job.rule == "train"] == ["train", "train"]
 
 
-def test_a_failed_job_says_why_and_its_logs_are_kept(slurm, clone, drivers):
+@scenario
+def test_a_failed_job_says_why_and_its_logs_are_kept(slurm, clone, drivers, reference):
     config = clone.read_config()
     config["datasets"]["photos"] = {"source": "imagefolder", "path": "nowhere", "image_size": 8}
     clone.write_config(config)

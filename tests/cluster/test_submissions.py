@@ -118,9 +118,7 @@ def test_every_rule_of_the_profile_exists_and_every_long_one_is_in_it():
     assert set(profile["set-resources"]) | set(profile["groups"]) <= names
     assert set(profile["group-components"]) == set(profile["groups"].values())
     blocks = re.split(r"^(?=rule |use rule )", text, flags=re.M)
-    on_a_gpu = {
-        block.split(":")[0].removeprefix("rule ") for block in blocks if re.search(r"gpu=get_(run_)?gpus", block)
-    }
+    on_a_gpu = {block.split(":")[0].removeprefix("rule ") for block in blocks if re.search(r"gpu=(RUN_)?GPUS", block)}
     derived = re.findall(r"^use rule (\w+) as (\w+)", text, re.M)
     on_a_gpu |= {new for old, new in derived if old in on_a_gpu}  # which inherits its resources
     assert {"train", "train_trial", "predict_test_flipped"} <= on_a_gpu

@@ -86,7 +86,10 @@ def study(folder: Path, count: int = 60) -> dict:
     write_npy(folder / "labels.npy", labels)
     write_npz(folder / "split.npz", train=np.setdiff1d(rows, validation), validation=validation)
     write_json(folder / "classes.json", CLASSES)
-    write_json(folder / "train.json", {"images": count, "digest": "d" * 64})
+    write_json(
+        folder / "train.json",
+        {"images": count, "per_class": dict.fromkeys(CLASSES, count // len(CLASSES)), "digest": "d" * 64},
+    )
     write_json(folder / "normalization.json", STATISTICS)
     names = {
         "images": "images.npy",

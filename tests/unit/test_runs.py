@@ -2,6 +2,7 @@
 
 import fcntl
 import io
+import math
 import os
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from ftbench import config, loop, runs, tensorboard, watch
 from ftbench.files import write_json
-from ftbench.history import write_history
+from ftbench.history import finite, write_history
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,17 @@ def test_a_run_waits_runs_stops_and_finishes(study, tmp_path):
     write_history([epoch(1), epoch(2, 0.75)], run.history)
     now = runs.state(run)
     assert now["status"] == "finished" and [row["validation_accuracy"] for row in now["epochs"]] == ["0.5", "0.75"]
+
+
+def test_a_finished_trial_has_its_epochs_in_its_record(study, tmp_path):
+    run = one(study, tmp_path, "finetune", "trial1")
+    run.record.parent.mkdir(parents=True)
+    broken = epoch(2) | {"train_loss": math.inf, "gradient_norm": math.nan}
+    write_json(run.record, {"status": "finished", "history": finite([epoch(1), broken])})
+    first, second = runs.state(run)["epochs"]
+    write_history([epoch(1)], tmp_path / "same.csv")
+    assert first.items() <= runs.rows(tmp_path / "same.csv")[0].items()
+    assert (second["epoch"], second["train_loss"], second["gradient_norm"]) == ("2", "", "")
 
 
 def test_looking_at_a_run_does_not_disturb_it(study, tmp_path):

@@ -84,7 +84,7 @@ def written(folder, tried) -> list[str]:
         where = {"trial": number, "rung": rung[0] if rung else 0, "share": 1.0, "learning_rate": rate}
         paths.append(str(folder / f"{place}.json"))
         status = {"status": "diverged" if diverged else "finished", "diverged": diverged, "best_epoch": 1, "epochs": 1}
-        write_json(paths[-1], where | status | scores)
+        write_json(paths[-1], where | status | scores | {"cost": {"train_seconds": 2.0}})
     return paths
 
 
@@ -107,10 +107,7 @@ def test_the_best_go_on(tmp_path, tried, places, expected):
 
 def chosen(folder, tried) -> dict:
     paths = written(folder, tried)
-    costs = [str(folder / f"cost{place}.json") for place in range(len(tried))]
-    for path in costs:
-        write_json(path, {"train_seconds": 2.0})
-    select_recipe(small.run("scratch", learning_rate=None), paths, costs, str(folder / "selected.json"), str(folder / "recipe.json"))  # fmt: skip
+    select_recipe(small.run("scratch", learning_rate=None), paths, str(folder / "selected.json"), str(folder / "recipe.json"))  # fmt: skip
     return read_json(folder / "selected.json")
 
 

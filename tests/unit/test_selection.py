@@ -7,10 +7,9 @@ from ftbench.selection import select_recipe
 
 def select(folder, trials, metric="accuracy", learning_rate=None) -> dict:
     """selected.json of `trials`: (learning rate, accuracy or None where it diverged[, balanced accuracy])."""
-    paths, costs = [], []
+    paths = []
     for number, (rate, accuracy, *balanced) in enumerate(trials):
         paths.append(folder / f"trial{number}.json")
-        costs.append(folder / f"cost{number}.json")
         diverged = accuracy is None
         where = {"epoch": number + 1, "step": 2, "learning_rate": rate, "loss": None}
         write_json(
@@ -28,12 +27,11 @@ def select(folder, trials, metric="accuracy", learning_rate=None) -> dict:
                 "best_epoch": None if diverged else 2,
                 "epochs": 3,
                 "device_name": "left out of the choice's record",
+                "cost": {"train_seconds": 10.0 + number},
             },
         )
-        write_json(costs[-1], {"train_seconds": 10.0 + number})
     run = small.run("finetune", selection_metric=metric, learning_rate=learning_rate)
-    select_recipe(run, list(map(str, paths)), list(map(str, costs)), str(folder / "selected.json"),
-                  str(folder / "recipe.json"))  # fmt: skip
+    select_recipe(run, list(map(str, paths)), str(folder / "selected.json"), str(folder / "recipe.json"))
     return read_json(folder / "selected.json")
 
 

@@ -314,18 +314,19 @@ def trial(folder, inputs, slot=1, learning_rate=0.01, recipe=None, seed=1000, ru
     run, outputs = small.run("scratch", seed, RECIPE | (recipe or {})), small.outputs(folder)
     point = {"slot": slot, "rung": rung, "share": 1.0, "learning_rate": learning_rate}
     training.train_trial(run=run, code="c", inputs=inputs, trial=point, promoted=promoted,
-                         out=outputs["run_json"], history=outputs["history"], cost=outputs["cost"],
-                         resume=outputs["resume"])  # fmt: skip
-    return read_json(outputs["run_json"]), read_json(outputs["cost"])
+                         out=outputs["run_json"], resume=outputs["resume"])  # fmt: skip
+    record = read_json(outputs["run_json"])
+    return record, record.pop("history"), record.pop("cost")
 
 
-def test_a_trial_writes_its_scores_and_its_cost(inputs, tmp_path):
-    record, cost = trial(tmp_path / "trial1", inputs)
+def test_a_trial_writes_its_scores_its_history_and_its_cost_into_one_file(inputs, tmp_path):
+    record, history, cost = trial(tmp_path / "trial1", inputs)
     assert (record["trial"], record["learning_rate"], record["status"]) == (1, 0.01, "finished")
     assert record["epochs"] == 2 and record["best_epoch"] in (1, 2)
     assert 0 <= record["validation_accuracy"] <= 1 and record["validation_nll"] > 0
     assert cost["train_seconds"] > 0
-    assert {path.name for path in (tmp_path / "trial1").iterdir()} == {"run.json", "cost.json", "history.csv"}
+    assert [row["epoch"] for row in history] == [1, 2]
+    assert {path.name for path in (tmp_path / "trial1").iterdir()} == {"run.json"}
 
 
 def test_a_trial_and_a_run_at_the_same_rate_and_seed_are_the_same_training(finished, tmp_path):
@@ -338,14 +339,14 @@ def test_a_trial_and_a_run_at_the_same_rate_and_seed_are_the_same_training(finis
 def test_above_the_first_rung_a_trial_is_whichever_was_promoted(inputs, tmp_path):
     promoted = {"trials": [{"trial": 2, "learning_rate": 0.3}, {"trial": 5, "learning_rate": 0.02}]}
     write_json(tmp_path / "rung1.json", promoted)
-    record, _ = trial(tmp_path / "t", inputs, slot=1, learning_rate=None, rung=1, promoted=tmp_path / "rung1.json")
-    same, _ = trial(tmp_path / "same", inputs, slot=5, learning_rate=0.02)
+    record, _, _ = trial(tmp_path / "t", inputs, slot=1, learning_rate=None, rung=1, promoted=tmp_path / "rung1.json")
+    same, _, _ = trial(tmp_path / "same", inputs, slot=5, learning_rate=0.02)
     assert (record["trial"], record["learning_rate"], record["rung"]) == (5, 0.02, 1)
     assert record == same | {"rung": 1}
 
 
 def test_a_diverged_trial_is_a_result(inputs, tmp_path):
-    record, _ = trial(tmp_path / "t", inputs, learning_rate=1e6, recipe={"optimizer": "sgd"})
+    record, _, _ = trial(tmp_path / "t", inputs, learning_rate=1e6, recipe={"optimizer": "sgd"})
     assert record["status"] == "diverged" and record["validation_accuracy"] is None
     assert set(record["diverged"]) == {"epoch", "step", "learning_rate", "loss"}
     assert 1 <= record["diverged"]["epoch"] <= 2 and record["diverged"]["step"] >= 1

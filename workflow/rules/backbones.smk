@@ -35,9 +35,9 @@ rule extract_features:
         cost="<results>/features/{dataset}/{backbone}/cost.json",
     log:
         "<logs>/extract_features/{dataset}/{backbone}.log",
-    threads: get_train_threads
+    threads: THREADS
     resources:
-        gpu=get_gpus,
+        gpu=GPUS,
     params:
         run=get_machine,
         code=network_code_of("extract_features.py"),
@@ -58,9 +58,9 @@ rule extract_test_features:
         "<logs>/extract_test_features/{dataset}/{backbone}.log",
     wildcard_constraints:
         dataset=any_of(name for name in DATASETS if name not in FLIPPED),
-    threads: get_train_threads
+    threads: THREADS
     resources:
-        gpu=get_gpus,
+        gpu=GPUS,
     params:
         run=get_machine,
         code=network_code_of("extract_test_features.py"),
@@ -117,9 +117,9 @@ rule measure_activations:
         "<benchmarks>/measure_activations/{dataset}/{backbone}/{strategy}.tsv"
     wildcard_constraints:
         strategy=any_of(LOOP),
-    threads: get_train_threads
+    threads: THREADS
     resources:
-        gpu=get_gpus,
+        gpu=GPUS,
     params:
         run=get_machine,
         code=network_code_of("measure_activations.py"),

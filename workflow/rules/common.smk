@@ -1,5 +1,6 @@
 # What the rules share: the validated study, its grid, and the functions that answer for one job's wildcards.
 # This file and the Snakefile import the package's ground floor only; a cluster parses them once per job.
+import inspect
 import os
 import re
 import sys
@@ -61,8 +62,20 @@ EFFICIENCY = "<results>/runs/{dataset}/{backbone}/efficiency.json"
 TRANSFERABILITY = "<results>/features/{dataset}/{backbone}/transferability.json"
 SELECTED = "<results>/tuning/{dataset}/{backbone}/{strategy}/selected.json"
 WEIGHTS = "<resources>/weights/{source}/{model}.{tag}"
+# What a job that runs a network asks for; a trial or final run asks for that of all its processes.
+THREADS, GPUS = STUDY["threads"], 0 if STUDY["device"] == "cpu" else STUDY["gpus"]
+RUN_THREADS, RUN_GPUS = (each * STUDY["gpus_per_run"] for each in (THREADS, GPUS))
 
-# --- wildcards -------------------------------------------------------------------------------------------------------
+# --- functions of wildcards ------------------------------------------------------------------------------------------
+
+
+def planned(function):
+    """A function that thousands of jobs call, with its signature beside it: Snakemake asks for that several times per call.
+
+    Working it out anew each time was a twentieth of the time that planning a study of 9,000 jobs takes.
+    """
+    function.__signature__ = inspect.signature(function)
+    return function
 
 
 def any_of(values):
@@ -137,6 +150,7 @@ def get_machine(wildcards):
     return {"network": get_network(wildcards)} | {key: STUDY[key] for key in keys}
 
 
+@planned
 def get_run(wildcards):
     """The resolved settings of one training job, as one dict: Snakemake compares params as a set of bare values."""
     entry = strategy_of(wildcards)
@@ -154,6 +168,7 @@ def get_run(wildcards):
     }
 
 
+@planned
 def get_resume(wildcards, output):
     return resume_folder(output[0])
 
@@ -168,6 +183,7 @@ def get_trial(wildcards):
     return TRIALS[wildcards.strategy][wildcards.trial]
 
 
+@planned
 def get_trial_run(wildcards):
     run, trial = get_run(wildcards), get_trial(wildcards)
     return run | {"recipe": search.shortened(run["recipe"], trial.share), "trial": trial._asdict()}
@@ -272,35 +288,34 @@ def get_normalization(wildcards):
     return "<results>/data/{dataset}/normalization.json" if start_of(wildcards) == "random" else []
 
 
-def probe_file(name):
-    """An input function: a file of the linear probe that this cell starts from, or nothing."""
-
-    def get(wildcards):
-        if start_of(wildcards) != "probe":
-            return []
-        return f"<results>/runs/{{dataset}}/{{backbone}}/{strategy_of(wildcards)['probe']}/seed0/{name}"
-
-    return get
-
-
-def trial_files(name):
-    """An input function: a file of every trial of the wildcards' cell, or of those below the wildcards' rung."""
-
-    def get(wildcards):
-        below = int(wildcards.rung) - 1 if "rung" in wildcards.keys() else None
-        return [
-            f"<results>/tuning/{{dataset}}/{{backbone}}/{{strategy}}/trial{trial.name}/{name}"
-            for trial in TRIALS[wildcards.strategy].values()
-            if below in (None, trial.rung)
-        ]
-
-    return get
+@planned
+def get_start(wildcards):
+    """What a trial or run starts from, each file or nothing: one function, since every input function costs planning time."""
+    start = start_of(wildcards)
+    weights = weights_of(STUDY["backbones"][wildcards.backbone])
+    probe = "<results>/runs/{dataset}/{backbone}/%s/seed0" % strategy_of(wildcards)["probe"]
+    files = {
+        "weights": [] if start == "random" else f"{weights}.safetensors",
+        "record": [] if start == "random" else f"{weights}.json",
+        "normalization": get_normalization(wildcards),
+        "probe_model": f"{probe}/model.safetensors" if start == "probe" else [],
+        "probe_cost": f"{probe}/cost.json" if start == "probe" else [],
+    }
+    if "trial" in wildcards.keys():  # which trials reached its rung; nothing where that is the first
+        rung = int(wildcards.trial.partition("rung")[2] or 0)
+        path = f"<results>/tuning/{{dataset}}/{{backbone}}/{{strategy}}/rung{rung}.json"
+        files["promoted"] = path if rung else []
+    return files
 
 
-def get_promoted(wildcards):
-    """Which trials reached the rung of the wildcards' trial; nothing where it is the first."""
-    _, _, rung = wildcards.trial.partition("rung")
-    return f"<results>/tuning/{{dataset}}/{{backbone}}/{{strategy}}/rung{rung}.json" if int(rung or 0) else []
+def get_trials(wildcards):
+    """Every trial of the wildcards' cell, or those below the wildcards' rung."""
+    below = int(wildcards.rung) - 1 if "rung" in wildcards.keys() else None
+    return [
+        f"<results>/tuning/{{dataset}}/{{backbone}}/{{strategy}}/trial{trial.name}/trial.json"
+        for trial in TRIALS[wildcards.strategy].values()
+        if below in (None, trial.rung)
+    ]
 
 
 def seed_files(name, engine):
@@ -511,13 +526,10 @@ def get_all_plots():
     return [*own, *axes, "<results>/plots/critical_difference.svg"]
 
 
-# --- threads, resources, code ----------------------------------------------------------------------------------------
+# --- priority and code -----------------------------------------------------------------------------------------------
 
 
-def get_train_threads(wildcards):
-    return STUDY["threads"]
-
-
+@planned
 def get_priority(wildcards):
     """How long a run takes beside the others: the images that it sees times their area, an epoch taken as 50,000.
 
@@ -532,19 +544,6 @@ def get_priority(wildcards):
     return work * (2 if "trial" in wildcards.keys() else 1)
 
 
-def get_gpus(wildcards):
-    return 0 if STUDY["device"] == "cpu" else STUDY["gpus"]
-
-
-def get_run_threads(wildcards):
-    """Of a trial or final run: those of all its processes."""
-    return STUDY["threads"] * STUDY["gpus_per_run"]
-
-
-def get_run_gpus(wildcards):
-    return get_gpus(wildcards) * STUDY["gpus_per_run"]
-
-
 def code_of(script, *extra):
     """A params function: the digest of an entry script and of all code that it runs."""
 
@@ -557,6 +556,7 @@ def code_of(script, *extra):
 def run_code_of(script):
     """The same, with the strategy, policy and architecture kinds of the wildcards' cell and no others."""
 
+    @planned
     def get(wildcards):
         kind = strategy_of(wildcards)["kind"]
         policy = get_augmentation(wildcards.dataset, strategy_of(wildcards)["recipe"]["augmentation"])

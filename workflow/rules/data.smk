@@ -131,7 +131,7 @@ rule audit_dataset:
         "<logs>/audit_dataset/{dataset}.log",
     benchmark:
         "<benchmarks>/audit_dataset/{dataset}.tsv"
-    threads: get_train_threads
+    threads: THREADS
     params:
         probes=get_probe_names,
         code=code_of("audit_dataset.py"),

@@ -18,9 +18,9 @@ rule predict_test:
     wildcard_constraints:
         strategy=any_of(LOOP),
         dataset=any_of(name for name in DATASETS if name not in FLIPPED),
-    threads: get_train_threads
+    threads: THREADS
     resources:
-        gpu=get_gpus,
+        gpu=GPUS,
     params:
         run=get_machine,
         code=network_code_of("predict_test.py"),
@@ -131,9 +131,9 @@ rule predict_corrupted:
         "<benchmarks>/predict_corrupted/{dataset}/{backbone}/{strategy}.tsv"
     wildcard_constraints:
         strategy=any_of(LOOP),
-    threads: get_train_threads
+    threads: THREADS
     resources:
-        gpu=get_gpus,
+        gpu=GPUS,
     params:
         settings=get_corruption_settings,
         code=get_corruption_code,

@@ -24,7 +24,7 @@ rule fit_probe:
         "<benchmarks>/fit_probe/{dataset}/{backbone}/{strategy}.tsv"
     wildcard_constraints:
         strategy=any_of(FEATURES),
-    threads: get_train_threads
+    threads: THREADS
     params:
         run=get_probe_run,
         code=feature_code_of("fit_probe.py"),
@@ -35,21 +35,13 @@ rule fit_probe:
 rule train_trial:
     """Train one point of a strategy's tuning grid with the trial seed, as long as a final run or as its rung allows."""
     input:
+        unpack(get_start),
         images="<results>/data/{dataset}/images.npy",
         labels="<results>/data/{dataset}/labels.npy",
         split="<results>/data/{dataset}/split.npz",
-        classes="<results>/data/{dataset}/classes.json",
         data="<results>/data/{dataset}/train.json",
-        weights=weights_file(".safetensors"),
-        record=weights_file(".json"),
-        normalization=get_normalization,
-        probe_model=probe_file("model.safetensors"),
-        probe_cost=probe_file("cost.json"),
-        promoted=get_promoted,
     output:
-        trial="<results>/tuning/{dataset}/{backbone}/{strategy}/trial{trial}/trial.json",
-        history="<results>/tuning/{dataset}/{backbone}/{strategy}/trial{trial}/history.csv",
-        cost="<results>/tuning/{dataset}/{backbone}/{strategy}/trial{trial}/cost.json",
+        "<results>/tuning/{dataset}/{backbone}/{strategy}/trial{trial}/trial.json",
     log:
         "<logs>/train_trial/{dataset}/{backbone}/{strategy}/trial{trial}.log",
     benchmark:
@@ -58,9 +50,9 @@ rule train_trial:
         strategy=any_of(LOOP),
         trial=r"\d+(/rung\d+)?",
     priority: get_priority
-    threads: get_run_threads
+    threads: RUN_THREADS
     resources:
-        gpu=get_run_gpus,
+        gpu=RUN_GPUS,
     params:
         run=get_trial_run,
         resume=get_resume,
@@ -72,7 +64,7 @@ rule train_trial:
 rule promote_trials:
     """Choose the trials that go on to a rung of a successive halving: those that validated best on the rung below."""
     input:
-        trials=trial_files("trial.json"),
+        trials=get_trials,
     output:
         "<results>/tuning/{dataset}/{backbone}/{strategy}/rung{rung}.json",
     log:
@@ -91,8 +83,7 @@ rule promote_trials:
 rule select_recipe:
     """Choose the learning rate by validation; an untuned strategy's recipe is taken as it is."""
     input:
-        trials=trial_files("trial.json"),
-        costs=trial_files("cost.json"),
+        trials=get_trials,
     output:
         selected="<results>/tuning/{dataset}/{backbone}/{strategy}/selected.json",
         recipe="<results>/tuning/{dataset}/{backbone}/{strategy}/recipe.json",
@@ -111,16 +102,11 @@ rule select_recipe:
 rule train:
     """Train one backbone on one data set with one strategy and one seed, at the recipe that validation chose."""
     input:
+        unpack(get_start),
         images="<results>/data/{dataset}/images.npy",
         labels="<results>/data/{dataset}/labels.npy",
         split="<results>/data/{dataset}/split.npz",
-        classes="<results>/data/{dataset}/classes.json",
         data="<results>/data/{dataset}/train.json",
-        weights=weights_file(".safetensors"),
-        record=weights_file(".json"),
-        normalization=get_normalization,
-        probe_model=probe_file("model.safetensors"),
-        probe_cost=probe_file("cost.json"),
         recipe="<results>/tuning/{dataset}/{backbone}/{strategy}/recipe.json",
     output:
         model="<results>/runs/{dataset}/{backbone}/{strategy}/seed{seed}/model.safetensors",
@@ -135,9 +121,9 @@ rule train:
     wildcard_constraints:
         strategy=any_of(LOOP),
     priority: get_priority
-    threads: get_run_threads
+    threads: RUN_THREADS
     resources:
-        gpu=get_run_gpus,
+        gpu=RUN_GPUS,
     params:
         run=get_run,
         resume=get_resume,
@@ -158,9 +144,9 @@ rule measure_cost:
         "<results>/runs/{dataset}/{backbone}/efficiency.json",
     log:
         "<logs>/measure_cost/{dataset}/{backbone}.log",
-    threads: get_train_threads
+    threads: THREADS
     resources:
-        gpu=get_gpus,
+        gpu=GPUS,
     params:
         settings=get_cost_settings,
         code=get_cost_code,

@@ -7,7 +7,6 @@ if __name__ == "__main__":
         select_recipe(
             run=snakemake.params.run,
             trials=snakemake.input.trials,
-            costs=snakemake.input.costs,
             out=snakemake.output.selected,
             recipe=snakemake.output.recipe,
         )

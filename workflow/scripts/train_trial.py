@@ -11,8 +11,6 @@ if __name__ == "__main__":
             trial=snakemake.params.run["trial"],
             promoted=inputs.pop("promoted"),
             inputs=inputs,
-            out=snakemake.output.trial,
-            history=snakemake.output.history,
-            cost=snakemake.output.cost,
+            out=snakemake.output[0],
             resume=snakemake.params.resume,
         )

@@ -1,6 +1,10 @@
-"""What a run writes down while it trains: a row per epoch, and where it stands within one."""
+"""What a run writes down while it trains: a row per epoch, and where it stands within one.
+
+A finished trial keeps its rows in its trial.json, a finished run in a history.csv.
+"""
 
 import csv
+import math
 from pathlib import Path
 
 from ftbench.files import atomic_write, write_json
@@ -31,6 +35,14 @@ def write_history(rows: list[dict], path: str | Path) -> None:
         writer = csv.DictWriter(stream, COLUMNS)
         writer.writeheader()
         writer.writerows(rows)
+
+
+def finite(rows: list[dict]) -> list[dict]:
+    """The same rows for JSON, which has no infinity and no NaN: None in their place."""
+    return [
+        {key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in row.items()}
+        for row in rows
+    ]
 
 
 def write_progress(folder: Path, **values) -> None:

@@ -3,6 +3,7 @@
 Snakemake counts `resources: gpu`, but says no job which device is its own. A job that asks for n GPUs waits until it holds
 the locks of n devices and shows torch only those, by CUDA_VISIBLE_DEVICES, before torch is imported. The kernel drops the
 locks of a process that ends, however it ends. A batch scheduler assigns devices itself, so there nothing is leased.
+FTBENCH_SLOTS_PER_GPU in the environment lets that many jobs share a device: small networks leave most of a large GPU idle.
 """
 
 import contextlib
@@ -15,9 +16,12 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from ftbench.errors import InputError
+
 FOLDER = Path(tempfile.gettempdir()) / "ftbench-gpus"  # one for the machine: studies of all users share its devices
 SCHEDULERS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID", "KUBERNETES_SERVICE_HOST")
 POLL_SECONDS = 1.0
+SLOTS = "FTBENCH_SLOTS_PER_GPU"
 
 
 def devices(environment: Mapping[str, str] = os.environ) -> list[str]:
@@ -28,6 +32,14 @@ def devices(environment: Mapping[str, str] = os.environ) -> list[str]:
         return []
     listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False).stdout.splitlines()
     return [str(number) for number in range(sum(line.startswith("GPU ") for line in listed))]
+
+
+def slots_per_gpu(environment: Mapping[str, str] = os.environ) -> int:
+    """How many jobs may hold a device at a time."""
+    value = environment.get(SLOTS, "1")
+    if not value.isdecimal() or int(value) < 1:
+        raise InputError(f"{SLOTS} is {value!r}; it must be a whole number of 1 or more: jobs that share a GPU.")
+    return int(value)
 
 
 @contextlib.contextmanager
@@ -44,12 +56,17 @@ def leased(count: int, environment: Mapping[str, str] = os.environ, folder: Path
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(PermissionError):  # another user made it, and did the same
         folder.chmod(0o777)  # mkdir's mode would be cut by the umask
+    # Emptier devices first: every device's first slot, then every second one.
+    places = [(name, slot) for slot in range(slots_per_gpu(environment)) for name in available]
     waiting = False
     while True:
         held: dict[str, int] = {}
-        for name in available:
+        for name, slot in places:
+            if name in held:  # n GPUs are n devices
+                continue
             # Reading is enough for a lock, and all that another user's file allows.
-            handle = os.open(folder / f"{name.replace('/', '-')}.lock", os.O_RDONLY | os.O_CREAT, 0o666)
+            file = f"{name.replace('/', '-')}{f'.{slot}' * bool(slot)}.lock"
+            handle = os.open(folder / file, os.O_RDONLY | os.O_CREAT, 0o666)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -56,11 +56,17 @@ def rows(path: Path) -> list[dict]:
         return []
 
 
+def as_text(epochs: list[dict]) -> list[dict]:
+    """The epochs of a trial.json as a CSV file has them."""
+    return [{key: "" if value is None else str(value) for key, value in row.items()} for row in epochs]
+
+
 def state(run: Run) -> dict:
     """{"status": "finished", "diverged", "running", "stopped" or "waiting", "epochs": history, "progress": dict or None}."""
     if run.record.exists():
-        status = json.loads(run.record.read_text(encoding="utf-8"))["status"]
-        return {"status": status, "epochs": rows(run.history), "progress": None}
+        record = json.loads(run.record.read_text(encoding="utf-8"))
+        epochs = as_text(record["history"]) if "history" in record else rows(run.history)
+        return {"status": record["status"], "epochs": epochs, "progress": None}
     progress = None
     with contextlib.suppress(FileNotFoundError):
         progress = json.loads((run.resume / PROGRESS).read_text(encoding="utf-8"))

@@ -22,12 +22,12 @@ def _rank(trial: dict, metric: str) -> tuple:
     return finished, trial["rung"], score, -trial["learning_rate"]
 
 
-def select_recipe(run: dict, trials: list[str], costs: list[str], out: str, recipe: str) -> None:
+def select_recipe(run: dict, trials: list[str], out: str, recipe: str) -> None:
     """Write the recipe of the best trial (`recipe`, what the final runs read) and how it was chosen (`out`).
 
     Two files, so that a grid extended by a worse value repeats no final run: Snakemake compares small files by content.
 
-    `trials` and `costs` are the trial.json and cost.json files, none for an untuned strategy, whose recipe is taken as
+    `trials` are the trial.json files, none for an untuned strategy, whose recipe is taken as
     it is. Trials of a longer rung come before all others; a value that diverged, on whichever rung, is skipped; ties go to the
     smaller learning rate; a choice at the edge of the grid is flagged, since the best value may lie beyond it. Where all trials diverged,
     `status` says so.
@@ -72,7 +72,7 @@ def select_recipe(run: dict, trials: list[str], costs: list[str], out: str, reci
             "selection_metric": run["selection_metric"],
             "trials": [{key: trial[key] for key in keep} for trial in tried],
             "recipe": chosen_for_runs["recipe"],
-            "tuning_seconds": sum(read_json(path)["train_seconds"] for path in costs),
+            "tuning_seconds": sum(trial["cost"]["train_seconds"] for trial in tried),
         },
     )
     print(f"chose learning rate {chosen} of {rates or 'no grid'}")

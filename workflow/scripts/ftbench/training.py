@@ -13,7 +13,7 @@ from ftbench.arrays import Images
 from ftbench.backbones import Backbone
 from ftbench.errors import InputError
 from ftbench.files import atomic_write, digest, read_json, sha256_of_file, write_json, write_npz
-from ftbench.history import write_history
+from ftbench.history import finite, write_history
 from ftbench.outcome import Outcome
 from ftbench.scoring import Data, validation_logits
 
@@ -37,7 +37,7 @@ def train(
     """Train one backbone on one data set with one strategy and one seed, at the recipe that validation chose.
 
     `run` holds the resolved settings (see `get_run` in common.smk), `code` the digest of the code that runs, `inputs`
-    the files: images, labels, split, classes, data (train.json), and weights, record, normalization and probe (a dict
+    the files: images, labels, split, data (train.json), and weights, record, normalization and probe (a dict
     of model and cost) or None. `recipe` is the recipe.json of `select_recipe`. `resume` is the folder of the unfinished state.
     Writes model (safetensors: the whole network), history (CSV), run_json, cost and val_logits.
     """
@@ -89,12 +89,11 @@ def train_trial(
     inputs: dict,
     trial: dict,
     out: str,
-    history: str,
-    cost: str,
     resume: str,
     promoted: str | None = None,
 ) -> None:
-    """Run one point of the tuning grid with the trial seed; writes its validation scores, history and cost.
+    """Run one point of the tuning grid with the trial seed; writes its validation scores, history and cost, all into `out`:
+    a study has thousands of trials, and every file of every job costs planning time.
 
     `trial` holds slot, rung, share and learning_rate (see `ftbench.search.Trial`); above the first rung, where the rate is
     None, `promoted` is the rung's list of those that got there. `run` has the recipe of the trial's own length.
@@ -107,9 +106,8 @@ def train_trial(
     folder = Path(resume)
     with checkpoint.locked(folder):
         outcome = job.fit(folder)
-        write_history(outcome.history, history)
-        write_json(cost, job.cost(outcome))
-        write_json(out, point | {"rung": trial["rung"], "share": trial["share"]} | job.record(outcome))
+        measured = {"history": finite(outcome.history), "cost": job.cost(outcome)}
+        write_json(out, point | {"rung": trial["rung"], "share": trial["share"]} | job.record(outcome) | measured)
         checkpoint.clear(folder)
 
 
@@ -240,7 +238,7 @@ def read_data(inputs: dict, device: torch.device) -> Data:
         labels=np.load(inputs["labels"]),
         train=split["train"],
         validation=split["validation"],
-        classes=len(read_json(inputs["classes"])),
+        classes=len(read_json(inputs["data"])["per_class"]),
     )
 
 

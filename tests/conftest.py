@@ -1,0 +1,18 @@
+"""The order of the tests: long files first, so that no worker is left with one of them when the others are done."""
+
+# Minutes of waiting first, then what all others' studies wait for, then by length.
+LONG = (
+    "cluster/test_real_slurm.py",
+    "workflow/test_study.py",
+    "stress/*.py",
+    "cifar10/*.py",
+    "cluster/*.py",
+    "workflow/test_axes.py",
+    "workflow/test_halving.py",
+    "workflow/test_faults.py",
+    "workflow/*.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: next((place for place, name in enumerate(LONG) if item.path.match(name)), len(LONG)))
