@@ -1,15 +1,19 @@
+import errno
 import fcntl
+import io
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import torch
 
 from ftbench import checkpoint
+from ftbench.errors import InputError
 
 
 def test_a_state_comes_back_as_it_was_and_only_to_its_own_run(tmp_path, capsys):
@@ -42,6 +46,26 @@ def test_a_failed_save_keeps_the_older_state(tmp_path):
     checkpoint.save(tmp_path, "mine", {"step": 1})
     with pytest.raises(Exception, match="pickle"):
         checkpoint.save(tmp_path, "mine", {"step": threading.Lock()})
+    assert checkpoint.load(tmp_path, "mine")["step"] == 1
+    assert [path.name for path in tmp_path.iterdir()] == [checkpoint.STATE]
+
+
+class FullDisk(io.FileIO):
+    """A file on a disk with room for 1,000 bytes more."""
+
+    def write(self, content):
+        if self.tell() + len(content) > 1000:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(content)
+
+
+@pytest.mark.parametrize("numbers", [1, 10_000_000])
+def test_a_full_disk_is_one_sentence_and_keeps_the_older_state(tmp_path, monkeypatch, numbers):
+    """torch's own error is another one: it closes the file that is cut short, and fails at that."""
+    checkpoint.save(tmp_path, "mine", {"step": 1})
+    with monkeypatch.context() as patch, pytest.raises(InputError, match="No space left on the disk while writing .*"):
+        patch.setattr(Path, "open", lambda path, mode: FullDisk(path, mode))
+        checkpoint.save(tmp_path, "mine", {"w": torch.zeros(numbers)})
     assert checkpoint.load(tmp_path, "mine")["step"] == 1
     assert [path.name for path in tmp_path.iterdir()] == [checkpoint.STATE]
 

@@ -117,6 +117,35 @@ def test_gradients_of_a_matrix_product_lie_as_the_weights_do(layout):
     assert network.weight.grad.stride() == network.weight.stride()
 
 
+@pytest.mark.parametrize("size", [1, 2])
+@pytest.mark.parametrize("count", [0, 3])
+def test_any_number_of_images_will_do(size, count):
+    plain, cropped = pair(nn.Conv2d(4, 5, 3, 1, 1))
+    images = torch.randn(count, 4, size, size)
+    one, other = plain(images), cropped(images)
+    assert one.shape == other.shape == (count, 5, size, size) and torch.allclose(one, other, atol=1e-6)
+
+
+def test_a_copy_of_a_network_reads_its_own_weights():
+    network = nn.Sequential(nn.Conv2d(4, 5, 3, 1, 1), nn.Conv2d(5, 5, 3, 1, 1, groups=5))
+    crop_kernels(network)
+    for images in (torch.randn(2, 4, 1, 1), torch.randn(2, 4, 2, 2), torch.randn(2, 4, 6, 6)):  # cut, matrices, neither
+        other, before = copy.deepcopy(network), network(images)
+        nn.init.zeros_(other[1].weight), nn.init.zeros_(other[1].bias)
+        assert other(images).abs().max() == 0 and torch.equal(network(images), before)
+
+
+def test_a_frozen_kernel_still_passes_the_gradient_on():
+    plain, cropped = (network.requires_grad_(False) for network in pair(nn.Conv2d(4, 5, 3, 1, 1, bias=False)))
+    found = []
+    for network in (plain, cropped):
+        images = torch.ones(2, 4, 2, 2).requires_grad_()
+        network(images).sum().backward()
+        assert network.weight.grad is None
+        found.append(images.grad)
+    assert torch.allclose(*found, atol=1e-6)
+
+
 def test_bfloat16_stays_bfloat16_and_close():
     torch.manual_seed(0)
     network, cropped = pair(nn.Conv2d(16, 8, 3, 1, 1))

@@ -11,7 +11,7 @@ import torch
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss
 from torch import nn
 
-from ftbench import loop, recipes, scoring
+from ftbench import backbones, loop, recipes, scoring, strategies
 from ftbench.loop import TrainingLoop
 
 CPU = torch.device("cpu")
@@ -187,6 +187,34 @@ def test_a_run_killed_at_any_step_ends_with_the_same_bits(
     assert all(row["images_per_second"] > 0 for row in resumed.history)
 
 
+OPTIONS = {
+    "gradual_unfreeze": {"examples": 5 * BATCH, "ema_decay": 0.9},  # the budget ends within the second epoch
+    "l2_sp": {"accumulate": 3, "clip_norm": 0.5, "class_weights": "balanced"},
+    "layerwise_decay": {"mixup": 0.4, "cutmix": 1.0, "augmentation": "trivial_augment"},
+    "lora": {"patience": 1, "learning_rate": 1e-12, "ema_decay": 0.9, "optimizer": "sgd"},
+}
+
+
+@pytest.mark.parametrize("kind", OPTIONS)
+def test_no_option_of_a_recipe_or_strategy_is_lost_in_a_state(inputs, tmp_path, monkeypatch, kind):
+    recipe = small.recipe(augmentation="crop_flip_rotate", batch_size=BATCH) | OPTIONS[kind]
+
+    def run(folder):
+        backbone, strategy = network(kind=kind), strategies.load(kind)
+        strategy.adapt(backbone, recipe)
+        strategies.freeze(backbone, strategy.trainable(backbone))
+        return fit(inputs, tmp_path / folder, kind=kind, backbone=backbone, recipe=recipe)
+
+    whole = run("whole")
+    stop_at(monkeypatch, [2, 3, 4])
+    for _ in range(3):
+        with pytest.raises(SystemExit):
+            run("killed")
+    resumed = run("killed")
+    assert_same(whole, resumed)
+    assert (resumed.resumes, resumed.trained_images) == (3, whole.trained_images)
+
+
 def test_ctrl_c_is_a_stop_like_any_other(inputs, tmp_path, whole, monkeypatch):
     stop_at(monkeypatch, [2], signal.SIGINT)
     with pytest.raises(SystemExit) as stopped:
@@ -195,21 +223,32 @@ def test_ctrl_c_is_a_stop_like_any_other(inputs, tmp_path, whole, monkeypatch):
     assert_same(whole(), fit(inputs, tmp_path / "r"))
 
 
-def test_a_signal_during_validation_finishes_the_epoch_first(inputs, tmp_path, whole, monkeypatch):
-    original, calls = loop.validation_logits, []
+@pytest.mark.parametrize("at", [1, 3, 2 * EPOCHS], ids="batch {}".format)
+def test_a_signal_during_validation_is_not_kept_waiting_and_costs_no_step(inputs, tmp_path, whole, monkeypatch, at):
+    """The 18 validation images in batches of 10: two of them in an epoch. The average's weights are not what is saved."""
+    monkeypatch.setattr(scoring, "BATCH", 10)
+    recipe, predict, batches, steps = {"ema_decay": 0.9}, backbones.predict, [], []
 
-    def logits(*arguments):
-        calls.append(1)
-        if len(calls) == 1:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return original(*arguments)
+    def counted(backbone, images, *rest):
+        def one_by_one():
+            for batch in images:
+                batches.append(len(batch))
+                if len(batches) == at:
+                    os.kill(os.getpid(), signal.SIGTERM)
+                yield batch
 
-    monkeypatch.setattr(loop, "validation_logits", logits)
+        return predict(backbone, one_by_one(), *rest)
+
+    train_step = TrainingLoop.train_step
+    monkeypatch.setattr(backbones, "predict", counted)
+    monkeypatch.setattr(TrainingLoop, "train_step", lambda self, ids: steps.append(1) or train_step(self, ids))
     with pytest.raises(SystemExit):
-        fit(inputs, tmp_path / "r")
-    resumed = fit(inputs, tmp_path / "r")
-    assert len(calls) == EPOCHS  # no epoch is scored twice
-    assert_same(whole(), resumed)
+        fit(inputs, tmp_path / "r", recipe=recipe)
+    assert len(batches) == at  # not a batch more
+    resumed = fit(inputs, tmp_path / "r", recipe=recipe)
+    assert len(steps) == EPOCHS * STEPS and resumed.resumes == 1
+    monkeypatch.undo()
+    assert_same(whole(**recipe), resumed)
 
 
 @pytest.mark.parametrize(

@@ -146,7 +146,13 @@ def test_event_files_hold_every_epoch_of_finished_and_running_ones(study, tmp_pa
 
 
 def test_every_groups_learning_rate_is_a_scalar_of_its_own():
-    row = {"epoch": "3", "seconds": "9", "learning_rate": "0.1", "gradient_norm": "", "group_learning_rates": "0.1 0.05"}
+    row = {
+        "epoch": "3",
+        "seconds": "9",
+        "learning_rate": "0.1",
+        "gradient_norm": "",
+        "group_learning_rates": "0.1 0.05",
+    }
     assert tensorboard.scalars(row) == {
         "learning_rate": 0.1,
         "group_learning_rate/1": 0.1,

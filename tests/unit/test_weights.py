@@ -296,3 +296,25 @@ def test_the_record_is_deterministic(tmp_path, state):
     save_file(state, tmp_path / "a.safetensors")
     records = [json.dumps(fetch(tmp_path, weights=f"file:{tmp_path / 'a.safetensors'}")[1]) for _ in range(2)]
     assert records[0] == records[1]
+
+
+# --- another run's ---------------------------------------------------------------------------------------------------
+
+
+def test_a_run_with_other_classes_gives_all_but_its_head(tmp_path, state):
+    """`state` has seven classes; the next study has three."""
+    model, record = tmp_path / "model.safetensors", tmp_path / "run.json"
+    save_file(state, model)
+    network = {"source": "ftbench", "model": "resnet8", "activation": None}
+    statistics = {"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]}
+    run = {"status": "finished", "kind": "scratch", "network": network, "normalization": statistics}
+    record.write_text(json.dumps(run | {"digests": {"model_file": sha256_of_file(model)}}))
+    given, out = entry(weights="run:a/b/c/d/0", mean=None, std=None), tmp_path / "w.safetensors"
+    fetch_weights(given, out, tmp_path / "w.json", {"model": str(model), "record": str(record)})
+    backbone = backbones.build(given, 3, 0, out, read_json(tmp_path / "w.json"))
+    assert (backbone.mean, backbone.std) == (statistics["mean"], statistics["std"])
+    for name, tensor in backbone.network.state_dict().items():
+        if name in backbone.head_parameters():
+            assert len(tensor) == 3 and not tensor.any()
+        else:
+            assert torch.equal(tensor, state[name]), name

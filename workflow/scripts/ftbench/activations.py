@@ -25,8 +25,9 @@ def make(activation: str, old: nn.ReLU) -> nn.Module:
 def swap(network: nn.Module, activation: str, model: str) -> list[str]:
     """Replace every nn.ReLU in `network`; returns the names of the parameters that came with it (PReLU's slopes).
 
-    A module that a network calls at several places stays one module: its PReLU has one slope for all of them. Raises
-    InputError where there is no ReLU module.
+    A module that a network calls at several places stays one module: its PReLU has one slope for all of them. A ReLU that
+    a network computes without a module stays as it is and is not counted: torchvision's DenseNets have one, before their
+    pooling. Raises InputError where there is no ReLU module.
     """
     found = {name: module for name, module in network.named_modules() if type(module) is nn.ReLU}
     if not found:

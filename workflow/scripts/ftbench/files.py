@@ -48,10 +48,17 @@ def _umask() -> int:
     return mask
 
 
-def _disk_is_full(error: Exception) -> bool:
-    """Whether an error says so: an OSError by its number, safetensors' own error class in its text alone."""
+def _disk_is_full(error: BaseException | None) -> bool:
+    """Whether an error says so: an OSError by its number, safetensors' own error class in its text alone.
+
+    Errors that it followed count: closing a file that is cut short fails in torch's own words.
+    """
     full = (errno.ENOSPC, errno.EDQUOT)
-    return getattr(error, "errno", None) in full or any(f"(os error {number})" in str(error) for number in full)
+    while error is not None:
+        if getattr(error, "errno", None) in full or any(f"(os error {number})" in str(error) for number in full):
+            return True
+        error = error.__context__
+    return False
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

@@ -40,7 +40,8 @@ def fit(
     """Train what moves in `backbone.network` (on `device` already) and return the outcome.
 
     `recipe` has the keys of `training` in the config, the strategy's options and learning_rate; `run` gives kind, seed,
-    precision and selection_metric. On SIGTERM or SIGINT the state is saved after the running step and SystemExit raised.
+    precision and selection_metric. On SIGTERM or SIGINT the state is saved after the running step, or batch of validation
+    images, and SystemExit raised.
     """
     loop = TrainingLoop(backbone, data, run, recipe, device, resume, identity)
     with checkpoint.StopSignal() as stop:
@@ -53,6 +54,10 @@ def fit(
             loop.clock()
             print(f"diverged: {error.where}")
     return loop.outcome
+
+
+class Interrupted(Exception):
+    """A signal came during validation."""
 
 
 class TrainingLoop:
@@ -86,9 +91,13 @@ class TrainingLoop:
         self._restore()
 
     def run_epochs(self, stop: checkpoint.StopSignal) -> None:
+        self.stop = stop
         while self.epoch < self.epochs and not self.out_of_patience():
             self.train_epoch(stop)
-            self.end_epoch()
+            try:
+                self.end_epoch()
+            except Interrupted:
+                self.leave_on(stop)  # with the epoch's last step behind it: the next start begins with the validation
             self.epoch, self.step = self.epoch + 1, 0
             self.losses.zero_(), self.norms.zero_()
             if time.perf_counter() - self._saved > EPOCH_SAVE_SECONDS:
@@ -188,11 +197,19 @@ class TrainingLoop:
             step = int(bad.argmax())
             raise Diverged(self.epoch + 1, step + 1, self.rate(step), float(losses[step]))
 
+    def look_up(self) -> None:
+        """Raise Interrupted where a signal waits; called before every batch of validation images, by all processes of a run."""
+        if self.ranks.agreed(self.stop.number, self.device) is not None:
+            raise Interrupted
+
     def end_epoch(self) -> None:
-        """Score the validation part, write the epoch down, and keep the network if it is the best so far."""
+        """Score the validation part, write the epoch down, and keep the network if it is the best so far.
+
+        Raises Interrupted, with the network as it was, where a signal comes before all validation images are seen.
+        """
         with self.average.in_place() if self.average else contextlib.nullcontext():
             logits = self.ranks.of_first(
-                validation_logits(self.backbone, self.data, self.run, self.device), self.device
+                validation_logits(self.backbone, self.data, self.run, self.device, self.look_up), self.device
             )
             rate = self.rate(self.step - 1)
             if not np.isfinite(logits).all():

@@ -23,8 +23,8 @@ def convolve(
     matrix = _Matrix.apply(weight, [(row, column) for row in rows for column in columns])
     matrix = matrix.reshape(-1, matrix[0, 0].numel())  # (rows × columns × O, H × W × I)
     bias = bias if bias is None else bias.repeat(len(rows) * len(columns))
-    y = F.linear(x.permute(0, 2, 3, 1).reshape(images, -1), matrix, bias)
-    return y.view(images, len(rows), len(columns), -1).permute(0, 3, 1, 2)
+    y = F.linear(x.permute(0, 2, 3, 1).flatten(1), matrix, bias)
+    return y.view(images, len(rows), len(columns), len(weight)).permute(0, 3, 1, 2)
 
 
 class _Matrix(torch.autograd.Function):

@@ -1,5 +1,6 @@
 """What a run sees of the data, and its score on the validation part."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,14 +25,27 @@ class Data:
     classes: int
 
 
-def validation_logits(backbone: Backbone, data: Data, run: dict, device: torch.device) -> np.ndarray:
-    """Logits (N, C) float32 of the validation part, in eval mode, without augmentation."""
-    return part_logits(backbone, data.images, data.validation, run, device)
+def validation_logits(
+    backbone: Backbone, data: Data, run: dict, device: torch.device, look: Callable = lambda: None
+) -> np.ndarray:
+    """Logits (N, C) float32 of the validation part, in eval mode, without augmentation. `look` is called before each batch."""
+    return part_logits(backbone, data.images, data.validation, run, device, look)
 
 
-def part_logits(backbone: Backbone, images: Images, rows: np.ndarray, run: dict, device: torch.device) -> np.ndarray:
-    batches = (images.batch(rows[i : i + BATCH]) for i in range(0, len(rows), BATCH))
-    return backbones.predict(backbone, batches, devices.autocast(device, run["precision"]))[0]
+def part_logits(
+    backbone: Backbone,
+    images: Images,
+    rows: np.ndarray,
+    run: dict,
+    device: torch.device,
+    look: Callable = lambda: None,
+) -> np.ndarray:
+    def batches():
+        for first in range(0, len(rows), BATCH):
+            look()
+            yield images.batch(rows[first : first + BATCH])
+
+    return backbones.predict(backbone, batches(), devices.autocast(device, run["precision"]))[0]
 
 
 def validation_scores(logits: np.ndarray, labels: np.ndarray) -> dict:
