@@ -49,7 +49,9 @@ def main(count: int, precision: str) -> None:
         backbones.prepare(backbone, run, device)
         labels = np.random.default_rng(0).integers(0, CLASSES, count)
         train, validation = np.arange(count)[count // 10 :], np.arange(count)[:1000]
-        data = Data(Images(Path(folder) / "images.npy", device), labels, train, validation, CLASSES)
+        # The large set is read batch by batch however much memory this machine has, as it is where it does not fit.
+        store = Images(Path(folder) / "images.npy", device, resident=False if count >= TWENTY_GB else None)
+        data = Data(store, labels, train, validation, CLASSES)
         recipe = RECIPE | {"batch_size": BATCH, "examples": STEPS * BATCH, "class_weights": "none"}
         loop.fit(backbone, data, run, recipe, device, Path(folder) / "resume", "bench")
     print(devices.peak_memory_mb(device))

@@ -42,11 +42,13 @@ def reference(pixels: np.ndarray, labels: np.ndarray, state: Path, record: dict)
     for parameter in backbone.head_module.parameters():
         parameter.requires_grad_(True)
     optimizer = torch.optim.SGD(backbone.head_module.parameters(), lr=0.1, momentum=0.9)
-    transform = reference_transform(8, SIZE, ENTRY["mean"], ENTRY["std"])
-    train = DataLoader(
-        PILImages(pixels[VALIDATION:], labels[VALIDATION:], transform), BATCH, shuffle=True, num_workers=2
+    augmented, plain = (  # digits are never mirrored
+        reference_transform(8, SIZE, ENTRY["mean"], ENTRY["std"], crop=crop, flip=False) for crop in (True, False)
     )
-    judged = DataLoader(PILImages(pixels[:VALIDATION], labels[:VALIDATION], transform), BATCH, num_workers=2)
+    train = DataLoader(
+        PILImages(pixels[VALIDATION:], labels[VALIDATION:], augmented), BATCH, shuffle=True, num_workers=2
+    )
+    judged = DataLoader(PILImages(pixels[:VALIDATION], labels[:VALIDATION], plain), BATCH, num_workers=2)
     best = 0.0
     for _ in range(EPOCHS):
         for inputs, targets in train:
@@ -93,7 +95,7 @@ def compare(precision: str, threads: int, folder: Path) -> dict:
     print(
         f"linear_probe_total: reference {theirs:.1f} s, {reached:.3f}; this probe {mine:.1f} s, {accuracy:.3f} validation accuracy"
     )
-    ratio = theirs / mine if accuracy >= reached else float("nan")
+    ratio = theirs / mine if accuracy >= reached else None
     write_json(
         folder / "probe.json",
         {"ours": [mine, accuracy], "reference": [theirs, reached], "device": devices.device_name(torch.device("cpu"))},

@@ -4,6 +4,7 @@ It is what `make bench` compares the training loop with. It takes the same image
 random crop, flip, resize to the network's size, cross-entropy, SGD with momentum.
 """
 
+import copy
 import time
 from collections.abc import Iterator
 
@@ -30,12 +31,13 @@ class PILImages(Dataset):
         return self.transform(self.images[index]), int(self.labels[index])
 
 
-def reference_transform(stored: int, size: int, mean, std):
+def reference_transform(stored: int, size: int, mean, std, crop: bool = True, flip: bool = True):
+    """From a stored image to a network's input; images to be judged are neither cropped nor mirrored."""
     return transforms.Compose(
         [
             transforms.ToPILImage(),
-            transforms.RandomCrop(stored, padding=stored // 8),
-            transforms.RandomHorizontalFlip(),
+            *([transforms.RandomCrop(stored, padding=stored // 8)] if crop else []),
+            *([transforms.RandomHorizontalFlip()] if flip else []),
             *([transforms.Resize(size)] if size != stored else []),
             transforms.ToTensor(),
             transforms.Normalize(mean, std),
@@ -63,13 +65,13 @@ def reference_steps(
             yield loss.item()
 
 
-def serve(connection, threads: int, *arguments) -> None:
+def serve(connection, threads: int, network: nn.Module, *arguments) -> None:
     """In a process of its own: for every number received, the seconds of that many steps; 0 ends it.
 
     Workers prepare images while the loop rests, so as many steps as they are ahead go untimed first.
     """
     torch.set_num_threads(threads)
-    steps = reference_steps(*arguments)
+    steps = reference_steps(copy.deepcopy(network), *arguments)  # it came in shared memory, a tutorial's has its own
 
     def timed_step() -> float:
         start = time.perf_counter()

@@ -100,6 +100,7 @@ def compare(name: str, precision: str, threads: int, steps: int, blocks: int, fo
     spawn = multiprocessing.get_context("spawn")
     arguments = (network, images, labels, size, batch, MEAN, STD)
     spawn.Process(target=serve, args=(other_end, threads, *arguments)).start()
+    other_end.close()  # its process has the only one, so that its death is an error here and not a wait
     times: dict[str, list[float]] = {"ours": [], "theirs": [], "data": []}
     for block in range(blocks):
         theirs.send(steps)

@@ -309,10 +309,12 @@ def test_a_run_with_other_classes_gives_all_but_its_head(tmp_path, state):
     statistics = {"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]}
     run = {"status": "finished", "kind": "scratch", "network": network, "normalization": statistics}
     record.write_text(json.dumps(run | {"digests": {"model_file": sha256_of_file(model)}}))
-    given, out = entry(weights="run:a/b/c/d/0", mean=None, std=None), tmp_path / "w.safetensors"
+    given, out = entry(weights="run:a/b/c/d/0"), tmp_path / "w.safetensors"
     fetch_weights(given, out, tmp_path / "w.json", {"model": str(model), "record": str(record)})
     backbone = backbones.build(given, 3, 0, out, read_json(tmp_path / "w.json"))
-    assert (backbone.mean, backbone.std) == (statistics["mean"], statistics["std"])
+    assert (backbone.mean, backbone.std) == (given["mean"], given["std"])
+    other = backbones.build(given | {"mean": None, "std": None}, 3, 0, out, read_json(tmp_path / "w.json"))
+    assert (other.mean, other.std) == (statistics["mean"], statistics["std"])  # an entry beside it that gives none
     for name, tensor in backbone.network.state_dict().items():
         if name in backbone.head_parameters():
             assert len(tensor) == 3 and not tensor.any()

@@ -79,6 +79,10 @@ def clear(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+class Interrupted(Exception):
+    """A signal came during validation."""
+
+
 class StopSignal:
     """Turns SIGTERM and SIGINT into a flag that the training loop looks at after every step."""
 

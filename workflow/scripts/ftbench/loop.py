@@ -29,13 +29,7 @@ CHECK_STEPS = 25  # between two looks at the loss on CUDA, where each look waits
 
 
 def fit(
-    backbone: Backbone,
-    data: Data,
-    run: dict,
-    recipe: dict,
-    device: torch.device,
-    resume: Path,
-    identity: str,
+    backbone: Backbone, data: Data, run: dict, recipe: dict, device: torch.device, resume: Path, identity: str
 ) -> Outcome:
     """Train what moves in `backbone.network` (on `device` already) and return the outcome.
 
@@ -56,10 +50,6 @@ def fit(
     return loop.outcome
 
 
-class Interrupted(Exception):
-    """A signal came during validation."""
-
-
 class TrainingLoop:
     """The state of a run between two steps: what `save` writes and a new process takes up again."""
 
@@ -70,9 +60,8 @@ class TrainingLoop:
         self.augment = policies.load(recipe["augmentation"])
         recipes.set_norm_momentum(backbone.network, recipe["norm_momentum"])
         if self.ranks.world > 1:
-            print(
-                f"{self.ranks.world} processes; {synchronise(backbone.network)} batch norms use the whole batch where they train"
-            )
+            norms = synchronise(backbone.network)
+            print(f"{self.ranks.world} processes; {norms} batch norms use the whole batch where they train")
         self.optimizer = recipes.make_optimizer(backbone.network, recipe, self.strategy.scales(backbone, recipe))
         self.moving = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
         self.pull = self.strategy.pull(backbone, recipe)
@@ -96,7 +85,7 @@ class TrainingLoop:
             self.train_epoch(stop)
             try:
                 self.end_epoch()
-            except Interrupted:
+            except checkpoint.Interrupted:
                 self.leave_on(stop)  # with the epoch's last step behind it: the next start begins with the validation
             self.epoch, self.step = self.epoch + 1, 0
             self.losses.zero_(), self.norms.zero_()
@@ -141,9 +130,8 @@ class TrainingLoop:
             before = now
             if now - reported > REPORT_SECONDS:
                 reported = now
-                self.report(
-                    f"loss {self.losses[: self.step].mean():.4f}", (self.step - first) * self.batch / (now - begun)
-                )
+                speed = (self.step - first) * self.batch / (now - begun)
+                self.report(f"loss {self.losses[: self.step].mean():.4f}", speed)
             self.leave_on(stop)
             if now - self._saved > SAVE_SECONDS:
                 self.save()
@@ -161,15 +149,13 @@ class TrainingLoop:
         loss = torch.zeros((), device=self.device)
         if self.ranks.world > 1:
             batch = objective.Batch(*self.ranks.share(batch[:3]), batch.share)
-            torch.manual_seed(
-                int(rng.integers(2**31)) + self.ranks.rank
-            )  # dropout, of which a state holds one process's
+            # Dropout, of which a state holds one process's.
+            torch.manual_seed(int(rng.integers(2**31)) + self.ranks.rank)
         for part in batch.parts(self.recipe["accumulate"]):
             with devices.autocast(self.device, self.run["precision"]):
                 logits = self.backbone.network(part.inputs)
-            share = (
-                objective.loss_sum(logits.float(), part, self.class_weights, self.recipe["label_smoothing"]) / weight
-            )
+            total = objective.loss_sum(logits.float(), part, self.class_weights, self.recipe["label_smoothing"])
+            share = total / weight
             share.backward()
             loss += share.detach()
         self.ranks.add_up([loss, *(p.grad for p in self.moving if p.grad is not None)])
@@ -200,17 +186,13 @@ class TrainingLoop:
     def look_up(self) -> None:
         """Raise Interrupted where a signal waits; called before every batch of validation images, by all processes of a run."""
         if self.ranks.agreed(self.stop.number, self.device) is not None:
-            raise Interrupted
+            raise checkpoint.Interrupted
 
     def end_epoch(self) -> None:
-        """Score the validation part, write the epoch down, and keep the network if it is the best so far.
-
-        Raises Interrupted, with the network as it was, where a signal comes before all validation images are seen.
-        """
+        """Score the validation part (Interrupted where a signal comes), write the epoch down, keep the best network."""
         with self.average.in_place() if self.average else contextlib.nullcontext():
-            logits = self.ranks.of_first(
-                validation_logits(self.backbone, self.data, self.run, self.device, self.look_up), self.device
-            )
+            logits = validation_logits(self.backbone, self.data, self.run, self.device, self.look_up)
+            logits = self.ranks.of_first(logits, self.device)
             rate = self.rate(self.step - 1)
             if not np.isfinite(logits).all():
                 raise Diverged(self.epoch + 1, self.step, rate, math.nan)
@@ -314,6 +296,5 @@ class TrainingLoop:
             torch.cuda.set_rng_state(state["cuda_random"])
         self.outcome = Outcome(**state["outcome"])
         self.outcome.resumes += 1
-        print(
-            f"resuming after epoch {self.epoch}, step {self.step} of the next ({self.outcome.train_seconds:.0f} s so far)"
-        )
+        seconds = self.outcome.train_seconds
+        print(f"resuming after epoch {self.epoch}, step {self.step} of the next ({seconds:.0f} s so far)")

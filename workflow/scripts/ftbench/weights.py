@@ -17,8 +17,8 @@ def fetch_weights(entry: dict, out: str | Path, record: str | Path, run: dict[st
     """Write the weights that `entry` (a backbone's config) names to `out` (safetensors) and their origin to `record` (JSON).
 
     `run` gives the files "model" and "record" (run.json) of the training run that weights of the form run:<...> come from.
-    `record` holds origin, sha256 (of `out`), licence, source, model, weights, mean and std (fractions of 255). Raises
-    InputError where they cannot be had or are of another architecture.
+    `record` holds origin, sha256 (of `out`), licence, source, model, weights, mean and std (fractions of 255: the source's, else
+    the entry's). Raises InputError where they cannot be had or are of another architecture.
     """
     scheme, _, rest = entry["weights"].partition(":")
     library = architectures.load(entry["source"])
@@ -42,7 +42,8 @@ def fetch_weights(entry: dict, out: str | Path, record: str | Path, run: dict[st
     with atomic_write(out) as temporary:
         save_file(state, temporary)
     digest = sha256_of_file(out)
-    statistics = {key: entry[key] or found.get(key) for key in ("mean", "std")}
+    # An entry's own go before these when a network is built; another entry of the same weights may have none.
+    statistics = {key: found.get(key) or entry[key] for key in ("mean", "std")}
     write_json(
         record,
         {
