@@ -1,8 +1,8 @@
 """How a study grows: time and memory of planning 100 to 9,000 jobs, and memory of the final aggregation. `make scale`.
 
 The largest is 20 backbones × 10 strategies × 10 seeds, tuned over as many trials as make 9,000 jobs. Planning is a real dry run
-of Snakemake in a copy of the workflow; the aggregation runs on logits of 10,000 test images and ten classes. Nothing is
-trained. Results go to results/scale.json; a target that is missed ends the command with an error.
+of Snakemake in a copy of the workflow, beside that of a bare Snakefile with as many jobs, inputs and outputs and no function
+in it: what Snakemake itself takes. The aggregation runs on logits of 10,000 test images and ten classes. Nothing is trained. Results go to results/scale.json; a target that is missed ends the command with an error.
 """
 
 import argparse
@@ -65,23 +65,72 @@ def measured(command: list[str], folder: Path) -> tuple[str, dict]:
     return printed, {"seconds": seconds, "cpu_seconds": cpu, "mb": usage.ru_maxrss * 1024 / 1e6}
 
 
+DRY_RUN = [sys.executable, "-m", "snakemake", "--cores", "2", "-n", "--quiet", "rules"]
+
+
+def jobs_of(printed: str) -> int:
+    return next(int(line.split()[1]) for line in printed.splitlines() if line.startswith("total"))
+
+
 def plan(size: tuple, folder: Path) -> dict:
     (folder / "study.yaml").write_text(yaml.safe_dump(study(*size), sort_keys=False))
-    command = [
-        sys.executable,
-        "-m",
-        "snakemake",
-        "--cores",
-        "2",
-        "-n",
-        "--quiet",
-        "rules",
-        "--configfile",
-        "study.yaml",
-    ]
-    printed, spent = measured(command, folder)
-    jobs = next(int(line.split()[1]) for line in printed.splitlines() if line.startswith("total"))
-    return {"jobs": jobs} | {f"plan_{key}": value for key, value in spent.items()}
+    printed, spent = measured([*DRY_RUN, "--configfile", "study.yaml"], folder)
+    return {"jobs": jobs_of(printed)} | {f"plan_{key}": value for key, value in spent.items()}
+
+
+# The rules that nearly all jobs belong to, with what each reads and writes; `report` stands for what reads a file of every run.
+BARE = """
+RUN = "runs/{{backbone}}/{{strategy}}/seed{{seed}}/{{file}}"
+CELL = dict(backbone=[f"b{{k}}" for k in range({backbones})], strategy=[f"s{{k}}" for k in range({strategies})])
+SEEDS = list(range({seeds}))
+
+rule all:
+    input: expand("report{{number}}", number=range({reports}))
+rule data:
+    output: "data/{{file}}"
+    script: "nothing.py"
+rule train_trial:
+    input: expand("data/{{file}}", file=range(6))
+    output: "tuning/{{backbone}}/{{strategy}}/trial{{trial}}/trial.json"
+    log: "logs/trial/{{backbone}}/{{strategy}}/{{trial}}"
+    benchmark: "benchmarks/trial/{{backbone}}/{{strategy}}/{{trial}}"
+    script: "nothing.py"
+rule select_recipe:
+    input: expand("tuning/{{{{backbone}}}}/{{{{strategy}}}}/trial{{trial}}/trial.json", trial=range({trials}))
+    output: "tuning/{{backbone}}/{{strategy}}/selected.json", "tuning/{{backbone}}/{{strategy}}/recipe.json"
+    script: "nothing.py"
+rule train:
+    input: expand("data/{{file}}", file=range(6)), "tuning/{{backbone}}/{{strategy}}/recipe.json"
+    output: expand(RUN, file=["model", "history", "run", "cost", "val_logits"], allow_missing=True)
+    log: "logs/train/{{backbone}}/{{strategy}}/{{seed}}"
+    benchmark: "benchmarks/train/{{backbone}}/{{strategy}}/{{seed}}"
+    script: "nothing.py"
+rule predict_test:
+    input: expand(RUN, file=["model", "run"], seed=SEEDS, allow_missing=True)
+    output: expand(RUN, file=["test_logits", "flipped"], seed=SEEDS, allow_missing=True)
+    script: "nothing.py"
+rule evaluate:
+    input: expand(RUN, file=["test_logits", "flipped", "val_logits", "run"], seed=SEEDS, allow_missing=True)
+    output: expand(RUN, file="metrics", seed=SEEDS, allow_missing=True)
+    script: "nothing.py"
+rule report:
+    input: expand(RUN, file="metrics", seed=SEEDS, **CELL)
+    output: "report{{number}}"
+    script: "nothing.py"
+"""
+REPORTS = 17  # files of every run that rules of all runs read, counted over these rules
+
+
+def bare_plan(size: tuple, folder: Path) -> dict:
+    """Planning a Snakefile of the same shape that has no function, config or constraint: what Snakemake itself takes."""
+    _, backbones, strategies, seeds, trials = size
+    bare = folder / "bare"
+    bare.mkdir(exist_ok=True)
+    (bare / "nothing.py").touch()
+    shape = {"backbones": backbones, "strategies": strategies, "seeds": seeds, "trials": trials, "reports": REPORTS}
+    (bare / "Snakefile").write_text(BARE.format(**shape))
+    printed, spent = measured(DRY_RUN, bare)
+    return {"bare_jobs": jobs_of(printed)} | {f"bare_{key}": value for key, value in spent.items()}
 
 
 AGGREGATION = """
@@ -89,7 +138,7 @@ import json, sys
 sys.path.insert(0, "workflow/scripts")
 from ftbench.compare import compare
 runs = json.load(open("runs.json"))
-compare(runs, "accuracy", "cells.csv", "pairwise.csv")
+compare(runs, "accuracy", "cells.csv", "pairwise.csv", "differences.csv", "classes.csv")
 """
 
 
@@ -136,13 +185,16 @@ def main() -> None:
         for part in ("workflow", "config", "profiles"):
             shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy2(ROOT / "Snakefile", folder)
-        print(f"{'jobs':>6} {'plan':>8} {'CPU':>8} {'memory':>9}   {'runs':>5} {'compare':>8} {'memory':>9}")
+        print(
+            f"{'jobs':>6} {'plan':>8} {'CPU':>8} {'memory':>9}   {'bare':>8} {'memory':>9}   "
+            f"{'runs':>5} {'compare':>8} {'memory':>9}"
+        )
         for number in arguments.sizes:
-            row = plan(SIZES[number], folder) | aggregate(SIZES[number], folder)
+            row = plan(SIZES[number], folder) | bare_plan(SIZES[number], folder) | aggregate(SIZES[number], folder)
             rows.append(row)
             print(
                 f"{row['jobs']:>6} {row['plan_seconds']:>6.1f} s {row['plan_cpu_seconds']:>6.1f} s "
-                f"{row['plan_mb']:>6.0f} MB   {row['runs']:>5} "
+                f"{row['plan_mb']:>6.0f} MB   {row['bare_seconds']:>6.1f} s {row['bare_mb']:>6.0f} MB   {row['runs']:>5} "
                 f"{row['aggregation_seconds']:>6.1f} s {row['aggregation_mb']:>6.0f} MB",
                 flush=True,
             )
