@@ -1,5 +1,6 @@
 # What the rules share: the validated study, its grid, and the functions that answer for one job's wildcards.
 # This file and the Snakefile import the package's ground floor only; a cluster parses them once per job.
+import gc
 import inspect
 import os
 import re
@@ -18,6 +19,10 @@ from ftbench.config import resolve
 from ftbench.errors import InputError
 from ftbench.kinds import declared, names
 from ftbench.paths import content_of, folder_listing, resume_folder, weights_tag
+
+# A plan is millions of small objects that stay. Looking through them after every 700 new ones, as Python does, takes a tenth of
+# the time of planning a large study; memory stays the same.
+gc.set_threshold(50_000)
 
 # --- the study -------------------------------------------------------------------------------------------------------
 
