@@ -21,7 +21,7 @@ setup: .venv/installed ## create .venv with the pinned packages
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-demo: ## the whole workflow on the embedded study, and its report: about five minutes, no network
+demo: ## the whole workflow on the embedded study, and its report: about four minutes, no network
 	@$(MAKE) --no-print-directory study report CONFIG=config/demo.yaml
 
 study: setup ## run the study of CONFIG
