@@ -1,5 +1,6 @@
 """A one-host Slurm for the tests, the shipped profile edited for it as a site would, and drivers that run on it."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -72,7 +73,12 @@ class Cluster:
         return {number: job for number, job in self.jobs().items() if job["WorkDir"] == str(folder)}
 
     def stop_controller(self) -> None:
-        """Kill slurmctld as a crash would; jobs go on, and `up` starts it again."""
+        """Kill slurmctld as a crash would; jobs go on, and `up` starts it again.
+
+        It writes its jobs down every five seconds. One that it forgot would come back to it as a stranger: Slurm then gives its
+        number to another and takes the node out of service ("Duplicate jobid"), which is not what is tested here.
+        """
+        time.sleep(7)
         os.kill(int((self.folder / "run/slurmctld.pid").read_text()), signal.SIGKILL)
 
 
@@ -153,6 +159,14 @@ class Driver:
             for process in (*children, self.process):
                 process.kill()
             self.process.wait()
+
+
+def end_all_in(folder: Path) -> None:
+    """SIGKILL to every process that works in `folder`: a cancelled job can leave its Snakemake behind where Slurm has no cgroups."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if Path(process.cwd()).is_relative_to(folder):
+                process.kill()
 
 
 def command(*arguments: str) -> list[str]:

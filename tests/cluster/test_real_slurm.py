@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 from safetensors.torch import load_file
-from slurm import Cluster, Driver, command, edit, edit_profile, wait_for
+from slurm import Cluster, Driver, command, edit, edit_profile, end_all_in, wait_for
 from studies import Clone, environment
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(1800)]
@@ -48,7 +48,7 @@ def outcomes(request, start_cluster, prepared, tmp_path_factory) -> dict[str, Fu
 
 
 def play(body, slurm: Cluster, clone: Clone, reference: Future) -> None:
-    """Run a scenario; the drivers that it starts end with it, whatever happens, and their jobs with the cluster."""
+    """Run a scenario; the drivers that it starts and their jobs end with it, whatever happens."""
     started = []
 
     def drivers(clone: Clone, *arguments: str) -> Driver:
@@ -60,6 +60,7 @@ def play(body, slurm: Cluster, clone: Clone, reference: Future) -> None:
     finally:
         for driver in started:
             driver.kill()
+        end_all_in(clone.root)
 
 
 def train_left_alone(clone: Clone) -> SimpleNamespace:
