@@ -297,11 +297,10 @@ def get_normalization(wildcards):
 def get_start(wildcards):
     """What a trial or run starts from, each file or nothing: one function, since every input function costs planning time."""
     start = start_of(wildcards)
-    weights = weights_of(STUDY["backbones"][wildcards.backbone])
     probe = "<results>/runs/{dataset}/{backbone}/%s/seed0" % strategy_of(wildcards)["probe"]
     files = {
-        "weights": [] if start == "random" else f"{weights}.safetensors",
-        "record": [] if start == "random" else f"{weights}.json",
+        "weights": weights_file(".safetensors")(wildcards),
+        "record": weights_file(".json")(wildcards),
         "normalization": get_normalization(wildcards),
         "probe_model": f"{probe}/model.safetensors" if start == "probe" else [],
         "probe_cost": f"{probe}/cost.json" if start == "probe" else [],

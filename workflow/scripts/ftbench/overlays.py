@@ -12,10 +12,8 @@ from ftbench.plasma import plasma
 from ftbench.warps import blur
 
 ICE = (0.82, 0.92, 1.0)  # RGB of the brightest crystal
-CRYSTALS, PATCHES = (
-    (1.6, 2.0),
-    2.5,
-)  # smoothness of the clouds whose lines of middle height are crystals, and of the patches
+CRYSTALS = (1.6, 2.0)  # smoothness of the clouds whose lines of middle height are crystals
+PATCHES = 2.5  # smoothness of the cloud in which they lie
 SHARPNESS, HAZE = 3, 0.25  # of a crystal; brightness of a patch between crystals
 FARTHEST = 20.0  # pixels from a drop's rim, beyond which its brightness does not change
 RELIEF = torch.tensor([[-2.0, -1.0, 0.0], [-1.0, 1.0, 1.0], [0.0, 1.0, 2.0]])  # light falls from the upper left
