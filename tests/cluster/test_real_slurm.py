@@ -164,7 +164,7 @@ def test_a_run_that_reaches_its_time_limit_goes_on_in_the_next_attempt(slurm, cl
 
 
 @scenario
-def test_cancelled_requeued_and_preempted_jobs_lose_nothing(slurm, clone, drivers, reference):
+def test_cancelled_requeued_preempted_and_orphaned_jobs_lose_nothing(slurm, clone, drivers, reference):
     add_long_run(clone)
     slow_down(clone, 1.0)
     (clone.root / "profiles/slurm/partitions.yaml").unlink()
@@ -179,17 +179,25 @@ def test_cancelled_requeued_and_preempted_jobs_lose_nothing(slurm, clone, driver
         begun = time.time()
         wait_for("saved state", lambda: progress(clone) > begun)
         number = wait_for("running job", lambda: training_job(slurm, clone))
+        restarts = slurm.jobs()[number]["Restarts"]
         interrupt(number)
-        wait_for(
-            "job to leave its node",
-            lambda: slurm.jobs()[number]["JobState"] != "RUNNING" or slurm.jobs()[number]["Restarts"] != "0",
-        )
+        left = lambda job: job["JobState"] != "RUNNING" or job["Restarts"] != restarts  # noqa: E731
+        wait_for("job to leave its node", lambda: left(slurm.jobs()[number]))
         wait_for("next start", lambda: training_job(slurm, clone) and progress(clone) > time.time() - 2)
         return number
 
     first = interrupted(lambda number: slurm.call("scancel", number))
     second = interrupted(lambda number: slurm.call("scontrol", "requeue", number))
     assert first != second  # a cancelled job is submitted again, a requeued one keeps its id
+
+    def lose_node(number: str) -> None:
+        node = slurm.jobs()[number]["NodeList"]
+        slurm.kill_node(node)
+        wait_for("dead node", lambda: slurm.call("sinfo", "-h", "-n", node, "-o", "%T").startswith("down"))
+        wait_for("requeue", lambda: slurm.jobs()[number]["JobState"] == "PENDING")
+        slurm.up()
+
+    assert interrupted(lose_node) == second
 
     def preempt(number: str) -> None:
         node = slurm.jobs()[number]["NodeList"]
@@ -202,8 +210,10 @@ def test_cancelled_requeued_and_preempted_jobs_lose_nothing(slurm, clone, driver
     preempt(second)
     wait_for("preemption", lambda: int(slurm.jobs()[second]["Restarts"]) > before)
     driver.finish()
+    ends = (slurm.folder / "log/jobcomp.txt").read_text()
+    assert re.search(rf"^JobId={second} .* JobState=NODE_FAIL ", ends, re.M)
     resumed = results(clone)
-    assert resumed.cost["resumes"] == 3
+    assert resumed.cost["resumes"] == 4
     assert_equal_runs(resumed, reference.result())
 
 
