@@ -5,6 +5,7 @@ resolved settings of one job. A run over them takes a fraction of a second.
 """
 
 import functools
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -88,7 +89,12 @@ def study(folder: Path, count: int = 60) -> dict:
     write_json(folder / "classes.json", CLASSES)
     write_json(
         folder / "train.json",
-        {"images": count, "per_class": dict.fromkeys(CLASSES, count // len(CLASSES)), "digest": "d" * 64},
+        {
+            "images": count,
+            "per_class": dict.fromkeys(CLASSES, count // len(CLASSES)),
+            "digest": "d" * 64,
+            "sha256": {"images": sha256(pixels).hexdigest(), "labels": sha256_of_file(folder / "labels.npy")},
+        },
     )
     write_json(folder / "normalization.json", STATISTICS)
     names = {

@@ -12,7 +12,7 @@ from ftbench import backbones, checkpoint, devices, distributed, loop, strategie
 from ftbench.arrays import Images
 from ftbench.backbones import Backbone
 from ftbench.errors import InputError
-from ftbench.files import atomic_write, digest, read_json, sha256_of_file, write_json, write_npz
+from ftbench.files import atomic_write, digest, read_json, refuse_damaged, sha256_of_file, write_json, write_npz
 from ftbench.history import finite, write_history
 from ftbench.outcome import Outcome
 from ftbench.scoring import Data, validation_logits
@@ -232,13 +232,17 @@ def input_files(given) -> dict:
 
 
 def read_data(inputs: dict, device: torch.device) -> Data:
-    split = np.load(inputs["split"])
+    split, prepared = np.load(inputs["split"]), read_json(inputs["data"])
+    images = Images(inputs["images"], device)
+    if images.resident:
+        refuse_damaged(inputs["images"], prepared["sha256"]["images"], images.sha256())
+    refuse_damaged(inputs["labels"], prepared["sha256"]["labels"])
     return Data(
-        images=Images(inputs["images"], device),
+        images=images,
         labels=np.load(inputs["labels"]),
         train=split["train"],
         validation=split["validation"],
-        classes=len(read_json(inputs["data"])["per_class"]),
+        classes=len(prepared["per_class"]),
     )
 
 
