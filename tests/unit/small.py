@@ -84,7 +84,8 @@ def study(folder: Path, count: int = 60) -> dict:
     validation = rows[rows // len(CLASSES) % 3 == 2]
     write_npy(folder / "images.npy", pixels)
     write_npy(folder / "labels.npy", labels)
-    write_npz(folder / "split.npz", train=np.setdiff1d(rows, validation), validation=validation)
+    parts = {"train": np.setdiff1d(rows, validation), "validation": validation}
+    write_npz(folder / "split.npz", **parts, labels=labels, classes=len(CLASSES), digest="d" * 64)
     write_json(folder / "classes.json", CLASSES)
     write_json(
         folder / "train.json",

@@ -17,7 +17,7 @@ from ftbench.features import training_rows
 from ftbench.files import atomic_write, digest, read_json, sha256_of_file, write_json, write_npz
 from ftbench.kinds import declared
 from ftbench.scoring import validation_scores
-from ftbench.training import digest_of_tensors
+from ftbench.training import digest_of_split, digest_of_tensors
 
 SMALL = (
     20_000_000  # values: below, threads cost more than they bring (two took 2-3 times as long as one on 1,000 × 1,280)
@@ -106,7 +106,7 @@ def fit_on_features(
     digests = {
         "data": read_json(data)["digest"],
         "weights": read_json(record)["sha256"],
-        "split": digest_of_tensors(dict(parts)),
+        "split": digest_of_split(parts),
         "code": code,
         "model": digest_of_tensors(fitted),
         "model_file": sha256_of_file(model),

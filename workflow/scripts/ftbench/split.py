@@ -18,15 +18,18 @@ TEST_STREAM, LIMIT_STREAM, VALIDATION_STREAM = 0, 1, 2
 def split_dataset(
     labels: str | os.PathLike,
     groups: str | os.PathLike,
+    data: str | os.PathLike,
     settings: dict,
     out: str | os.PathLike,
     classes: str | os.PathLike | None = None,
 ) -> None:
-    """Write `out` (npz): `train` and `validation`, sorted int64 row numbers of images.npy.
+    """Write `out` (npz): `train` and `validation`, sorted int64 row numbers of images.npy, and what else a job that trains wants
+    to know of the images: `labels` (N,) int64, `classes`, how many there are, and `digest`, the hex sha256 of the whole part.
 
-    labels, groups: .npy files, (N,) int64 each; classes: classes.json, for the names in messages. `settings` needs train_limit, validation_fraction, split_seed. With
-    train_limit k, k images per class (all of a smaller class) are kept for train + validation together; limits of one
-    seed are nested, so 100 images per class contain those of 10. Rows that no part uses appear in neither.
+    labels, groups: .npy files, (N,) int64 each; data: train.json; classes: classes.json, for the names in messages. `settings`
+    needs train_limit, validation_fraction, split_seed. With train_limit k, k images per class (all of a smaller class) are kept
+    for train + validation together; limits of one seed are nested, so 100 images per class contain those of 10. Rows that no
+    part uses appear in neither.
 
     Raises InputError where a class cannot have an image on both sides.
     """
@@ -46,7 +49,15 @@ def split_dataset(
         names=("train", "validation"),
         classes=None if classes is None else read_json(classes),
     )
-    write_npz(out, train=rows[~chosen].astype(np.int64), validation=rows[chosen].astype(np.int64))
+    about = read_json(data)
+    write_npz(
+        out,
+        train=rows[~chosen].astype(np.int64),
+        validation=rows[chosen].astype(np.int64),
+        labels=labels.astype(np.int64),
+        classes=np.int64(len(about["per_class"])),
+        digest=np.str_(about["digest"]),
+    )
 
 
 def limit_per_class(labels: np.ndarray, limit: int, rng: np.random.Generator) -> np.ndarray:
