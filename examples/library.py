@@ -59,7 +59,7 @@ prepare_train(
     files=data / "files.csv",
     summary=data / "train.json",
 )
-split_dataset(files["labels"], files["groups"], dataset, data / "split.npz", classes=data / "classes.json")
+split_dataset(files["labels"], files["groups"], data / "train.json", dataset, data / "split.npz")
 compute_normalization(files["images"], data / "split.npz", data / "normalization.json")
 
 # %% [markdown]
@@ -72,9 +72,7 @@ machine = {"network": network, "device": "cpu", "precision": "float32", "channel
 machine |= {"compile": False, "deterministic": False, "threads": 1, "gpus_per_run": 1}
 inputs = {
     "images": files["images"],
-    "labels": files["labels"],
     "split": data / "split.npz",
-    "data": data / "train.json",
     "normalization": data / "normalization.json",
     **dict.fromkeys(("weights", "record", "probe")),  # a network from scratch has none
 }

@@ -85,7 +85,10 @@ def study(folder: Path, count: int = 60) -> dict:
     validation = rows[rows // len(CLASSES) % 3 == 2]
     write_npy(folder / "images.npy", pixels)
     write_npy(folder / "labels.npy", labels)
-    write_npz(folder / "split.npz", train=np.setdiff1d(rows, validation), validation=validation)
+    parts = {"train": np.setdiff1d(rows, validation), "validation": validation}
+    pixels_sha256 = sha256(pixels).hexdigest()
+    known = {"classes": len(CLASSES), "digest": "d" * 64, "images_sha256": pixels_sha256}
+    write_npz(folder / "split.npz", **parts, labels=labels, **known)
     write_json(folder / "classes.json", CLASSES)
     write_json(
         folder / "train.json",
@@ -93,7 +96,7 @@ def study(folder: Path, count: int = 60) -> dict:
             "images": count,
             "per_class": dict.fromkeys(CLASSES, count // len(CLASSES)),
             "digest": "d" * 64,
-            "sha256": {"images": sha256(pixels).hexdigest(), "labels": sha256_of_file(folder / "labels.npy")},
+            "sha256": {"images": pixels_sha256, "labels": sha256_of_file(folder / "labels.npy")},
         },
     )
     write_json(folder / "normalization.json", STATISTICS)

@@ -10,6 +10,7 @@ from ftbench.arrays import Images
 from ftbench.devices import set_up
 from ftbench.errors import InputError
 from ftbench.files import read_json, refuse_damaged, sha256_of_file, write_json
+from ftbench.split import split_dataset
 
 FAULTS = ("one byte", "cut short", "empty")
 
@@ -27,7 +28,7 @@ def damage(path: str, fault: str) -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("name", ["images", "labels", "weights"])
+@pytest.mark.parametrize("name", ["images", "weights"])
 def test_training_refuses_a_damaged_file(tmp_path, inputs, name, fault):
     damage(inputs[name], fault)
     run = small.run("finetune", recipe={"epochs": 1})
@@ -47,22 +48,26 @@ def test_a_probe_refuses_a_damaged_file(tmp_path, inputs, name, fault):
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_features_are_not_extracted_with_damaged_weights(tmp_path, inputs, fault):
-    damage(inputs["weights"], fault)
-    with pytest.raises(InputError, match=rf"^{inputs['weights']} is damaged: "):
+@pytest.mark.parametrize("name", ["images", "weights"])
+def test_features_are_not_extracted_from_a_damaged_file(tmp_path, inputs, name, fault):
+    damage(inputs[name], fault)
+    with pytest.raises(InputError, match=rf"^{inputs[name]} is damaged: .*; delete it and start again\.$"):
         small.probe_job(tmp_path / "probe", inputs)
 
 
-def test_features_of_damaged_images_are_refused(tmp_path, inputs):
-    damage(inputs["images"], "one byte")
-    with pytest.raises(InputError, match=r"features\.npy is damaged: it was made from damaged images; images\.npy "):
-        small.probe_job(tmp_path / "probe", inputs)
+@pytest.mark.parametrize("fault", FAULTS)
+def test_no_split_is_made_from_damaged_labels(tmp_path, inputs, fault):
+    damage(inputs["labels"], fault)
+    files = [inputs[name] for name in ("labels", "labels", "data")]
+    with pytest.raises(InputError, match=rf"^{inputs['labels']} is damaged: .*; delete it and start again\.$"):
+        split_dataset(
+            *files, {"train_limit": None, "validation_fraction": 0.3, "split_seed": 0}, tmp_path / "split.npz"
+        )
 
 
 def test_images_that_are_read_row_by_row_are_not_read_for_their_digest(inputs, monkeypatch):
     device = set_up(small.run())
-    assert Images(inputs["images"], device).sha256() == read_json(inputs["data"])["sha256"]["images"]
-    assert Images(inputs["images"], device, resident=False).sha256() is None
+    Images(inputs["images"], device).check(read_json(inputs["data"])["sha256"]["images"])
     monkeypatch.setattr("ftbench.arrays._free_bytes", lambda device: 0)
     damage(inputs["images"], "one byte")
     assert len(training.read_data(inputs, device).labels) == 60

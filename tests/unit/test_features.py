@@ -46,7 +46,8 @@ def test_features_are_the_pretrained_networks_output_before_its_head(inputs, tmp
 
 def test_rows_are_those_of_the_split_in_order_and_all_without_one(inputs, tmp_path):
     parts = np.load(inputs["split"])
-    np.savez(tmp_path / "few.npz", train=parts["train"][::3], validation=parts["validation"][::2])
+    few = {"train": parts["train"][::3], "validation": parts["validation"][::2]}
+    np.savez(tmp_path / "few.npz", **dict(parts) | few)
     rows = training_rows(tmp_path / "few.npz")
     assert (np.diff(rows) > 0).all()
     assert set(rows) == set(parts["train"][::3]) | set(parts["validation"][::2])

@@ -1,7 +1,5 @@
 # What the rules share: the validated study, its grid, and the functions that answer for one job's wildcards.
 # This file and the Snakefile import the package's ground floor only; a cluster parses them once per job.
-import gc
-import inspect
 import os
 import re
 import sys
@@ -19,10 +17,6 @@ from ftbench.config import resolve
 from ftbench.errors import InputError
 from ftbench.kinds import declared, names
 from ftbench.paths import content_of, folder_listing, resume_folder, weights_tag
-
-# A plan is millions of small objects that stay. Looking through them after every 700 new ones, as Python does, takes a tenth of
-# the time of planning a large study; memory stays the same.
-gc.set_threshold(50_000)
 
 # --- the study -------------------------------------------------------------------------------------------------------
 
@@ -74,15 +68,6 @@ RUN_THREADS, RUN_GPUS = (each * STUDY["gpus_per_run"] for each in (THREADS, GPUS
 # --- functions of wildcards ------------------------------------------------------------------------------------------
 
 
-def planned(function):
-    """A function that thousands of jobs call, with its signature beside it: Snakemake asks for that several times per call.
-
-    Working it out anew each time was a twentieth of the time that planning a study of 9,000 jobs takes.
-    """
-    function.__signature__ = inspect.signature(function)
-    return function
-
-
 def any_of(values):
     """A regular expression that matches exactly these names, or nothing at all."""
     return "|".join(re.escape(str(value)) for value in values) or "(?!)"
@@ -111,7 +96,8 @@ def fine_tunes(cell):
     return cell.strategy in LOOP and start_of(cell) != "random"
 
 
-# Where a pretrained backbone is used at all, each data set and backbone once.
+# Where a backbone is used at all, each data set and backbone once; and where it is with pretrained weights.
+PLACES = [{"dataset": dataset, "backbone": backbone} for dataset, backbone in dict.fromkeys(cell[:2] for cell in CELLS)]
 PRETRAINED = [
     {"dataset": dataset, "backbone": backbone}
     for dataset, backbone in dict.fromkeys(cell[:2] for cell in CELLS if start_of(cell) != "random")
@@ -449,16 +435,6 @@ def get_cell_labels(wildcards):
 
 def get_selected(wildcards):
     return [SELECTED.format(**labels) for labels in get_cell_labels(wildcards)]
-
-
-def get_run_selected(wildcards):
-    """The selected.json of every run's cell: a cell's appears once per seed."""
-    return [SELECTED.format(**labels) for labels in get_run_labels(wildcards)]
-
-
-def get_run_efficiency(wildcards):
-    """The efficiency.json of every run's data set and backbone."""
-    return [EFFICIENCY.format(**labels) for labels in get_run_labels(wildcards)]
 
 
 def get_families(wildcards):

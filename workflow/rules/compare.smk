@@ -18,19 +18,22 @@ rule record_study:
 
 
 rule collect_metrics:
-    """One row per run: scores, recipe and what it cost."""
+    """One row per run: scores, recipe and what it cost; and all that the runs' own records hold, for the rules below."""
     input:
         runs=run_files("run.json"),
         costs=run_files("cost.json"),
         metrics=run_files("metrics.json"),
-        selected=get_run_selected,
-        efficiency=get_run_efficiency,
+        selected=get_selected,
+        efficiency=[EFFICIENCY.format(**place) for place in PLACES],
     output:
-        "<results>/tables/runs.csv",
+        runs="<results>/tables/runs.csv",
+        records="<results>/tables/records.jsonl",
     log:
         "<logs>/collect_metrics.log",
     params:
         labels=get_run_labels,
+        cells=get_cell_labels,
+        places=PLACES,
         probes={name: entry["probe"] for name, entry in STUDY["strategies"].items() if entry["probe"]},
         code=code_of("collect_metrics.py"),
     script:
@@ -40,7 +43,7 @@ rule collect_metrics:
 rule compare_strategies:
     """Intervals of every cell, and tests of the differences, from the test logits of all runs."""
     input:
-        runs=run_files("run.json"),
+        records="<results>/tables/records.jsonl",
         logits=run_files("test_logits.npz"),
     output:
         cells="<results>/tables/cells.csv",
@@ -161,7 +164,7 @@ rule report_provenance:
     """What ran, with which software and on which machine."""
     input:
         study="<results>/study.json",
-        runs=run_files("run.json"),
+        records="<results>/tables/records.jsonl",
     output:
         runs=report(
             "<results>/tables/provenance.html",
@@ -211,7 +214,7 @@ rule report_cost:
 rule report_per_class:
     """Precision, recall and F1 of every class in every run."""
     input:
-        metrics=run_files("metrics.json"),
+        records="<results>/tables/records.jsonl",
         classes="<results>/tables/classes.csv",
     output:
         csv="<results>/tables/per_class.csv",
@@ -286,7 +289,7 @@ rule plot_pareto:
 rule plot_learning_curves:
     """Loss and validation accuracy per epoch."""
     input:
-        runs=run_files("run.json"),
+        records="<results>/tables/records.jsonl",
         histories=run_files("history.csv"),
     output:
         report(
@@ -329,7 +332,7 @@ rule plot_tuning:
 rule plot_confusion:
     """Confusion matrix of the recommended cell."""
     input:
-        metrics=run_files("metrics.json"),
+        records="<results>/tables/records.jsonl",
         cells="<results>/tables/cells.csv",
     output:
         report(
@@ -350,7 +353,7 @@ rule plot_confusion:
 rule plot_reliability:
     """Whether confidences come true, and what the error falls to without the least sure answers."""
     input:
-        metrics=run_files("metrics.json"),
+        records="<results>/tables/records.jsonl",
     output:
         reliability=report(
             "<results>/plots/{dataset}.reliability.svg",
@@ -396,7 +399,7 @@ rule plot_per_class:
 rule plot_mistakes:
     """The most confident mistakes of the recommended cell."""
     input:
-        metrics=run_files("metrics.json"),
+        records="<results>/tables/records.jsonl",
         logits=run_files("test_logits.npz"),
         cells="<results>/tables/cells.csv",
         images="<results>/data/{dataset}/test_images.npy",
@@ -489,7 +492,7 @@ rule report_transferability:
 rule report_clean_test:
     """The scores without the test images that the audit or the user marks, beside the full ones."""
     input:
-        runs=run_files("run.json"),
+        records="<results>/tables/records.jsonl",
         logits=run_files("test_logits.npz"),
         marks=expand("<results>/data/{dataset}/audit/test_marks.csv", dataset=DATASETS),
         files=expand("<results>/data/{dataset}/test_files.csv", dataset=DATASETS),
@@ -539,7 +542,7 @@ rule plot_audit:
 rule report_robustness:
     """Accuracy on corrupted test images, per cell and per corruption."""
     input:
-        runs=corrupted_run_files("run.json"),
+        records="<results>/tables/records.jsonl",
         logits=corrupted_run_files("test_logits.npz"),
         corrupted=corrupted_run_files("corrupted_logits.npz"),
     output:

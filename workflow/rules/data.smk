@@ -63,6 +63,7 @@ rule split_dataset:
     input:
         labels="<results>/data/{dataset}/labels.npy",
         groups="<results>/data/{dataset}/groups.npy",
+        data="<results>/data/{dataset}/train.json",
         classes="<results>/data/{dataset}/classes.json",
     output:
         "<results>/data/{dataset}/split.npz",

@@ -5,7 +5,7 @@ rule record_environment:
     """Versions, machines and commands of a study, digests and licences of its data and weights."""
     input:
         study="<results>/study.json",
-        runs=run_files("run.json"),
+        records="<results>/tables/records.jsonl",
         train=expand("<results>/data/{dataset}/train.json", dataset=DATASETS),
         test=expand("<results>/data/{dataset}/test.json", dataset=DATASETS),
         downloads=get_all_downloads,
@@ -17,6 +17,7 @@ rule record_environment:
     localrule: True
     params:
         datasets=DATASETS,
+        labels=get_run_labels,
         folder=subpath(output[0], parent=True),
         code=code_of("record_environment.py", *(f"ftbench.sources.{name}" for name in names("sources"))),
     script:

@@ -37,9 +37,7 @@ rule train_trial:
     input:
         unpack(get_start),
         images="<results>/data/{dataset}/images.npy",
-        labels="<results>/data/{dataset}/labels.npy",
         split="<results>/data/{dataset}/split.npz",
-        data="<results>/data/{dataset}/train.json",
     output:
         "<results>/tuning/{dataset}/{backbone}/{strategy}/trial{trial}/trial.json",
     log:
@@ -104,9 +102,7 @@ rule train:
     input:
         unpack(get_start),
         images="<results>/data/{dataset}/images.npy",
-        labels="<results>/data/{dataset}/labels.npy",
         split="<results>/data/{dataset}/split.npz",
-        data="<results>/data/{dataset}/train.json",
         recipe="<results>/tuning/{dataset}/{backbone}/{strategy}/recipe.json",
     output:
         model="<results>/runs/{dataset}/{backbone}/{strategy}/seed{seed}/model.safetensors",

@@ -2,15 +2,12 @@ from ftbench.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.collect import collect, zip_runs
+        from ftbench.collect import add_shared, collect, zip_runs
+        from ftbench.records import write_records
 
-        given = snakemake.input
-        runs = zip_runs(
-            snakemake.params.labels,
-            run=given.runs,
-            cost=given.costs,
-            metrics=given.metrics,
-            selected=given.selected,
-            efficiency=given.efficiency,
-        )
-        collect(runs, snakemake.params.probes, snakemake.output[0])
+        given, params, out = snakemake.input, snakemake.params, snakemake.output
+        runs = zip_runs(params.labels, run=given.runs, cost=given.costs, metrics=given.metrics)
+        add_shared(runs, params.cells, selected=given.selected)
+        add_shared(runs, params.places, efficiency=given.efficiency)
+        collect(runs, params.probes, out.runs)
+        write_records(runs, out.records)

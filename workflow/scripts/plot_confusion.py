@@ -2,8 +2,8 @@ from ftbench.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.collect import zip_runs
         from ftbench.plots.confusion import confusion
+        from ftbench.records import read_records
 
-        runs = zip_runs(snakemake.params.labels, metrics=snakemake.input.metrics)
+        runs = read_records(snakemake.input.records, snakemake.params.labels, "metrics")
         confusion(runs, snakemake.input.cells, snakemake.wildcards.dataset, snakemake.output[0])

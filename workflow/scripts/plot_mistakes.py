@@ -2,12 +2,12 @@ from ftbench.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.collect import zip_runs
         from ftbench.plots.mistakes import mistakes
+        from ftbench.records import read_records
 
         given = snakemake.input
         mistakes(
-            zip_runs(snakemake.params.labels, metrics=given.metrics, test_logits=given.logits),
+            read_records(given.records, snakemake.params.labels, "metrics", test_logits=given.logits),
             given.cells,
             given.images,
             given.classes,

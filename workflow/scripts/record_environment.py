@@ -3,11 +3,12 @@ from ftbench.job import job
 if __name__ == "__main__":
     with job(snakemake):
         from ftbench.environment import record_environment
+        from ftbench.records import read_records
 
         given, names = snakemake.input, snakemake.params.datasets
         record_environment(
             study=given.study,
-            runs=given.runs,
+            runs=[entry["run"] for entry in read_records(given.records, snakemake.params.labels, "run")],
             datasets=[dict(zip(("dataset", "train", "test"), entry)) for entry in zip(names, given.train, given.test)],
             downloads=given.downloads,
             weights=given.weights,

@@ -3,13 +3,13 @@ from ftbench.job import job
 if __name__ == "__main__":
     with job(snakemake):
         from ftbench.clean_test import clean_test_pages, clean_test_table
-        from ftbench.collect import zip_runs
+        from ftbench.records import read_records
 
         given, out, lists = snakemake.input, snakemake.output, snakemake.params.lists
         audits = [
             {"dataset": name, "marks": marks, "files": files, "exclude": entry["path"]}
             for (name, entry), marks, files in zip(lists.items(), given.marks, given.files, strict=True)
         ]
-        runs = zip_runs(snakemake.params.labels, run=given.runs, test_logits=given.logits)
+        runs = read_records(given.records, snakemake.params.labels, "run", test_logits=given.logits)
         clean_test_table(runs, audits, snakemake.params.cells, out.csv)
         clean_test_pages(out.csv, list(lists), {name: out[name] for name in ("html", "markdown", "latex")})

@@ -3,11 +3,11 @@ from ftbench.job import job
 if __name__ == "__main__":
     with job(snakemake):
         from ftbench.class_tables import per_class_table
-        from ftbench.collect import zip_runs
+        from ftbench.records import read_records
         from ftbench.table_pages import class_pages
 
         given, out = snakemake.input, snakemake.output
-        runs = zip_runs(snakemake.params.labels, metrics=given.metrics)
+        runs = read_records(given.records, snakemake.params.labels, "metrics")
         per_class_table(runs, given.classes, snakemake.params.cells, out.csv, out.confused)
         forms = ("html", "markdown", "latex")
         class_pages(

@@ -2,11 +2,13 @@ from ftbench.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.collect import zip_runs
+        from ftbench.records import read_records
         from ftbench.robustness import corruption_pages, corruption_tables, robustness_pages
 
         given, out, params = snakemake.input, snakemake.output, snakemake.params
-        runs = zip_runs(params.labels, run=given.runs, test_logits=given.logits, corrupted_logits=given.corrupted)
+        runs = read_records(
+            given.records, params.labels, "run", test_logits=given.logits, corrupted_logits=given.corrupted
+        )
         corruption_tables(runs, params.cells, out.detail, out.csv)
         forms = ("html", "markdown", "latex")
         robustness_pages(out.csv, {name: out[name] for name in forms})

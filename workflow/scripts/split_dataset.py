@@ -7,6 +7,7 @@ if __name__ == "__main__":
         split_dataset(
             snakemake.input.labels,
             snakemake.input.groups,
+            snakemake.input.data,
             snakemake.params.settings,
             snakemake.output[0],
             classes=snakemake.input.classes,

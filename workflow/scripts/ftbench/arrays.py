@@ -13,7 +13,7 @@ import numpy as np
 import psutil
 import torch
 
-from ftbench.files import damaged
+from ftbench.files import damaged, refuse_damaged
 
 PART = 1024  # images hashed at a time: 200 MB at 256 px
 
@@ -28,7 +28,7 @@ class Images:
             raise damaged(path, f"it is cut short or no .npy file ({error})") from error
         if mapped.dtype != np.uint8 or mapped.ndim != 4 or mapped.shape[3] != 3 or not mapped.flags.c_contiguous:
             raise ValueError(f"{path} is {mapped.dtype} {mapped.shape}, not a contiguous (N, H, W, 3) uint8 array")
-        self.shape = mapped.shape
+        self.path, self.shape = path, mapped.shape
         self.device = device
         self.resident = mapped.nbytes <= _free_bytes(device) // 2 if resident is None else resident
         if self.resident:
@@ -41,14 +41,16 @@ class Images:
     def __len__(self) -> int:
         return self.shape[0]
 
-    def sha256(self) -> str | None:
-        """Of all pixels, as `prepare_train` notes it; None where they are not in memory, which spares a second reading."""
-        if not self.resident:
-            return None
-        total = hashlib.sha256()
-        for part in self._tensor.split(PART):
-            total.update(part.cpu().numpy())
-        return total.hexdigest()
+    def check(self, written: str) -> None:
+        """Raise InputError unless all pixels have the sha256 that `prepare_train` notes.
+
+        Pixels that are not in memory pass unseen, which spares every job a second reading of a large file.
+        """
+        if self.resident:
+            total = hashlib.sha256()
+            for part in self._tensor.split(PART):
+                total.update(part.cpu().numpy())
+            refuse_damaged(self.path, written, total.hexdigest())
 
     def batch(self, ids: np.ndarray) -> torch.Tensor:
         """Rows `ids` (B,) int64 as a (B, H, W, 3) uint8 tensor on the device."""

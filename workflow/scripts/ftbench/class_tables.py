@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from ftbench.collect import CELL
-from ftbench.files import read_json
+from ftbench.records import content
 from ftbench.tables import config_order, read_table, write_csv
 
 PER_CLASS_COLUMNS = [*CELL, "class", "precision", "recall", "f1", "support", "recall_ci_low", "recall_ci_high"]
@@ -16,7 +16,7 @@ def _metrics(runs: list[dict]) -> dict[tuple, list[dict]]:
     """The metrics of every cell's finished runs; `runs` holds {"labels", "metrics": path}."""
     read: dict[tuple, list[dict]] = {}
     for entry in runs:
-        metrics = read_json(entry["metrics"])
+        metrics = content(entry["metrics"])
         if metrics["per_class"] is not None:
             read.setdefault(tuple(entry["labels"][label] for label in CELL), []).append(metrics)
     return read

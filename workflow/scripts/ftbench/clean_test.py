@@ -13,8 +13,9 @@ import pandas as pd
 from ftbench.collect import CELL
 from ftbench.errors import InputError
 from ftbench.evaluation import load_logits
-from ftbench.files import atomic_write, read_json
+from ftbench.files import atomic_write
 from ftbench.metrics import correct, scores
+from ftbench.records import content
 from ftbench.statistics import cell_interval, summarize
 from ftbench.table_columns import Column
 from ftbench.table_formats import MISSING, interval, number, percent
@@ -112,7 +113,7 @@ def clean_test_table(runs: list[dict], audits: list[dict], cells: list[dict], ou
     for key in config_order(cells):
         if not kinds[key[0]]:
             continue
-        finished = [entry for entry in by_cell[key] if read_json(entry["run"])["status"] == "finished"]
+        finished = [entry for entry in by_cell[key] if content(entry["run"])["status"] == "finished"]
         saved = [load_logits(entry["test_logits"]) for entry in finished]
         for without, ids in kinds[key[0]].items():
             images = {"images": counts[key[0]] - len(ids), "removed": len(ids)}

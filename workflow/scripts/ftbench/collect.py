@@ -60,6 +60,15 @@ def zip_runs(labels: list[dict], **files: list) -> list[dict]:
     return [dict(zip(("labels", *files), entry)) for entry in zip(labels, *files.values(), strict=True)]
 
 
+def add_shared(runs: list[dict], labels: list[dict], **files: list) -> None:
+    """Give every run the files of its cell, or of its data set and backbone: those whose labels are among its own."""
+    for entry in zip_runs(labels, **files):
+        own = entry.pop("labels")
+        for run in runs:
+            if own.items() <= run["labels"].items():
+                run.update(entry)
+
+
 def row(
     labels: dict, run: dict, cost: dict, metrics: dict, selected: dict, efficiency: dict, probe: str | None
 ) -> dict:

@@ -11,8 +11,9 @@ import pandas as pd
 from ftbench.collect import CELL
 from ftbench.errors import InputError, choices
 from ftbench.evaluation import load_logits
-from ftbench.files import atomic_write, read_json
+from ftbench.files import atomic_write
 from ftbench.metrics import correct
+from ftbench.records import content
 from ftbench.statistics import cell_interval, difference, holm, mcnemar, summarize
 
 SELECTION = {"accuracy": "validation_accuracy", "balanced_accuracy": "validation_balanced_accuracy"}
@@ -70,7 +71,7 @@ def _read_cells(runs: list[dict], metric: str) -> dict[str, dict[tuple, dict]]:
         cell = datasets.setdefault(dataset, {}).setdefault(
             (backbone, strategy), {"correct": [], "validation": [], "nll": [], "diverged": 0}
         )
-        run = read_json(entry["run"])
+        run = content(entry["run"])
         if run["status"] == "diverged":
             cell["diverged"] += 1
             continue

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from ftbench import __version__, sources
 from ftbench.commands import read_commands
 from ftbench.files import digest, read_json, write_json
+from ftbench.records import content
 
 UNKNOWN = "not stated by the source"
 PACKAGES = ("snakemake", "torch", "torchvision", "timm", "numpy", "pandas", "scipy", "scikit-learn")
@@ -18,7 +19,7 @@ def record_environment(
 ) -> None:
     """Write environment.json of a study.
 
-    `study` is study.json, `runs` every run.json, `weights` the records of fetch_weights, `downloads` the files.json of
+    `study` is study.json, `runs` every run.json or what it holds, `weights` the records of fetch_weights, `downloads` the files.json of
     what was downloaded. `datasets` holds {"dataset", "train", "test"} per data set: its name, train.json and test.json.
     `folder` is the study's, where its commands were noted.
 
@@ -26,7 +27,7 @@ def record_environment(
     runs on each: {device, device_name, versions, runs}. Digests are hex sha256.
     """
     resolved = read_json(study)
-    records = [read_json(path) for path in runs]
+    records = [content(run) for run in runs]
     downloaded = {entry["name"]: entry["files"] for entry in map(read_json, downloads)}
     write_json(
         out,

@@ -16,7 +16,6 @@ from ftbench.devices import device_name, peak_memory_mb, versions
 from ftbench.features import training_rows
 from ftbench.files import (
     atomic_write,
-    damaged,
     digest,
     read_json,
     refuse_damaged,
@@ -26,7 +25,7 @@ from ftbench.files import (
 )
 from ftbench.kinds import declared
 from ftbench.scoring import validation_scores
-from ftbench.training import digest_of_tensors
+from ftbench.training import digest_of_split, digest_of_tensors
 
 SMALL = (
     20_000_000  # values: below, threads cost more than they bring (two took 2-3 times as long as one on 1,000 × 1,280)
@@ -66,8 +65,6 @@ def fit_on_features(
     extraction, prepared = read_json(features_cost), read_json(data)
     refuse_damaged(labels, prepared["sha256"]["labels"])
     refuse_damaged(features, extraction["digest"])
-    if extraction["images_sha256"] not in (None, prepared["sha256"]["images"]):
-        raise damaged(features, "it was made from damaged images; images.npy and its entry in a cache have to go too")
     vectors = np.load(features)
     parts, target, names = np.load(split), np.load(labels), read_json(classes)
     rows = training_rows(split)
@@ -120,7 +117,7 @@ def fit_on_features(
     digests = {
         "data": prepared["digest"],
         "weights": read_json(record)["sha256"],
-        "split": digest_of_tensors(dict(parts)),
+        "split": digest_of_split(parts),
         "code": code,
         "model": digest_of_tensors(fitted),
         "model_file": sha256_of_file(model),

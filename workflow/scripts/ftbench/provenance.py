@@ -4,6 +4,7 @@ import pandas as pd
 
 from ftbench.files import read_json
 from ftbench.kinds import declared
+from ftbench.records import content
 from ftbench.table_columns import Column
 from ftbench.table_formats import MISSING, count
 from ftbench.table_pages import publish
@@ -83,7 +84,7 @@ def provenance_page(runs: list[dict], study_path, out) -> None:
     """Write the page of all runs; `runs` holds {"labels", "run": path}, `study_path` is the resolved config."""
     rows, versions, machines = [], {}, {}
     for entry in runs:
-        run = read_json(entry["run"])
+        run = content(entry["run"])
         recipe, digests = run["recipe"] or {}, run["digests"]
         for name, version in run["versions"].items():
             versions.setdefault(name, set()).add(version)

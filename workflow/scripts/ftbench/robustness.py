@@ -10,7 +10,7 @@ from ftbench.collect import CELL
 from ftbench.errors import InputError
 from ftbench.evaluation import load_logits
 from ftbench.families import FAMILIES, FAMILY_OF
-from ftbench.files import read_json
+from ftbench.records import content
 from ftbench.table_columns import CELL as CELL_COLUMNS
 from ftbench.table_columns import Column
 from ftbench.table_formats import MISSING, percent
@@ -39,7 +39,7 @@ def corruption_tables(runs: list[dict], cells: list[dict], out, summary_out) -> 
     """
     by_cell: dict[tuple, list[dict]] = {}
     for entry in runs:
-        if read_json(entry["run"])["status"] == "finished":
+        if content(entry["run"])["status"] == "finished":
             by_cell.setdefault(tuple(entry["labels"][label] for label in CELL), []).append(_accuracies(entry))
     detail, summary = [], []
     for key in config_order(cells):

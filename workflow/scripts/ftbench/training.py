@@ -12,7 +12,7 @@ from ftbench import backbones, checkpoint, devices, distributed, loop, strategie
 from ftbench.arrays import Images
 from ftbench.backbones import Backbone
 from ftbench.errors import InputError
-from ftbench.files import atomic_write, digest, read_json, refuse_damaged, sha256_of_file, write_json, write_npz
+from ftbench.files import atomic_write, digest, read_json, sha256_of_file, write_json, write_npz
 from ftbench.history import finite, write_history
 from ftbench.outcome import Outcome
 from ftbench.scoring import Data, validation_logits
@@ -37,8 +37,7 @@ def train(
     """Train one backbone on one data set with one strategy and one seed, at the recipe that validation chose.
 
     `run` holds the resolved settings (see `get_run` in common.smk), `code` the digest of the code that runs, `inputs`
-    the files: images, labels, split, data (train.json), and weights, record, normalization and probe (a dict
-    of model and cost) or None. `recipe` is the recipe.json of `select_recipe`. `resume` is the folder of the unfinished state.
+    the files: images, split, and weights, record, normalization and probe (a dict of model and cost) or None. `recipe` is the recipe.json of `select_recipe`. `resume` is the folder of the unfinished state.
     Writes model (safetensors: the whole network), history (CSV), run_json, cost and val_logits.
     """
     selected = read_json(recipe)
@@ -120,9 +119,10 @@ class _Job:
         self.device = devices.set_up(run)
         self.strategy = strategies.load(run["kind"])
         source = read_json(inputs["record"]) if inputs["record"] else None
+        parts = np.load(inputs["split"])
         self.digests = {
-            "data": read_json(inputs["data"])["digest"],
-            "split": digest_of_tensors(dict(np.load(inputs["split"]))),
+            "data": str(parts["digest"]),
+            "split": digest_of_split(parts),
             "weights": source["sha256"] if source else None,
             "probe": sha256_of_file(inputs["probe"]["model"]) if inputs["probe"] else None,
             "code": code,
@@ -232,18 +232,10 @@ def input_files(given) -> dict:
 
 
 def read_data(inputs: dict, device: torch.device) -> Data:
-    split, prepared = np.load(inputs["split"]), read_json(inputs["data"])
-    images = Images(inputs["images"], device)
-    if images.resident:
-        refuse_damaged(inputs["images"], prepared["sha256"]["images"], images.sha256())
-    refuse_damaged(inputs["labels"], prepared["sha256"]["labels"])
-    return Data(
-        images=images,
-        labels=np.load(inputs["labels"]),
-        train=split["train"],
-        validation=split["validation"],
-        classes=len(prepared["per_class"]),
-    )
+    split = np.load(inputs["split"])
+    images, classes = Images(inputs["images"], device), int(split["classes"])
+    images.check(str(split["images_sha256"]))
+    return Data(images, split["labels"], split["train"], split["validation"], classes)
 
 
 def build(run: dict, inputs: dict, classes: int, statistics: dict) -> Backbone:
@@ -256,6 +248,11 @@ def build(run: dict, inputs: dict, classes: int, statistics: dict) -> Backbone:
         if set(head) != set(backbone.head_parameters()):
             raise RuntimeError(f"the probe holds {sorted(head)}, not the head {backbone.head_parameters()}")
     return backbone
+
+
+def digest_of_split(parts) -> str:
+    """Hex sha256 over which images of a split.npz train and which validate."""
+    return digest_of_tensors({name: parts[name] for name in ("train", "validation")})
 
 
 def digest_of_tensors(tensors: dict) -> str:

@@ -3,9 +3,9 @@
 import numpy as np
 from matplotlib.colors import PowerNorm
 
-from ftbench.files import read_json
 from ftbench.plots.recommended import finished_runs_of_recommended
 from ftbench.plots.style import message, panels, save, style, title
+from ftbench.records import content
 
 ANNOTATED = 20  # classes up to which each cell shows its number
 
@@ -21,7 +21,7 @@ def confusion(runs: list[dict], cells_csv, dataset: str, out) -> None:
             f"No run on {dataset} finished", "Every seed of every cell diverged, so there is nothing to confuse.", out
         )
         return
-    labels, metrics = own[0]["labels"], read_json(own[0]["metrics"])
+    labels, metrics = own[0]["labels"], content(own[0]["metrics"])
     counts = np.array(metrics["confusion"])
     names = [one["class"] for one in metrics["per_class"]]
     shares = 100 * counts / np.maximum(1, counts.sum(axis=1, keepdims=True))

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.lines import Line2D
 
-from ftbench.files import read_json
 from ftbench.plots.style import legend, looks, message, panels, save, style, title
+from ftbench.records import content
 
 COLUMNS = 4
 
@@ -23,7 +23,7 @@ def learning_curves(runs: list[dict], dataset: str, strategies: list[str], backb
         if entry["labels"]["dataset"] != dataset:
             continue
         key = (entry["labels"]["backbone"], entry["labels"]["strategy"])
-        history, run = pd.read_csv(entry["history"]), read_json(entry["run"])
+        history, run = pd.read_csv(entry["history"]), content(entry["run"])
         if "epoch" in history.columns:
             histories.setdefault(key, []).append((history, run["status"] == "diverged"))
         elif run["validation_accuracy"] is not None:

@@ -1,7 +1,7 @@
 """The runs of a data set's recommended cell, for the figures that look into one model."""
 
 from ftbench.collect import CELL
-from ftbench.files import read_json
+from ftbench.records import content
 from ftbench.tables import read_table
 
 
@@ -13,4 +13,4 @@ def finished_runs_of_recommended(runs: list[dict], cells_csv, dataset: str) -> l
         return []
     key = tuple(best.iloc[0][CELL])
     own = [entry for entry in runs if tuple(entry["labels"][label] for label in CELL) == key]
-    return [entry for entry in own if read_json(entry["metrics"])["status"] == "finished"]
+    return [entry for entry in own if content(entry["metrics"])["status"] == "finished"]

@@ -3,8 +3,8 @@
 import numpy as np
 from matplotlib.lines import Line2D
 
-from ftbench.files import read_json
 from ftbench.plots.style import GREY, legend, looks, message, panels, save, style, title
+from ftbench.records import content
 
 FEWEST = 10  # test images a bin needs, over all seeds, to be drawn: the mean of fewer is noise
 
@@ -14,7 +14,7 @@ def metrics_of(runs: list[dict], dataset: str) -> dict[tuple[str, str], list[dic
     cells: dict[tuple[str, str], list[dict]] = {}
     for entry in runs:
         labels = entry["labels"]
-        if labels["dataset"] == dataset and (metrics := read_json(entry["metrics"]))["status"] == "finished":
+        if labels["dataset"] == dataset and (metrics := content(entry["metrics"]))["status"] == "finished":
             cells.setdefault((labels["backbone"], labels["strategy"]), []).append(metrics)
     return cells
 
