@@ -70,7 +70,7 @@ format: setup ## format the workflow and the code
 bench: setup ## measure the training loop against the reference loop (results/bench.json)
 	$(BIN)/python benchmarks/bench.py
 
-scale: setup ## measure planning and aggregation of studies of 100 to 9,000 jobs (results/scale.json)
+scale: setup ## measure planning and aggregation of studies of 100 to 9,000 jobs, and start-up of a job (results/scale.json)
 	$(BIN)/python benchmarks/scale.py
 
 test-slurm: setup ## run the cluster tests on a real Slurm, installed from Debian's packages where it is missing

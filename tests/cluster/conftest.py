@@ -1,7 +1,6 @@
 """A real Slurm on this host for the tests marked `slurm`, and a small study to run on it."""
 
 import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -34,7 +33,7 @@ def start_cluster():
 
         yield start
         for cluster in started:
-            subprocess.run([HERE / "down.sh", cluster.folder], check=False)
+            cluster.down()
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -44,10 +45,13 @@ class Cluster:
         self.port = str(17000 + (os.getpid() * 8 + number) % 750 * 20)
 
     def up(self, install: bool = False) -> None:
-        """Start what is not running; the second time it brings back a controller that was stopped."""
+        """Start what is not running; the second time it brings back a controller or a node that was stopped."""
         command = [HERE / "up.sh", self.folder, *self.options, "--port-base", self.port]
         done = subprocess.run([*command, *([] if install else ["--no-install"])], capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
+
+    def down(self) -> None:
+        subprocess.run([HERE / "down.sh", self.folder], check=False)
 
     def environment(self) -> dict:
         path = f"{self.folder / 'bin'}:{os.environ['PATH']}"
@@ -70,6 +74,18 @@ class Cluster:
     def jobs_in(self, folder: Path) -> dict[str, dict]:
         """The jobs that were submitted from `folder`."""
         return {number: job for number, job in self.jobs().items() if job["WorkDir"] == str(folder)}
+
+    def kill_node(self, node: str) -> None:
+        """SIGKILL to a node's slurmd and to all that it started, as when a machine loses power; `up` starts slurmd again."""
+        log = str(self.folder / f"log/slurmd-{node}.log")  # which only the daemons of this node hold open
+        running = psutil.process_iter(["name", "open_files"])
+        daemons = [process for process in running if process.info["name"] in ("slurmd", "slurmstepd")]
+        daemons = [process for process in daemons if log in {file.path for file in process.info["open_files"] or ()}]
+        lost = {*daemons, *(child for process in daemons for child in process.children(recursive=True))}
+        for number in (signal.SIGSTOP, signal.SIGKILL):  # first all stand still: none reports the end of another
+            for process in lost:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.send_signal(number)
 
     def stop_controller(self) -> None:
         """Stop slurmctld; jobs go on, and `up` starts it again.

@@ -1,5 +1,6 @@
-"""The Slurm profile on a real Slurm: the whole study, then whatever can end a job or the driver before its time."""
+"""The Slurm profile on a real Slurm: the whole demo study, then whatever can end a job or the driver before its time."""
 
+import csv
 import json
 import os
 import re
@@ -10,13 +11,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
+import yaml
 from safetensors.torch import load_file
 from slurm import Cluster, Driver, command, edit, edit_profile, end_all_in, wait_for
 from studies import Clone, environment
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(1800)]
 
-# of the rules in this study that ask for a GPU
+# of the rules in the demo that ask for a GPU
 GPU_RULES = {"train", "train_trial", "extract_features", "extract_test_features", "predict_test", "measure_cost"}
 LONG = "results/tiny/runs/digits/small/long/seed{}"
 GROUPS = ("scores", "tables", "figures")
@@ -121,6 +123,12 @@ def rule_of(job: dict) -> str:
 
 @scenario
 def test_the_study_runs_through_slurm_and_refuses_a_second_driver(slurm, clone, drivers, reference):
+    """The shipped demo, rehearsed: every strategy, table and figure of it, on one seed for one epoch with few images.
+
+    Its networks are asked to train on a GPU, which no job finds behind the simulated ones.
+    """
+    demo = yaml.safe_load((clone.root / "config/demo.yaml").read_text())
+    clone.write_config(demo | {"smoke": True, "device": "auto"})
     edit_profile(clone)
     driver = drivers(clone)
     wait_for("submission", lambda: "has been submitted with SLURM jobid" in driver.printed())
@@ -129,7 +137,10 @@ def test_the_study_runs_through_slurm_and_refuses_a_second_driver(slurm, clone, 
     assert "Traceback" not in second.printed()
     printed = driver.finish(1500)
     assert clone.plan() == []
-    assert clone.path("tables/comparison.html").exists()
+    made = clone.root / "results/demo_smoke"
+    assert (made / "tables/comparison.html").exists()
+    with (made / "tables/runs.csv").open() as table:
+        assert {row["strategy"] for row in csv.DictReader(table)} == set(demo["strategies"])
 
     jobs = slurm.jobs_in(clone.root)
     assert {job["JobState"] for job in jobs.values()} == {"COMPLETED"}
@@ -143,7 +154,7 @@ def test_the_study_runs_through_slurm_and_refuses_a_second_driver(slurm, clone, 
         assert job["Requeue"] == "1"
     figures = [line for line in printed.splitlines() if line.strip().startswith(("rule plot_", "localrule plot_"))]
     assert len(figures) >= 9 > 4 >= sum(rule_of(job) == "figures" for job in jobs.values())  # grouped
-    log = clone.path("logs/train/digits/small/scratch/seed0.log").read_text()
+    log = (made / "logs/train/digits/resnet8/scratch/seed0.log").read_text()
     assert "leased" not in log  # Slurm says which GPU it is
 
 
@@ -164,7 +175,7 @@ def test_a_run_that_reaches_its_time_limit_goes_on_in_the_next_attempt(slurm, cl
 
 
 @scenario
-def test_cancelled_requeued_and_preempted_jobs_lose_nothing(slurm, clone, drivers, reference):
+def test_cancelled_requeued_preempted_and_orphaned_jobs_lose_nothing(slurm, clone, drivers, reference):
     add_long_run(clone)
     slow_down(clone, 1.0)
     (clone.root / "profiles/slurm/partitions.yaml").unlink()
@@ -179,17 +190,25 @@ def test_cancelled_requeued_and_preempted_jobs_lose_nothing(slurm, clone, driver
         begun = time.time()
         wait_for("saved state", lambda: progress(clone) > begun)
         number = wait_for("running job", lambda: training_job(slurm, clone))
+        restarts = slurm.jobs()[number]["Restarts"]
         interrupt(number)
-        wait_for(
-            "job to leave its node",
-            lambda: slurm.jobs()[number]["JobState"] != "RUNNING" or slurm.jobs()[number]["Restarts"] != "0",
-        )
+        left = lambda job: job["JobState"] != "RUNNING" or job["Restarts"] != restarts  # noqa: E731
+        wait_for("job to leave its node", lambda: left(slurm.jobs()[number]))
         wait_for("next start", lambda: training_job(slurm, clone) and progress(clone) > time.time() - 2)
         return number
 
     first = interrupted(lambda number: slurm.call("scancel", number))
     second = interrupted(lambda number: slurm.call("scontrol", "requeue", number))
     assert first != second  # a cancelled job is submitted again, a requeued one keeps its id
+
+    def lose_node(number: str) -> None:
+        node = slurm.jobs()[number]["NodeList"]
+        slurm.kill_node(node)
+        wait_for("dead node", lambda: slurm.call("sinfo", "-h", "-n", node, "-o", "%T").startswith("down"))
+        wait_for("requeue", lambda: slurm.jobs()[number]["JobState"] == "PENDING")
+        slurm.up()
+
+    assert interrupted(lose_node) == second
 
     def preempt(number: str) -> None:
         node = slurm.jobs()[number]["NodeList"]
@@ -202,8 +221,10 @@ def test_cancelled_requeued_and_preempted_jobs_lose_nothing(slurm, clone, driver
     preempt(second)
     wait_for("preemption", lambda: int(slurm.jobs()[second]["Restarts"]) > before)
     driver.finish()
+    ends = (slurm.folder / "log/jobcomp.txt").read_text()
+    assert re.search(rf"^JobId={second} .* JobState=NODE_FAIL ", ends, re.M)
     resumed = results(clone)
-    assert resumed.cost["resumes"] == 3
+    assert resumed.cost["resumes"] == 4
     assert_equal_runs(resumed, reference.result())
 
 

@@ -5,6 +5,7 @@ resolved settings of one job. A run over them takes a fraction of a second.
 """
 
 import functools
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -84,12 +85,19 @@ def study(folder: Path, count: int = 60) -> dict:
     validation = rows[rows // len(CLASSES) % 3 == 2]
     write_npy(folder / "images.npy", pixels)
     write_npy(folder / "labels.npy", labels)
+    pixels_sha256 = sha256(pixels).hexdigest()
+    digests = {"digest": "d" * 64, "images_sha256": pixels_sha256}
     parts = {"train": np.setdiff1d(rows, validation), "validation": validation}
-    write_npz(folder / "split.npz", **parts, labels=labels, classes=len(CLASSES), digest="d" * 64)
+    write_npz(folder / "split.npz", **parts, labels=labels, classes=len(CLASSES), **digests)
     write_json(folder / "classes.json", CLASSES)
     write_json(
         folder / "train.json",
-        {"images": count, "per_class": dict.fromkeys(CLASSES, count // len(CLASSES)), "digest": "d" * 64},
+        {
+            "images": count,
+            "per_class": dict.fromkeys(CLASSES, count // len(CLASSES)),
+            "digest": "d" * 64,
+            "sha256": {"images": pixels_sha256, "labels": sha256_of_file(folder / "labels.npy")},
+        },
     )
     write_json(folder / "normalization.json", STATISTICS)
     names = {

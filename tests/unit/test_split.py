@@ -5,11 +5,17 @@ import pytest
 from entries import entry
 
 from ftbench.errors import InputError
-from ftbench.files import write_json
+from ftbench.files import sha256_of_file, write_json
 from ftbench.groups import merge_groups
 from ftbench.split import split_dataset, stratified_group_split
 
-ABOUT = {"per_class": {"cat": 5, "dog": 5}, "digest": "d" * 64}
+
+def described(folder):
+    """labels.npy and groups.npy that lie in a folder, and a train.json that fits them."""
+    paths = [folder / name for name in ("labels.npy", "groups.npy", "train.json")]
+    sha256 = {"images": "i" * 64, "labels": sha256_of_file(paths[0])}
+    write_json(paths[2], {"per_class": {"cat": 5, "dog": 5}, "digest": "d" * 64, "sha256": sha256})
+    return paths
 
 
 def split(tmp_path, labels, groups=None, **changes):
@@ -18,13 +24,11 @@ def split(tmp_path, labels, groups=None, **changes):
     groups = np.arange(len(labels)) if groups is None else np.asarray(groups, np.int64)
     np.save(tmp_path / "labels.npy", labels)
     np.save(tmp_path / "groups.npy", groups)
-    write_json(tmp_path / "train.json", ABOUT)
-    paths = [tmp_path / name for name in ("labels.npy", "groups.npy", "train.json")]
-    split_dataset(*paths, entry(**changes), tmp_path / "split.npz")
+    split_dataset(*described(tmp_path), entry(**changes), tmp_path / "split.npz")
     with np.load(tmp_path / "split.npz") as parts:
-        assert sorted(parts) == ["classes", "digest", "labels", "train", "validation"]
+        assert sorted(parts) == ["classes", "digest", "images_sha256", "labels", "train", "validation"]
         assert np.array_equal(parts["labels"], labels) and parts["labels"].dtype == np.int64
-        assert (int(parts["classes"]), str(parts["digest"])) == (2, "d" * 64)
+        assert (int(parts["classes"]), str(parts["digest"]), str(parts["images_sha256"])) == (2, "d" * 64, "i" * 64)
         train, validation = parts["train"], parts["validation"]
     for rows in (train, validation):
         assert rows.dtype == np.int64 and (np.diff(rows) > 0).all()
@@ -135,10 +139,8 @@ def test_class_is_named_where_the_names_are_known(tmp_path):
     (tmp_path / "classes.json").write_text('["cat", "dog"]')
     np.save(tmp_path / "labels.npy", np.array([0, 0, 1]))
     np.save(tmp_path / "groups.npy", np.arange(3))
-    write_json(tmp_path / "train.json", ABOUT)
-    paths = [tmp_path / name for name in ("labels.npy", "groups.npy", "train.json")]
     with pytest.raises(InputError, match="Class dog has 1 image"):
-        split_dataset(*paths, entry(), tmp_path / "split.npz", tmp_path / "classes.json")
+        split_dataset(*described(tmp_path), entry(), tmp_path / "split.npz", tmp_path / "classes.json")
 
 
 def test_class_that_cannot_be_on_both_sides_together_with_another_is_named():

@@ -1,6 +1,8 @@
 """The workflow as a part of others: as a module, and with a cache that several studies share."""
 
+import re
 import shutil
+from pathlib import Path
 
 import yaml
 from studies import REPOSITORY, WEIGHTS, Clone, tiny, write_weights
@@ -106,3 +108,39 @@ def test_a_cache_is_shared_between_studies(tmp_path):
     shutil.rmtree(second.root / "results/second/features")
     # Weights are checked against the network at its size.
     assert make(second) == {"fetch_weights", "extract_features", "extract_test_features"}
+
+
+def test_a_damaged_entry_of_the_cache_is_refused_and_made_again(tmp_path):
+    """Its reader names the file and the entry; without both, the next start makes them anew, with the same bytes."""
+    env = {"SNAKEMAKE_OUTPUT_CACHE": str(tmp_path / "cache")}
+    (tmp_path / "cache").mkdir()
+    config = tiny()
+    config["datasets"] = {"digits": config["datasets"]["digits"]}
+    config["strategies"] = {"linear_probe": {"kind": "linear_probe"}, "tutorial": {"kind": "tutorial", "epochs": 1}}
+    config["exclude"] = [{"backbone": "small", "strategy": "linear_probe"}]
+    clone = Clone.of_repository(tmp_path / "clone", config | {"seeds": [0]})
+    write_weights(clone.root / WEIGHTS)
+    readers = {  # of what the cache holds: a run that reads it
+        "features/digits/pretrained/train.npy": "pretrained/linear_probe",
+        "data/digits/images.npy": "small/tutorial",
+    }
+    runs = [f"results/tiny/runs/digits/{run}/seed0/run.json" for run in readers.values()]
+    clone.snakemake(*runs, "--cache", *CACHED, env=env)
+    for name, run in zip(readers, runs):
+        made, entry = clone.path(name), clone.path(name).resolve()
+        assert made.is_symlink() and entry.is_relative_to(tmp_path / "cache")
+        content = entry.read_bytes()
+        changed = bytearray(content)
+        changed[len(content) // 2] ^= 1
+        entry.chmod(0o644)
+        entry.write_bytes(changed)
+        (clone.root / run).unlink()
+        printed = clone.snakemake(run, "--cache", *CACHED, env=env, fails=True)
+        named = re.search(
+            r"(results/\S+) is damaged: .*; delete it and its entry in the cache, (\S+), and start", printed
+        )
+        assert named.groups() == (str(made.relative_to(clone.root)), str(entry))
+        for path in named.groups():
+            (clone.root / Path(path)).unlink()
+        clone.snakemake(run, "--cache", *CACHED, env=env)
+        assert made.read_bytes() == content

@@ -16,6 +16,7 @@ from torch import nn
 from ftbench import activations, architectures, depthwise
 from ftbench.cropping import crop_kernels
 from ftbench.errors import InputError
+from ftbench.files import refuse_damaged
 
 SHOWN = 3  # names in a message about tensors that do not fit
 
@@ -90,9 +91,10 @@ def build(entry: dict, classes: int, seed: int, weights: Path | None, statistics
 
     `entry` is the backbone's config (source, model, activation, image_size, mean, std); `weights` a safetensors file made by
     `fetch_weights`, or None for random weights; `statistics` has the "mean" and "std" to use where the entry gives none:
-    those that the weights were trained with, or the data set's own for a network from random weights. `seed` fixes the random
+    those that the weights were trained with, or the data set's own for a network from random weights. The record of the weights
+    also has their "sha256", which `weights` must have then. `seed` fixes the random
     initialisation where `weights` is None; on pretrained weights the head starts at zero.
-    Raises InputError where the tensors of `weights` do not fit the architecture.
+    Raises InputError where `weights` is damaged or its tensors do not fit the architecture.
     """
     torch.manual_seed(seed)
     library = architectures.load(entry["source"])
@@ -100,6 +102,8 @@ def build(entry: dict, classes: int, seed: int, weights: Path | None, statistics
     head = find_head(network, classes, entry["model"])
     slopes = activations.swap(network, entry["activation"], entry["model"]) if entry.get("activation") else []
     if weights is not None:
+        if "sha256" in statistics:
+            refuse_damaged(weights, statistics["sha256"])
         state = load_file(weights)
         state = {name: tensor for name, tensor in state.items() if not name.startswith(f"{head}.")}
         state = library.adapt(entry["model"], state, network, entry["image_size"])

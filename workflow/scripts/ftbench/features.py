@@ -25,7 +25,8 @@ def extract_features(
 
     With `split`, the rows are `training_rows(split)` in that order, otherwise all images. `run` has network (a
     backbone's config), device, precision, channels_last, deterministic and threads; `record` is the weights' JSON.
-    `cost` gets feature_seconds, images_per_second, peak_memory_mb, head, dimension, total_params and digest.
+    `cost` gets feature_seconds, images_per_second, peak_memory_mb, head, dimension, total_params, digest and images_sha256
+    (of all pixels that the file of images held; None where they were not in memory at once).
     """
     start = time.perf_counter()
     device = devices.set_up(run)
@@ -61,6 +62,7 @@ def extract_features(
             "dimension": vectors.shape[1],
             "backbone_params": backbone_params,
             "digest": sha256_of_file(out),
+            "images_sha256": store.sha256(),
             "identity": digest({"network": run["network"], "weights": source["sha256"], "precision": run["precision"]}),
         },
     )

@@ -91,6 +91,20 @@ def sha256_of_file(path: str | os.PathLike) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def refuse_damaged(path: str | os.PathLike, written: str, found: str | None = None) -> None:
+    """Raise InputError unless a file's sha256, or that of its content if `found` is given, is the one that was written."""
+    found = found or sha256_of_file(path)
+    if found != written:
+        raise damaged(path, f"its sha256 is {found[:12]}..., {written[:12]}... was written")
+
+
+def damaged(path: str | os.PathLike, why: str) -> InputError:
+    """What to say of a file that is not what was written; one from a cache of Snakemake's is a link to the entry there."""
+    path = Path(path)
+    entry = f" and its entry in the cache, {path.resolve()}," if path.is_symlink() else ""
+    return InputError(f"{path} is damaged: {why}; delete it{entry} and start again.")
+
+
 def md5_of_file(path: str | os.PathLike) -> str:
     """Hex md5 of a file's bytes: data set publishers give md5, so that is what is compared."""
     with open(path, "rb") as stream:

@@ -14,7 +14,16 @@ from threadpoolctl import threadpool_limits
 from ftbench import strategies
 from ftbench.devices import device_name, peak_memory_mb, versions
 from ftbench.features import training_rows
-from ftbench.files import atomic_write, digest, read_json, sha256_of_file, write_json, write_npz
+from ftbench.files import (
+    atomic_write,
+    damaged,
+    digest,
+    read_json,
+    refuse_damaged,
+    sha256_of_file,
+    write_json,
+    write_npz,
+)
 from ftbench.kinds import declared
 from ftbench.scoring import validation_scores
 from ftbench.training import digest_of_split, digest_of_tensors
@@ -54,7 +63,12 @@ def fit_on_features(
     start = time.perf_counter()
     torch.set_num_threads(run["threads"])
     strategy, parameter = strategies.load(run["kind"]), declared(run["kind"])["tuned"]
-    vectors, extraction = np.load(features), read_json(features_cost)
+    extraction, prepared = read_json(features_cost), read_json(data)
+    refuse_damaged(labels, prepared["sha256"]["labels"])
+    refuse_damaged(features, extraction["digest"])
+    if extraction["images_sha256"] not in (None, prepared["sha256"]["images"]):
+        raise damaged(features, "it was made from damaged images; images.npy and its entry in a cache have to go too")
+    vectors = np.load(features)
     parts, target, names = np.load(split), np.load(labels), read_json(classes)
     rows = training_rows(split)
     train, validation = np.searchsorted(rows, parts["train"]), np.searchsorted(rows, parts["validation"])
@@ -104,7 +118,7 @@ def fit_on_features(
         },
     )
     digests = {
-        "data": read_json(data)["digest"],
+        "data": prepared["digest"],
         "weights": read_json(record)["sha256"],
         "split": digest_of_split(parts),
         "code": code,

@@ -19,7 +19,7 @@ from PIL import Image
 
 from ftbench import sources
 from ftbench.errors import InputError
-from ftbench.files import atomic_write, read_json, write_json, write_npy
+from ftbench.files import atomic_write, read_json, sha256_of_file, write_json, write_npy
 from ftbench.groups import merge_groups
 
 WINDOW = 64  # images decoded ahead per thread: keeps the threads busy and the memory small
@@ -33,7 +33,8 @@ def prepare_train(settings, root, images, labels, groups, classes, files, summar
 
     images (N, H, W, 3) uint8, labels (N,) int64, groups (N,) int64: .npy. Images of a group must not be split: listed
     together by the user or with equal pixels. classes: JSON list of names. files: CSV with the columns id, file.
-    summary: JSON with images, size, per_class, digest (of pixels, labels and classes), skipped, source.
+    summary: JSON with images, size, per_class, digest (of pixels, labels and classes), sha256 (images: of the pixels
+    alone; labels: of the file), skipped, source.
 
     Raises InputError on fewer than 2 classes, a class without images, sizes that differ without an `image_size`, and
     with `on_corrupt: fail` on corrupt images.
@@ -191,6 +192,7 @@ def _check_corrupt(settings: dict, part: _Part) -> None:
 def _finish(settings: dict, root, part: _Part, classes: list[str], labels, files, summary) -> None:
     """Write labels, file names and summary of a part whose pixels are written."""
     numbers = np.array(part.labels, np.int64)
+    pixels = part.sha256.hexdigest()
     part.sha256.update(numbers.tobytes())
     part.sha256.update(json.dumps([classes, part.shape]).encode())
     write_npy(labels, numbers)
@@ -206,6 +208,7 @@ def _finish(settings: dict, root, part: _Part, classes: list[str], labels, files
             "size": list(part.shape[:2]),
             "per_class": dict(zip(classes, counts)),
             "digest": part.sha256.hexdigest(),
+            "sha256": {"images": pixels, "labels": sha256_of_file(labels)},
             "skipped": [file for file, _ in part.corrupt],
             "source": {key: settings[key] for key in ORIGIN},
         },

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 import numpy as np
 
 from ftbench.errors import InputError
-from ftbench.files import read_json, write_npz
+from ftbench.files import read_json, refuse_damaged, write_npz
 
 TEST_STREAM, LIMIT_STREAM, VALIDATION_STREAM = 0, 1, 2
 
@@ -24,15 +24,18 @@ def split_dataset(
     classes: str | os.PathLike | None = None,
 ) -> None:
     """Write `out` (npz): `train` and `validation`, sorted int64 row numbers of images.npy, and what else a job that trains wants
-    to know of the images: `labels` (N,) int64, `classes`, how many there are, and `digest`, the hex sha256 of the whole part.
+    to know of the images: `labels` (N,) int64, `classes`, how many there are, and two hex sha256, `digest` of pixels, labels and
+    classes, `images_sha256` of the pixels alone.
 
     labels, groups: .npy files, (N,) int64 each; data: train.json; classes: classes.json, for the names in messages. `settings`
     needs train_limit, validation_fraction, split_seed. With train_limit k, k images per class (all of a smaller class) are kept
     for train + validation together; limits of one seed are nested, so 100 images per class contain those of 10. Rows that no
     part uses appear in neither.
 
-    Raises InputError where a class cannot have an image on both sides.
+    Raises InputError where a class cannot have an image on both sides, and where `labels` is damaged.
     """
+    about = read_json(data)
+    refuse_damaged(labels, about["sha256"]["labels"])
     labels, groups = np.load(labels), np.load(groups)
     fraction, limit, seed = settings["validation_fraction"], settings["train_limit"], settings["split_seed"]
     rows = np.arange(len(labels))
@@ -49,7 +52,6 @@ def split_dataset(
         names=("train", "validation"),
         classes=None if classes is None else read_json(classes),
     )
-    about = read_json(data)
     write_npz(
         out,
         train=rows[~chosen].astype(np.int64),
@@ -57,6 +59,7 @@ def split_dataset(
         labels=labels.astype(np.int64),
         classes=np.int64(len(about["per_class"])),
         digest=np.str_(about["digest"]),
+        images_sha256=np.str_(about["sha256"]["images"]),
     )
 
 

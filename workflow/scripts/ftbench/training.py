@@ -12,7 +12,7 @@ from ftbench import backbones, checkpoint, devices, distributed, loop, strategie
 from ftbench.arrays import Images
 from ftbench.backbones import Backbone
 from ftbench.errors import InputError
-from ftbench.files import atomic_write, digest, read_json, sha256_of_file, write_json, write_npz
+from ftbench.files import atomic_write, digest, read_json, refuse_damaged, sha256_of_file, write_json, write_npz
 from ftbench.history import finite, write_history
 from ftbench.outcome import Outcome
 from ftbench.scoring import Data, validation_logits
@@ -234,6 +234,8 @@ def input_files(given) -> dict:
 def read_data(inputs: dict, device: torch.device) -> Data:
     split = np.load(inputs["split"])
     images, classes = Images(inputs["images"], device), int(split["classes"])
+    if images.resident:
+        refuse_damaged(inputs["images"], str(split["images_sha256"]), images.sha256())
     return Data(images, split["labels"], split["train"], split["validation"], classes)
 
 

@@ -1,0 +1,90 @@
+"""Files that changed after they were written, in a cache that studies share or on a disk: their reader refuses them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import small
+from entries import entry
+
+from ftbench import training
+from ftbench.arrays import Images
+from ftbench.devices import set_up
+from ftbench.errors import InputError
+from ftbench.files import read_json, refuse_damaged, sha256_of_file, write_json
+from ftbench.split import split_dataset
+
+FAULTS = ("one byte", "cut short", "empty")
+
+
+@pytest.fixture
+def inputs(tmp_path):
+    return small.study(tmp_path / "data") | small.weights(tmp_path)
+
+
+def damage(path: str, fault: str) -> None:
+    content = bytearray(Path(path).read_bytes())
+    middle = len(content) // 2
+    content[middle] ^= 1
+    Path(path).write_bytes({"one byte": content, "cut short": content[:middle], "empty": b""}[fault])
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("name", ["images", "weights"])
+def test_training_refuses_a_damaged_file(tmp_path, inputs, name, fault):
+    damage(inputs[name], fault)
+    run = small.run("finetune", recipe={"epochs": 1})
+    recipe = small.selected(tmp_path / "selected.json", run["recipe"])
+    with pytest.raises(InputError, match=rf"^{inputs[name]} is damaged: .*; delete it and start again\.$"):
+        training.train(run=run, code="c", inputs=inputs, recipe=recipe, **small.outputs(tmp_path / "run"))
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_damaged_labels_are_not_split(tmp_path, inputs, fault):
+    damage(inputs["labels"], fault)
+    np.save(tmp_path / "groups.npy", np.arange(60))
+    with pytest.raises(InputError, match=rf"^{inputs['labels']} is damaged: .*; delete it and start again\.$"):
+        split_dataset(inputs["labels"], tmp_path / "groups.npy", inputs["data"], entry(), tmp_path / "again.npz")
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("name", ["features", "labels"])
+def test_a_probe_refuses_a_damaged_file(tmp_path, inputs, name, fault):
+    made = small.probe_job(tmp_path / "first", inputs)
+    given = inputs | {"features": made["features"]}
+    damage(given[name], fault)
+    with pytest.raises(InputError, match=rf"^{given[name]} is damaged: .*; delete it and start again\.$"):
+        small.probe_job(tmp_path / "second", inputs, made["features"], made["features_cost"])
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_features_are_not_extracted_with_damaged_weights(tmp_path, inputs, fault):
+    damage(inputs["weights"], fault)
+    with pytest.raises(InputError, match=rf"^{inputs['weights']} is damaged: "):
+        small.probe_job(tmp_path / "probe", inputs)
+
+
+def test_features_of_damaged_images_are_refused(tmp_path, inputs):
+    damage(inputs["images"], "one byte")
+    with pytest.raises(InputError, match=r"features\.npy is damaged: it was made from damaged images; images\.npy "):
+        small.probe_job(tmp_path / "probe", inputs)
+
+
+def test_images_that_are_read_row_by_row_are_not_read_for_their_digest(inputs, monkeypatch):
+    device = set_up(small.run())
+    assert Images(inputs["images"], device).sha256() == read_json(inputs["data"])["sha256"]["images"]
+    assert Images(inputs["images"], device, resident=False).sha256() is None
+    monkeypatch.setattr("ftbench.arrays._free_bytes", lambda device: 0)
+    damage(inputs["images"], "one byte")
+    assert len(training.read_data(inputs, device).labels) == 60
+
+
+def test_the_entry_in_the_cache_is_named_where_the_file_is_a_link_to_it(tmp_path):
+    write_json(tmp_path / "entry", 1)
+    link = tmp_path / "link"
+    link.symlink_to("entry")
+    refuse_damaged(link, sha256_of_file(tmp_path / "entry"))
+    with pytest.raises(
+        InputError, match=rf"delete it and its entry in the cache, {tmp_path}/entry, and start again\.$"
+    ):
+        refuse_damaged(link, "0" * 64)
