@@ -86,7 +86,7 @@ CELL = dict(backbone=[f"b{{k}}" for k in range({backbones})], strategy=[f"s{{k}}
 SEEDS = list(range({seeds}))
 
 rule all:
-    input: expand("report{{number}}", number=range({reports}))
+    input: expand("report{{number}}", number=range({reports})), expand("table{{number}}", number=range({tables}))
 rule data:
     output: "data/{{file}}"
     script: "nothing.py"
@@ -118,8 +118,13 @@ rule report:
     input: expand(RUN, file="metrics", seed=SEEDS, **CELL)
     output: "report{{number}}"
     script: "nothing.py"
+rule table:
+    input: "report0"
+    output: "table{{number}}"
+    script: "nothing.py"
 """
 REPORTS = 7  # files of every run that rules of all runs read, counted over these rules
+TABLES = 25  # tables and figures made from those
 
 
 def bare_plan(size: tuple, folder: Path) -> dict:
@@ -129,6 +134,7 @@ def bare_plan(size: tuple, folder: Path) -> dict:
     bare.mkdir(exist_ok=True)
     (bare / "nothing.py").touch()
     shape = {"backbones": backbones, "strategies": strategies, "seeds": seeds, "trials": trials, "reports": REPORTS}
+    shape |= {"tables": TABLES}
     (bare / "Snakefile").write_text(BARE.format(**shape))
     printed, spent = measured(DRY_RUN, bare)
     return {"bare_jobs": jobs_of(printed)} | {f"bare_{key}": value for key, value in spent.items()}

@@ -85,10 +85,10 @@ def study(folder: Path, count: int = 60) -> dict:
     validation = rows[rows // len(CLASSES) % 3 == 2]
     write_npy(folder / "images.npy", pixels)
     write_npy(folder / "labels.npy", labels)
-    parts = {"train": np.setdiff1d(rows, validation), "validation": validation}
     pixels_sha256 = sha256(pixels).hexdigest()
-    known = {"classes": len(CLASSES), "digest": "d" * 64, "images_sha256": pixels_sha256}
-    write_npz(folder / "split.npz", **parts, labels=labels, **known)
+    digests = {"digest": "d" * 64, "images_sha256": pixels_sha256}
+    parts = {"train": np.setdiff1d(rows, validation), "validation": validation}
+    write_npz(folder / "split.npz", **parts, labels=labels, classes=len(CLASSES), **digests)
     write_json(folder / "classes.json", CLASSES)
     write_json(
         folder / "train.json",

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import small
+from entries import entry
 
 from ftbench import training
 from ftbench.arrays import Images
@@ -38,6 +40,14 @@ def test_training_refuses_a_damaged_file(tmp_path, inputs, name, fault):
 
 
 @pytest.mark.parametrize("fault", FAULTS)
+def test_damaged_labels_are_not_split(tmp_path, inputs, fault):
+    damage(inputs["labels"], fault)
+    np.save(tmp_path / "groups.npy", np.arange(60))
+    with pytest.raises(InputError, match=rf"^{inputs['labels']} is damaged: .*; delete it and start again\.$"):
+        split_dataset(inputs["labels"], tmp_path / "groups.npy", inputs["data"], entry(), tmp_path / "again.npz")
+
+
+@pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("name", ["features", "labels"])
 def test_a_probe_refuses_a_damaged_file(tmp_path, inputs, name, fault):
     made = small.probe_job(tmp_path / "first", inputs)
@@ -53,16 +63,6 @@ def test_features_are_not_extracted_from_a_damaged_file(tmp_path, inputs, name, 
     damage(inputs[name], fault)
     with pytest.raises(InputError, match=rf"^{inputs[name]} is damaged: .*; delete it and start again\.$"):
         small.probe_job(tmp_path / "probe", inputs)
-
-
-@pytest.mark.parametrize("fault", FAULTS)
-def test_no_split_is_made_from_damaged_labels(tmp_path, inputs, fault):
-    damage(inputs["labels"], fault)
-    files = [inputs[name] for name in ("labels", "labels", "data")]
-    with pytest.raises(InputError, match=rf"^{inputs['labels']} is damaged: .*; delete it and start again\.$"):
-        split_dataset(
-            *files, {"train_limit": None, "validation_fraction": 0.3, "split_seed": 0}, tmp_path / "split.npz"
-        )
 
 
 def test_images_that_are_read_row_by_row_are_not_read_for_their_digest(inputs, monkeypatch):

@@ -10,13 +10,11 @@ from ftbench.groups import merge_groups
 from ftbench.split import split_dataset, stratified_group_split
 
 
-def write(folder, labels, groups) -> list:
-    """The files that a split is made from: labels.npy, groups.npy, train.json."""
+def described(folder):
+    """labels.npy and groups.npy that lie in a folder, and a train.json that fits them."""
     paths = [folder / name for name in ("labels.npy", "groups.npy", "train.json")]
-    np.save(paths[0], labels)
-    np.save(paths[1], groups)
-    known = {"images": "i" * 64, "labels": sha256_of_file(paths[0])}
-    write_json(paths[2], {"per_class": {"cat": 5, "dog": 5}, "digest": "d" * 64, "sha256": known})
+    sha256 = {"images": "i" * 64, "labels": sha256_of_file(paths[0])}
+    write_json(paths[2], {"per_class": {"cat": 5, "dog": 5}, "digest": "d" * 64, "sha256": sha256})
     return paths
 
 
@@ -24,12 +22,13 @@ def split(tmp_path, labels, groups=None, **changes):
     """(train, validation) row numbers."""
     labels = np.asarray(labels, np.int64)
     groups = np.arange(len(labels)) if groups is None else np.asarray(groups, np.int64)
-    split_dataset(*write(tmp_path, labels, groups), entry(**changes), tmp_path / "split.npz")
+    np.save(tmp_path / "labels.npy", labels)
+    np.save(tmp_path / "groups.npy", groups)
+    split_dataset(*described(tmp_path), entry(**changes), tmp_path / "split.npz")
     with np.load(tmp_path / "split.npz") as parts:
         assert sorted(parts) == ["classes", "digest", "images_sha256", "labels", "train", "validation"]
         assert np.array_equal(parts["labels"], labels) and parts["labels"].dtype == np.int64
-        assert (int(parts["classes"]), str(parts["digest"])) == (2, "d" * 64)
-        assert str(parts["images_sha256"]) == "i" * 64
+        assert (int(parts["classes"]), str(parts["digest"]), str(parts["images_sha256"])) == (2, "d" * 64, "i" * 64)
         train, validation = parts["train"], parts["validation"]
     for rows in (train, validation):
         assert rows.dtype == np.int64 and (np.diff(rows) > 0).all()
@@ -138,9 +137,10 @@ def test_impossible_splits_get_one_sentence(tmp_path, labels, groups, changes, m
 
 def test_class_is_named_where_the_names_are_known(tmp_path):
     (tmp_path / "classes.json").write_text('["cat", "dog"]')
-    paths = write(tmp_path, np.array([0, 0, 1]), np.arange(3))
+    np.save(tmp_path / "labels.npy", np.array([0, 0, 1]))
+    np.save(tmp_path / "groups.npy", np.arange(3))
     with pytest.raises(InputError, match="Class dog has 1 image"):
-        split_dataset(*paths, entry(), tmp_path / "split.npz", tmp_path / "classes.json")
+        split_dataset(*described(tmp_path), entry(), tmp_path / "split.npz", tmp_path / "classes.json")
 
 
 def test_class_that_cannot_be_on_both_sides_together_with_another_is_named():

@@ -24,15 +24,15 @@ def split_dataset(
     classes: str | os.PathLike | None = None,
 ) -> None:
     """Write `out` (npz): `train` and `validation`, sorted int64 row numbers of images.npy, and what else a job that trains wants
-    to know of the images: `labels` (N,) int64, `classes`, how many there are, and in hex the sha256 of the whole part, `digest`, and of its pixels alone,
-    `images_sha256`.
+    to know of the images: `labels` (N,) int64, `classes`, how many there are, and two hex sha256, `digest` of pixels, labels and
+    classes, `images_sha256` of the pixels alone.
 
     labels, groups: .npy files, (N,) int64 each; data: train.json; classes: classes.json, for the names in messages. `settings`
     needs train_limit, validation_fraction, split_seed. With train_limit k, k images per class (all of a smaller class) are kept
     for train + validation together; limits of one seed are nested, so 100 images per class contain those of 10. Rows that no
     part uses appear in neither.
 
-    Raises InputError where the labels are damaged or a class cannot have an image on both sides.
+    Raises InputError where a class cannot have an image on both sides, and where `labels` is damaged.
     """
     about = read_json(data)
     refuse_damaged(labels, about["sha256"]["labels"])
