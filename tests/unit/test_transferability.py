@@ -130,7 +130,8 @@ def test_the_measured_accuracy_is_that_of_the_strategy_which_validation_chose(tm
     assert correlations.loc["logme", "kendall"] == pytest.approx(2 / 3)
     assert correlations.loc["logme", "spearman"] == pytest.approx(0.8)
     assert correlations.loc["probe_validation_score", "kendall"] == pytest.approx(1)
-    assert "over 4 backbones: LogME τ = +0.67" in sentences(correlations.reset_index())[0]
+    said = sentences(correlations.reset_index().assign(kendall_p=0.0004))[0]
+    assert "over 4 backbones: LogME τ = +0.67 (p <0.001), ρ = +0.80 (p 0.200)" in said
 
 
 def test_where_balanced_accuracy_selects_it_is_also_what_is_measured(tmp_path):

@@ -11,7 +11,7 @@ from scipy import stats
 from ftbench.compare import MEASURED
 from ftbench.files import atomic_write, read_json
 from ftbench.table_columns import Column
-from ftbench.table_formats import duration, number, percent
+from ftbench.table_formats import duration, number, p_value, percent
 from ftbench.table_pages import publish
 from ftbench.tables import read_table
 
@@ -115,7 +115,8 @@ def sentences(correlations: pd.DataFrame) -> list[str]:
             said.append(f"{dataset}: no rank correlation, since there are {why}")
             continue
         parts = [
-            f"{SCORES[row.score]} τ = {row.kendall:+.2f} (p {row.kendall_p:.3f}), ρ = {row.spearman:+.2f} (p {row.spearman_p:.3f})"
+            f"{SCORES[row.score]} τ = {row.kendall:+.2f} (p {p_value(row.kendall_p)}), ρ = {row.spearman:+.2f} "
+            f"(p {p_value(row.spearman_p)})"
             for row in known.itertuples()
         ]
         said.append(f"{dataset}: rank correlation with the fine-tuned score over {most} backbones: {'; '.join(parts)}")
