@@ -402,6 +402,9 @@ def test_an_empty_file_lacks_keys_and_a_missing_one_is_named(tmp_path):
         config.read(tmp_path / "empty.yaml")
     with pytest.raises(InputError, match=r"no config file .*missing\.yaml"):
         config.read(tmp_path / "missing.yaml")
+    (tmp_path / "other.yaml").write_bytes("study: Zürich\n".encode("latin-1"))
+    with pytest.raises(InputError, match=r"other\.yaml is not in UTF-8"):
+        config.read(tmp_path / "other.yaml")
 
 
 # --- the schema ------------------------------------------------------------------------------------------------------

@@ -35,6 +35,8 @@ def read(path: str | Path) -> dict:
         config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(f"There is no config file {path}.") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not in UTF-8; save it again in UTF-8.") from error
     except yaml.YAMLError as error:
         raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from error
     if not isinstance(config or {}, dict):
