@@ -4,7 +4,9 @@ CORES ?= all
 CONFIG ?= config/config.yaml
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
-STUDY = $(shell sed -n 's/^study: *\([A-Za-z0-9_-]*\).*/\1/p' $(CONFIG))
+STUDY = $(shell sed -n 's/^study:[^#A-Za-z0-9]*\([A-Za-z0-9_-]*\).*/\1/p' $(CONFIG))
+# Without a name, results/$(STUDY) would be the results of all studies.
+NAMED = @test -n "$(STUDY)" || { echo "$(CONFIG) gives no study a name; it needs a line such as study: flowers." >&2; exit 1; }
 
 .PHONY: help setup demo study smoke plan watch tensorboard report crate test test-unit test-slurm lint format bench bench-halving bench-tables scale clean
 .DEFAULT_GOAL := help
@@ -42,12 +44,14 @@ tensorboard: setup ## write TensorBoard event files of every trial and run of CO
 	@PYTHONPATH=workflow/scripts $(BIN)/python -m ftbench.tensorboard --configfile $(CONFIG)
 
 report: setup ## write the report of the study of CONFIG from its results; runs no job
+	$(NAMED)
 	$(BIN)/snakemake --configfile $(CONFIG) $(REPORT_CONFIG) --report results/$(STUDY)/report.zip
 	@rm -rf results/$(STUDY)/report
 	@$(BIN)/python -m zipfile -e results/$(STUDY)/report.zip results/$(STUDY)
 	@echo "report: file://$(CURDIR)/results/$(STUDY)/report/report.html"
 
 crate: setup ## describe the finished study of CONFIG as an RO-Crate, in its folder
+	$(NAMED)
 	$(BIN)/snakemake --cores $(CORES) results/$(STUDY)/ro-crate-metadata.json --configfile $(CONFIG)
 
 test: setup ## run every test
@@ -83,4 +87,5 @@ bench-tables: setup ## measure tables and figures of a large study (results/benc
 	$(BIN)/python benchmarks/bench_tables.py
 
 clean: ## remove the results of the study of CONFIG, downloads and weights stay
+	$(NAMED)
 	rm -rf results/$(STUDY)

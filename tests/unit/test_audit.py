@@ -13,6 +13,7 @@ from ftbench.clean_test import ALL, LISTED, clean_test_pages, clean_test_table, 
 from ftbench.errors import InputError
 from ftbench.evaluation import load_logits
 from ftbench.files import read_json, write_json
+from ftbench.groups import read_groups
 from ftbench.paths import content_of
 from ftbench.plots.audit import audit as draw
 
@@ -232,3 +233,14 @@ def test_a_lists_content_is_known_and_its_absence_too(tmp_path):
     before = content_of(tmp_path / "a")
     (tmp_path / "a").write_text("y")
     assert content_of(tmp_path / "a") != before
+
+
+@pytest.mark.parametrize(
+    "read, key", [(read_groups, "groups"), (lambda path: read_exclusions(path, ["a"], "k"), "config: k")]
+)
+def test_a_table_in_another_encoding_is_named(tmp_path, read, key):
+    """As a spreadsheet saves it that was asked for CSV alone."""
+    path = tmp_path / "list.csv"
+    path.write_bytes("id,file,group,reason\n0,a,Zürich,trübe\n".encode("latin-1"))
+    with pytest.raises(InputError, match=rf"^{key}: .*list.csv is not in UTF-8; save it again"):
+        read(path)

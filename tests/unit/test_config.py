@@ -196,13 +196,17 @@ def test_learning_rates_keep_their_order_and_a_single_one_means_untuned():
         ("channels_last", "false", False),
         ("datasets.digits.train_limit", "null", None),
         ("study", "2024", "2024"),  # a name stays text
+        ("seeds", [0.0, 1.0], [0, 1]),
+        ("training.examples", 1.0e5, 100_000),  # as YAML wants a large number written
+        ("threads", "2.0", 2),
+        ("training.weight_decay", 1.0, 1.0),
     ],
 )
 def test_numbers_that_arrive_as_text_are_read(key, text, value):
     part = config.resolve(changed(key, text))
     for name in key.split("."):
         part = part[name]
-    assert part == value and type(part) is type(value)
+    assert repr(part) == repr(value)
 
 
 def test_learning_rates_that_arrive_as_text_are_numbers():
@@ -255,7 +259,7 @@ REFUSED = [  # key, value, what the sentence has to contain
     ("training.epochs", 0, ["training.epochs", "0", "at least 1"]),
     ("training.momentum", 1, ["training.momentum", "1", "less than 1"]),
     ("training.optimizer", "adam", ["training.optimizer", "'adam'", "adamw, sgd"]),
-    ("training.augmentation", "mirror", ["augmentation", "'mirror'", "crop_flip", "none"]),
+    ("training.augmentation", "mirror", ["config: training.augmentation is 'mirror'", "crop_flip", "none"]),
     ("strategies.finetune.augmentation", "mirror", ["strategies.finetune.augmentation", "'mirror'", "crop_flip"]),
     ("strategies.finetune.kind", "finetuning", ["strategies.finetune.kind", "'finetuning'", "finetune", "lp_ft"]),
     ("strategies.finetune.kind", KeyError, ["strategies.finetune", "lacks the key kind"]),
@@ -280,7 +284,14 @@ REFUSED = [  # key, value, what the sentence has to contain
     ("strategies.finetune.learning_rate", 0, ["strategies.finetune.learning_rate", "0", "greater than 0"]),
     ("strategies.finetune.rank", 4, ["strategies.finetune.rank", "no effect", "finetune"]),
     ("strategies.finetune.augmentation", [], ["strategies.finetune.augmentation", "[]", "at least 1"]),
-    ("strategies.finetune.augmentation", ["crop", "mirror"], ["strategies.finetune-mirror.augmentation", "'mirror'"]),
+    ("strategies.finetune.augmentation", ["crop", "mirror"], ["strategies.finetune.augmentation is 'mirror'"]),
+    (
+        "strategies.finetune",
+        {"kind": "finetune", "augmentation": ["crop", "none"], "learning_rate": [0.1]},
+        ["strategies.finetune.learning_rate", "1 different", "is 3"],
+    ),
+    ("backbones.plain.weights", "run:a/b/c/d/best", ["backbones.plain.weights", "'run:a/b/c/d/best'", "<seed>"]),
+    ("backbones.plain.weights", "run:a//c/d/0", ["backbones.plain.weights", "'run:a//c/d/0'", "<dataset>"]),
     ("backbones.plain.weights", "run:a/b/c", ["backbones.plain.weights", "'run:a/b/c'", "run:<study>/<dataset>"]),
     ("backbones.plain.activation", "gelu", ["backbones.plain.activation", "'gelu'", "leaky_relu, prelu, relu"]),
     ("strategies.finetune.l2", [0.1], ["strategies.finetune.l2", "no effect", "finetune"]),
@@ -295,10 +306,13 @@ REFUSED = [  # key, value, what the sentence has to contain
     ("strategies.finetune", None, ["strategies.finetune", "None", "object"]),
     ("seeds", [], ["seeds", "[]", "at least 1"]),
     ("seeds", [3, 3], ["seeds", "[3, 3]", "twice"]),
+    ("seeds", [2**64], ["seeds.0", "18446744073709551616", "at most"]),
     ("seeds", [-1], ["seeds.0", "-1", "at least 0"]),
     ("tuning.seed", 1, ["tuning.seed", "1", "seeds", "another"]),
     ("datasets.digits.source", "zip", ["datasets.digits.source", "'zip'", "digits, imagefolder, torchvision"]),
     ("datasets.digits.path", "photos", ["datasets.digits.path", "no effect", "digits"]),
+    ("datasets.digits.md5", "abc", ["datasets.digits.md5", "no effect", "digits"]),
+    ("datasets.digits.urls", ["https://mirror.example/"], ["datasets.digits.urls", "no effect", "digits"]),
     ("datasets.cifar", {"source": "torchvision"}, ["datasets.cifar.name", "missing", "torchvision"]),
     ("datasets.cifar", {"source": "torchvision", "name": "CIFAR11"}, ["datasets.cifar.name", "'CIFAR11'", "CIFAR10"]),
     ("datasets.mine", {"source": "imagefolder"}, ["datasets.mine.path", "missing", "imagefolder"]),
@@ -346,6 +360,17 @@ def test_a_study_of_backbones_without_weights_needs_a_strategy_that_needs_none()
     assert grid.cells(config.resolve(study)) == [("digits", "plain", "scratch")]
 
 
+def test_a_backbone_on_which_nothing_would_run_is_said():
+    """Without weights given it has none: left out in silence, it would be missed in the table only."""
+    study = minimal()
+    del study["strategies"]["scratch"], study["strategies"]["tutorial"]
+    sentence = r"^config: backbones.plain has weights none, from which finetune, lp_ft, probe cannot start.*exclude\.$"
+    with pytest.raises(InputError, match=sentence):
+        config.resolve(study)
+    study["exclude"] = [{"backbone": "plain"}]
+    assert {cell.backbone for cell in grid.cells(config.resolve(study))} == {"trained"}
+
+
 def test_two_data_sets_from_one_download_agree_about_it():
     study = minimal()
     one, other = {"source": "torchvision", "name": "CIFAR10"}, {"urls": ["https://mirror.example/"]}
@@ -377,6 +402,9 @@ def test_an_empty_file_lacks_keys_and_a_missing_one_is_named(tmp_path):
         config.read(tmp_path / "empty.yaml")
     with pytest.raises(InputError, match=r"no config file .*missing\.yaml"):
         config.read(tmp_path / "missing.yaml")
+    (tmp_path / "other.yaml").write_bytes("study: Zürich\n".encode("latin-1"))
+    with pytest.raises(InputError, match=r"other\.yaml is not in UTF-8"):
+        config.read(tmp_path / "other.yaml")
 
 
 # --- the schema ------------------------------------------------------------------------------------------------------

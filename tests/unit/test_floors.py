@@ -10,7 +10,7 @@ import pytest
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 FLOORS = {
-    "ground": "errors files allocator kinds codedigest paths grid search config crosschecks configdoc lease job commands history families records",
+    "ground": "errors files allocator kinds codedigest paths grid search config crosschecks configdoc lease job commands history families records user_tables",
     "first": "arrays augment policies sources download prepare groups split normalization preview architectures flipped "
     "matrices cropping depthwise activations transforms backbones weights stages features devices duplicates plasma warps overlays corruptions environment",
     "second": "distributed strategies recipes objective averaging scoring outcome activity checkpoint loop training probe fitting selection "

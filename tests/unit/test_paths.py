@@ -19,8 +19,9 @@ def test_a_tag_stands_for_itself(weights, tag):
     assert weights_tag(weights) == tag
 
 
-def test_a_tag_is_a_file_name_and_two_files_have_two():
+def test_a_tag_is_a_file_name_and_two_files_or_runs_have_two():
     given = ["file:/a/net.safetensors", "file:/b/net.safetensors", "file:net.pth", "file:../net.pth", "pip:a/b"]
+    given += ["run:s/d/net/finetune-crop/0", "run:s/d/net-finetune/crop/0"]
     tags = [weights_tag(weights) for weights in given]
     assert len(set(tags)) == len(tags)
     assert all(re.fullmatch(r"[A-Za-z0-9_.-]+", tag) for tag in tags)

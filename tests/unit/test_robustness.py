@@ -124,7 +124,7 @@ def test_tables_by_hand(study, tmp_path):
     robustness(tmp_path / "d.csv", "shapes", study["strategies"], study["backbones"], tmp_path / "a.svg")
     robustness(tmp_path / "d.csv", "shapes", study["strategies"], study["backbones"], tmp_path / "b.svg")
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
-    assert "weather (1 kinds)" in (tmp_path / "a.svg").read_text()
+    assert "weather (1 kind)" in (tmp_path / "a.svg").read_text()
 
 
 def test_images_that_the_clean_logits_lack_are_refused(study, tmp_path):
@@ -143,3 +143,18 @@ def test_a_study_whose_runs_all_diverged_has_tables_and_a_figure_that_says_so(st
     robustness_pages(tmp_path / "s.csv", {"html": tmp_path / "t.html"})
     robustness(tmp_path / "d.csv", "shapes", study["strategies"], study["backbones"], tmp_path / "a.svg")
     assert "No run on shapes finished" in (tmp_path / "a.svg").read_text()
+
+
+def test_a_study_that_is_never_right_has_a_figure_that_says_so(study, tmp_path):
+    """As a rehearsal on twenty images of a hundred classes may be."""
+    for entry in study["runs"]:
+        saved = np.load(entry["test_logits"])
+        wrong = np.roll(np.eye(4, dtype=np.float32)[saved["labels"]], 1, axis=1)
+        np.savez(entry["test_logits"], logits=wrong, labels=saved["labels"], ids=saved["ids"])
+        corrupted = dict(np.load(entry["corrupted_logits"]))
+        np.savez(entry["corrupted_logits"], **corrupted | {"logits": np.broadcast_to(wrong[::2], (2, 2, 20, 4))})
+    corruption_tables(study["runs"], study["cells"], tmp_path / "d.csv", tmp_path / "s.csv")
+    assert pd.read_csv(tmp_path / "s.csv")["relative_drop"].isna().all()
+    robustness(tmp_path / "d.csv", "shapes", study["strategies"], study["backbones"], tmp_path / "a.svg")
+    robustness_pages(tmp_path / "s.csv", {"html": tmp_path / "t.html"})
+    assert (tmp_path / "a.svg").stat().st_size > 10_000

@@ -79,6 +79,18 @@ def test_where_all_trials_diverged_that_is_the_result(tmp_path):
     assert selected["tuned"] is True and selected["tuning_seconds"] == 33.0
 
 
+def test_where_the_smallest_rate_diverged_on_a_longer_rung_alone_that_rung_says_where(tmp_path):
+    select(tmp_path, [(0.001, 0.5), (0.01, None)])
+    first, second = (tmp_path / f"trial{number}.json" for number in (0, 1))
+    where = {"epoch": 5, "step": 1, "learning_rate": 0.001, "loss": None}
+    longer = {"rung": 1, "status": "diverged", "diverged": where, "validation_accuracy": None}
+    write_json(tmp_path / "longer.json", read_json(first) | longer)
+    paths = [str(path) for path in (first, second, tmp_path / "longer.json")]
+    select_recipe(small.run("finetune"), paths, str(tmp_path / "selected.json"), str(tmp_path / "recipe.json"))
+    recipe = read_json(tmp_path / "recipe.json")
+    assert (recipe["status"], recipe["diverged"]) == ("diverged", where)
+
+
 def test_a_strategy_without_a_grid_runs_at_its_own_rate_and_is_marked_untuned(tmp_path):
     selected = select(tmp_path, [], learning_rate=0.001)
     assert (selected["tuned"], selected["parameter"], selected["trial"], selected["at_grid_edge"]) == (

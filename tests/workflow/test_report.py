@@ -6,7 +6,7 @@ import shutil
 import zipfile
 
 import pytest
-from studies import FIGURES, TABLES
+from studies import FIGURES, TABLES, Clone, settings
 
 SHOWN = [
     *(f"plots/{dataset}.{figure}.svg" for dataset in ("digits", "photos") for figure in FIGURES),
@@ -63,3 +63,16 @@ def test_report_needs_no_data_no_model_and_no_download(shared):
     held = {name.split("/")[-1] for name in report(shared)}
     assert {name.split("/")[-1] for name in SHOWN} <= held
     assert not shared.path("data").exists()
+
+
+def test_the_report_of_a_rehearsal_speaks_of_the_rehearsal(tmp_path):
+    """Its name and its one seed. Empty files stand in for the results: only the words of the report are looked at."""
+    clone = Clone.of_repository(tmp_path / "clone", settings(seeds=[0, 1, 2]))
+    for node in clone.graph("--config", "smoke=true"):
+        for output in node.outputs:
+            (clone.root / output).parent.mkdir(parents=True, exist_ok=True)
+            (clone.root / output).touch()
+    clone.snakemake("--report", "report.zip", "--config", "smoke=true")
+    with zipfile.ZipFile(clone.root / "report.zip") as archive:
+        words = plain(archive.read("report/report.html").decode())
+    assert "This study, tiny_smoke, asks" in words and "trained with 1 seed(s)" in words

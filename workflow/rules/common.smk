@@ -24,6 +24,8 @@ try:
     STUDY = resolve({key: value for key, value in config.items() if key != "pathvars"})
 except InputError as error:
     raise WorkflowError(str(error))
+# The report's text reads these two: a rehearsal has a name and seeds of its own.
+config.update(study=STUDY["study"], seeds=STUDY["seeds"])
 
 CELLS = grid.cells(STUDY)
 DATASETS = list(dict.fromkeys(cell.dataset for cell in CELLS))

@@ -4,7 +4,6 @@ It never replaces the full table, and no choice is made from it. Marks of suspec
 flatter models that err as it does: they are a row of their own, apart from duplicates and from what the user lists.
 """
 
-import csv
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from ftbench.table_columns import Column
 from ftbench.table_formats import MISSING, interval, number, percent
 from ftbench.table_pages import publish
 from ftbench.tables import config_order, read_table
+from ftbench.user_tables import user_table
 
 LISTED, ALL = "listed by the user", "any mark"
 MEANS = ["balanced_accuracy", "macro_f1", "nll", "ece", "worst_class_accuracy"]
@@ -70,26 +70,25 @@ def read_exclusions(path: str | Path, files: list[str], key: str) -> dict[int, s
         )
     by_name = {name: row for row, name in enumerate(files)}
     excluded = {}
-    with path.open(newline="", encoding="utf-8-sig") as stream:
-        reader = csv.DictReader(stream, skipinitialspace=True)
-        columns = reader.fieldnames or []
-        if "reason" not in columns or not {"id", "file"} & set(columns):
-            found = ", ".join(columns) or "no header"
-            raise InputError(f"config: {key}: {path} has the columns {found}; it needs id or file, and reason.")
-        for line in reader:
-            name = (line.get("id") or line.get("file") or "").strip()
-            row = by_name.get(name) if not line.get("id") else int(name) if name.isdecimal() else None
-            if row is None or row >= len(files):
-                raise InputError(
-                    f"config: {key}: line {reader.line_num} of {path} names {name!r}, which is no test image; valid are ids from 0 "
-                    f"to {len(files) - 1} and the names in test_files.csv."
-                )
-            reason = (line["reason"] or "").strip()
-            if not reason:
-                raise InputError(
-                    f"config: {key}: line {reader.line_num} of {path} gives no reason; say why {name} is left out."
-                )
-            excluded[row] = reason
+    reader = user_table(path, f"config: {key}")
+    columns = reader.fieldnames or []
+    if "reason" not in columns or not {"id", "file"} & set(columns):
+        found = ", ".join(columns) or "no header"
+        raise InputError(f"config: {key}: {path} has the columns {found}; it needs id or file, and reason.")
+    for line in reader:
+        name = (line.get("id") or line.get("file") or "").strip()
+        row = by_name.get(name) if not line.get("id") else int(name) if name.isdecimal() else None
+        if row is None or row >= len(files):
+            raise InputError(
+                f"config: {key}: line {reader.line_num} of {path} names {name!r}, which is no test image; valid are ids from 0 "
+                f"to {len(files) - 1} and the names in test_files.csv."
+            )
+        reason = (line["reason"] or "").strip()
+        if not reason:
+            raise InputError(
+                f"config: {key}: line {reader.line_num} of {path} gives no reason; say why {name} is left out."
+            )
+        excluded[row] = reason
     return excluded
 
 

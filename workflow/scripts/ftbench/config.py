@@ -35,6 +35,8 @@ def read(path: str | Path) -> dict:
         config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(f"There is no config file {path}.") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not in UTF-8; save it again in UTF-8.") from error
     except yaml.YAMLError as error:
         raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from error
     if not isinstance(config or {}, dict):
@@ -66,9 +68,10 @@ def resolve(config: dict) -> dict:
 
 
 def _read_text(value, part: dict):
-    """`value` with text turned into numbers where `part` of the schema wants no text.
+    """`value` with text turned into numbers where `part` of the schema wants no text, and 2.0 into 2 where it wants whole ones.
 
     Snakemake hands lists and tables given by --config on with every scalar as text: seeds=[0,1] arrives as ["0", "1"].
+    To the schema 1.0e+5 is an integer; to a path or a range it is none.
     """
     if isinstance(value, dict):
         known, rest = part.get("properties", {}), part.get("additionalProperties")
@@ -77,11 +80,14 @@ def _read_text(value, part: dict):
     if isinstance(value, list):
         return [_read_text(entry, part.get("items", {})) for entry in value]
     types = part.get("type", "string")
-    if isinstance(value, str) and "string" not in (types if isinstance(types, list) else [types]):
+    types = types if isinstance(types, list) else [types]
+    if isinstance(value, str) and "string" not in types:
         try:
-            return float(value) if "e" in value.lower() and "number" in types else yaml.safe_load(value)
+            value = float(value) if "e" in value.lower() and "number" in types else yaml.safe_load(value)
         except (ValueError, yaml.YAMLError):
             return value  # the schema's sentence will name it
+    if isinstance(value, float) and value.is_integer() and "integer" in types and "number" not in types:
+        return int(value)
     return value
 
 
@@ -192,7 +198,8 @@ def _resolve_strategy(name: str, entry: dict, config: dict) -> dict:
                 f"config: strategies.{name} gives epochs ({entry['epochs']}) and examples ({entry['examples']}); remove one."
             )
         recipe["examples"] = None
-    kinds.check("policies", recipe["augmentation"], f"strategies.{name}.augmentation")
+    where = f"strategies.{entry['family']}" if "augmentation" in overrides else "training"
+    kinds.check("policies", recipe["augmentation"], f"{where}.augmentation")
     learning_rate = recipe.pop("learning_rate", properties["learning_rate"]["default"])
     learning_rate = entry.get("learning_rate", learning_rate)
     if declares["tuned"] != "learning_rate" and isinstance(learning_rate, list):

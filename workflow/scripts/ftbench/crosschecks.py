@@ -1,9 +1,12 @@
 """What no schema can say of a config: an unknown backbone in an `exclude`, grids of unequal length, an empty product."""
 
+import re
 from pathlib import Path
 
 from ftbench import grid, kinds, search
 from ftbench.errors import InputError, choices
+
+RUN = re.compile(r"run:([\w-]+/){4}(seed)?\d+", re.ASCII)  # weights that a training run left
 
 
 def check(config: dict) -> None:
@@ -23,11 +26,11 @@ def _seeds_and_trials(config: dict) -> None:
             f"config: tuning.seed is {config['tuning']['seed']}, which is also one of seeds; choose another, "
             "so that no final run repeats the trial that selected its recipe."
         )
-    for name, entry in config["strategies"].items():
+    for entry in config["strategies"].values():
         trials = entry["learning_rate"]
         if isinstance(trials, list) and len(set(trials)) != config["tuning"]["trials"]:
             raise InputError(
-                f"config: strategies.{name}.learning_rate lists {len(set(trials))} different values, but tuning.trials is "
+                f"config: strategies.{entry['family']}.learning_rate lists {len(set(trials))} different values, but tuning.trials is "
                 f"{config['tuning']['trials']}; every tuned strategy gets the same number of trials."
             )
 
@@ -83,8 +86,9 @@ def _datasets(config: dict) -> None:
         needed = {"torchvision": "name", "imagefolder": "path"}.get(entry["source"])
         if needed and not entry[needed]:
             raise InputError(f"config: {key}.{needed} is missing; a {entry['source']} data set needs it.")
-        for unused in {"name", "path"} - {needed}:
-            if entry[unused] is not None:
+        downloaded = {"urls", "md5"} if entry["source"] != "torchvision" else set()
+        for unused in sorted({"name", "path"} - {needed} | downloaded):
+            if entry[unused] not in (None, []):
                 raise InputError(f"config: {key}.{unused} has no effect with source {entry['source']}; remove it.")
 
     published = {}
@@ -103,7 +107,7 @@ def _backbones(config: dict) -> None:
         key = f"backbones.{name}"
         kinds.check("architectures", entry["source"], f"{key}.source")
         weights = entry["weights"]
-        if weights in ("pip:", "file:", "") or weights.startswith("run:") and weights.count("/") != 4:
+        if weights in ("pip:", "file:", "") or weights.startswith("run:") and not RUN.fullmatch(weights):
             raise InputError(
                 f"config: {key}.weights is {weights!r}; valid: a tag, pip:<package>, file:<path>, "
                 "run:<study>/<dataset>/<backbone>/<strategy>/<seed> or none."
@@ -158,3 +162,15 @@ def _grid(config: dict) -> None:
             "config: the grid is empty, since exclude and the backbones without weights leave no cell; "
             "drop an exclude entry, or add a strategy of kind scratch for backbones with weights none."
         )
+    for name, backbone in config["backbones"].items():
+        left = [
+            strategy
+            for dataset in config["datasets"]
+            for strategy in config["strategies"]
+            if not grid.excluded(grid.Cell(dataset, name, strategy), config["exclude"])
+        ]
+        if left and not any(grid.admits(backbone, config["strategies"][strategy]) for strategy in left):
+            raise InputError(
+                f"config: backbones.{name} has weights none, from which {choices(set(left))} cannot start, so that nothing would run "
+                "on it; name its weights, add a strategy of kind scratch, or list it in exclude."
+            )

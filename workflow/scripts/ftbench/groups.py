@@ -5,13 +5,13 @@ training and another in validation, the score measures memory. So the groups tha
 duplicates found in the pixels, transitively.
 """
 
-import csv
 from collections.abc import Hashable, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from ftbench.errors import InputError
+from ftbench.user_tables import user_table
 
 COLUMNS = ("file", "group")
 
@@ -55,19 +55,18 @@ def read_groups(table: str | Path) -> dict[str, str]:
             f"groups: {table} does not exist; give the path of a CSV with the columns file, group, or null."
         )
     groups: dict[str, str] = {}
-    with table.open(newline="", encoding="utf-8-sig") as stream:  # -sig: spreadsheets put a byte order mark in front
-        reader = csv.DictReader(stream, skipinitialspace=True)
-        missing = [name for name in COLUMNS if name not in (reader.fieldnames or [])]
-        if missing:
-            found = ", ".join(reader.fieldnames or []) or "no header"
-            raise InputError(f"groups: {table} has the columns {found}; it needs the columns file, group.")
-        for line in reader:
-            file, group = (line["file"] or "").strip(), (line["group"] or "").strip()
-            if not file or not group:
-                raise InputError(f"groups: line {reader.line_num} of {table} has an empty file or group; fill in both.")
-            file = str(PurePosixPath(file))
-            if groups.setdefault(file, group) != group:
-                raise InputError(
-                    f"groups: {table} puts {file} into the groups {groups[file]} and {group}; a file has one group."
-                )
+    reader = user_table(table, "groups")
+    missing = [name for name in COLUMNS if name not in (reader.fieldnames or [])]
+    if missing:
+        found = ", ".join(reader.fieldnames or []) or "no header"
+        raise InputError(f"groups: {table} has the columns {found}; it needs the columns file, group.")
+    for line in reader:
+        file, group = (line["file"] or "").strip(), (line["group"] or "").strip()
+        if not file or not group:
+            raise InputError(f"groups: line {reader.line_num} of {table} has an empty file or group; fill in both.")
+        file = str(PurePosixPath(file))
+        if groups.setdefault(file, group) != group:
+            raise InputError(
+                f"groups: {table} puts {file} into the groups {groups[file]} and {group}; a file has one group."
+            )
     return groups

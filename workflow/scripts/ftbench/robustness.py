@@ -134,7 +134,7 @@ def corruption_pages(detail_csv, out: dict) -> None:
         f"{kind.replace('_', ' ')}, %": Column(lambda row, place=place: percent(row[place]), kind)
         for place, kind in enumerate(kinds, len(CELL))
     }
-    notes = [f"mean over severities ({severities}); corruptions.csv has each"]
+    notes = [f"mean over severities ({severities}); corruptions.csv has each"] * bool(kinds)
     publish(table, columns, out, "Every kind of corruption", "Accuracy on corrupted test images.", notes)
 
 

@@ -39,9 +39,10 @@ def select_recipe(run: dict, trials: list[str], out: str, recipe: str) -> None:
     rates = [trial["learning_rate"] for trial in tried if trial["rung"] == 0]
     chosen = best["learning_rate"] if best else run["learning_rate"] if not tried else None
     failed = bool(tried) and not best
+    diverged = [trial for trial in tried if trial["status"] == "diverged"]
     chosen_for_runs = {
         "status": "diverged" if failed else "finished",
-        "diverged": min(tried, key=lambda trial: trial["learning_rate"])["diverged"] if failed else None,
+        "diverged": min(diverged, key=lambda trial: trial["learning_rate"])["diverged"] if failed else None,
         "tuned": bool(tried),
         "recipe": run["recipe"] | {"learning_rate": chosen},
     }

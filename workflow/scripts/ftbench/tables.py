@@ -214,19 +214,18 @@ def cost_table(runs_csv, cells: list[dict], out, watts: float | None = None) -> 
     """Write cost.csv: `COST_COLUMNS`, in seconds, MB, images per second, operations, bytes and watt-hours.
 
     Means per finished run, charged as `ftbench.cost.charge` has it; total_seconds is one run with its tuning: what a reader pays
-    who wants this one model, and so is total_flops. images_per_second is a mean, peak_memory_mb a maximum, resumes a sum over runs.
+    who wants this one model, and so is total_flops. peak_memory_mb is the maximum of all runs, resumes their sum.
     energy_wh is `watts` times total_seconds, empty without `watts`. Latencies were measured on latency_device (`ftbench.efficiency`).
     """
     rows = []
     for key, own in _by_cell(read_runs(runs_csv), cells):
-        means = _finished_or_all(own)[[*SECONDS, "train_flops"]].mean().to_dict()
+        means = _finished_or_all(own)[[*SECONDS, "images_per_second", "train_flops"]].mean().to_dict()
         rows.append(
             {
                 **dict(zip(CELL, key)),
                 "runs": len(own),
                 **means,
                 "total_seconds": means["train_seconds"] + means["tuning_seconds"],
-                "images_per_second": own["images_per_second"].mean(),
                 "peak_memory_mb": own["peak_memory_mb"].max(),
                 "resumes": own["resumes"].sum(),
                 **{name: _joined(own[name]) for name in ("threads", "device_name")},

@@ -11,11 +11,12 @@ from scipy import stats
 from ftbench.compare import MEASURED
 from ftbench.files import atomic_write, read_json
 from ftbench.table_columns import Column
-from ftbench.table_formats import duration, number, percent
+from ftbench.table_formats import duration, number, p_value, percent
 from ftbench.table_pages import publish
 from ftbench.tables import read_table
 
 FEWEST = 4  # backbones: the six orders of three say nothing, and the smallest p of four is 1/12
+ORDERS = 50_000  # of backbones that Spearman's p looks at: all of up to eight, a random choice above
 SCORES = {"logme": "LogME", "h_score": "H-score", "probe_validation_score": "linear probe"}
 PLACE = ["dataset", "backbone"]
 COLUMNS = [
@@ -98,10 +99,23 @@ def correlation(frame: pd.DataFrame, score: str) -> dict:
     result = {"score": score, "backbones": len(both), **dict.fromkeys(CORRELATIONS[3:], np.nan)}
     if len(both) < FEWEST or (both.nunique() == 1).any():
         return result
-    for name, test in (("kendall", stats.kendalltau), ("spearman", stats.spearmanr)):
+    for name, test in (("kendall", stats.kendalltau), ("spearman", spearman)):
         found = test(both[score], both["fine_tuned_score"])
         result |= {name: float(found.statistic), f"{name}_p": float(found.pvalue)}
     return result
+
+
+def spearman(one: pd.Series, other: pd.Series):
+    """Spearman's ρ and its two-sided p, as `statistic` and `pvalue`, by the orders that equal chances would give.
+
+    scipy's own p is that of a t distribution: 0 where all of four backbones agree, which one in twelve pairs of orders does.
+    """
+    own, fixed = (stats.zscore(stats.rankdata(values)) for values in (one, other))
+
+    def rho(ranks: np.ndarray, axis: int) -> np.ndarray:
+        return (ranks * fixed).mean(axis=axis)
+
+    return stats.permutation_test((own,), rho, permutation_type="pairings", vectorized=True, n_resamples=ORDERS, rng=0)
 
 
 def sentences(correlations: pd.DataFrame) -> list[str]:
@@ -115,7 +129,8 @@ def sentences(correlations: pd.DataFrame) -> list[str]:
             said.append(f"{dataset}: no rank correlation, since there are {why}")
             continue
         parts = [
-            f"{SCORES[row.score]} τ = {row.kendall:+.2f} (p {row.kendall_p:.3f}), ρ = {row.spearman:+.2f} (p {row.spearman_p:.3f})"
+            f"{SCORES[row.score]} τ = {row.kendall:+.2f} (p {p_value(row.kendall_p)}), ρ = {row.spearman:+.2f} "
+            f"(p {p_value(row.spearman_p)})"
             for row in known.itertuples()
         ]
         said.append(f"{dataset}: rank correlation with the fine-tuned score over {most} backbones: {'; '.join(parts)}")

@@ -17,7 +17,8 @@ def robustness(corruptions_csv, dataset: str, strategies: list[str], backbones: 
     shapes = {name: MARKERS[number % len(MARKERS)] for number, name in enumerate(backbones)}
     families = list(dict.fromkeys(frame["family"]))
     means = frame.groupby(["backbone", "strategy"], sort=False)[["accuracy", "accuracy_clean"]].mean()
-    drops = (means["accuracy_clean"] - means["accuracy"]) / means["accuracy_clean"]
+    right = means[means["accuracy_clean"] > 0]  # what is never right has nothing to lose
+    drops = (right["accuracy_clean"] - right["accuracy"]) / right["accuracy_clean"]
     with style():
         figure, axes = panels(len(families), 3.2, 3.0, columns=4, sharey=True)
         for panel, family in zip(axes, families):
@@ -27,20 +28,17 @@ def robustness(corruptions_csv, dataset: str, strategies: list[str], backbones: 
                 x, y = [0, *line.index], [cell["accuracy_clean"].iloc[0], *line]
                 panel.plot(x, [100 * value for value in y], marker=shapes[backbone], ms=4, lw=1.2, color=look[strategy].colour,
                            ls=look[strategy].dash)  # fmt: skip
+            kinds = own["corruption"].nunique()
             panel.set(
-                title=f"{family} ({own['corruption'].nunique()} kinds)",
+                title=f"{family} ({kinds} kind{'s' * (kinds != 1)})",
                 xlabel="severity",
                 xticks=[0, *sorted(set(own["severity"]))],
             )
         axes[0].set_ylabel("test accuracy, %")
-        least, most = drops.idxmin(), drops.idxmax()
-        finding = f"{least[1]} on {least[0]} loses least to corruptions, {100 * drops[least]:.0f} % of its accuracy"
-        if least != most:
-            finding += f"; {most[1]} on {most[0]} most, {100 * drops[most]:.0f} %"
         images = int(frame["images"].iloc[0])
         title(
             figure,
-            finding,
+            _finding(drops, dataset),
             f"{dataset}: {images:,} test images, mean over the kinds of each family; severity 0 is without corruption.",
         )
         present = [name for name in strategies if name in set(frame["strategy"])]
@@ -48,3 +46,14 @@ def robustness(corruptions_csv, dataset: str, strategies: list[str], backbones: 
         shown = [Line2D([], [], ls="", marker=shape, color=GREY, label=name) for name, shape in shapes.items()]
         legend(figure, handles, shown if len(shapes) > 1 else [])
         save(figure, out)
+
+
+def _finding(drops, dataset: str) -> str:
+    """Who loses the smallest and the largest share of the accuracy; `drops` has it by (backbone, strategy)."""
+    if drops.empty:
+        return f"No cell is right on any clean image of {dataset}, so none can lose accuracy"
+    least, most = drops.idxmin(), drops.idxmax()
+    finding = f"{least[1]} on {least[0]} loses least to corruptions, {100 * drops[least]:.0f} % of its accuracy"
+    if least != most:
+        finding += f"; {most[1]} on {most[0]} most, {100 * drops[most]:.0f} %"
+    return finding
