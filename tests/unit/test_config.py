@@ -293,6 +293,14 @@ REFUSED = [  # key, value, what the sentence has to contain
     ("backbones.plain.weights", "run:a/b/c/d/best", ["backbones.plain.weights", "'run:a/b/c/d/best'", "<seed>"]),
     ("backbones.plain.weights", "run:a//c/d/0", ["backbones.plain.weights", "'run:a//c/d/0'", "<dataset>"]),
     ("backbones.plain.weights", "run:a/b/c", ["backbones.plain.weights", "'run:a/b/c'", "run:<study>/<dataset>"]),
+    (
+        "backbones.plain.weights",
+        "run:small/digit/plain/scratch/0",
+        ["run:small/digit/", "'digit'", "datasets", "digits"],
+    ),
+    ("backbones.trained.weights", "run:small/digits/plan/scratch/0", ["'plan'", "backbones", "plain, trained"]),
+    ("backbones.trained.weights", "run:small/digits/plain/none/0", ["'none'", "strategies", "finetune, lp_ft, probe"]),
+    ("backbones.trained.weights", "run:small/digits/trained/finetune/0", ["start from itself (trained from trained)"]),
     ("backbones.plain.activation", "gelu", ["backbones.plain.activation", "'gelu'", "leaky_relu, prelu, relu"]),
     ("strategies.finetune.l2", [0.1], ["strategies.finetune.l2", "no effect", "finetune"]),
     ("strategies.finetune.probe", "probe", ["strategies.finetune.probe", "no effect", "finetune"]),
@@ -348,6 +356,17 @@ def test_a_fault_is_one_sentence_with_key_value_and_choices(key, value, words):
     sentence = str(caught.value)
     assert all(word in sentence for word in words), sentence
     assert sentence.startswith("config: ") and sentence.endswith(".") and "\n" not in sentence
+
+
+def test_backbones_that_start_from_runs_of_each_other_are_refused_and_a_chain_is_not():
+    study = changed("backbones.trained", {"source": "ftbench", "model": "resnet8", "image_size": 8, "weights": "none"})
+    study["backbones"]["plain"]["weights"] = "run:small/digits/trained/scratch/0"
+    config.resolve(study)
+    study["backbones"]["third"] = study["backbones"]["plain"] | {"weights": "run:small/digits/plain/finetune/1"}
+    config.resolve(study)
+    study["backbones"]["trained"]["weights"] = "run:small/digits/third/finetune/1"
+    with pytest.raises(InputError, match=r"itself \(plain from trained from third from plain\); start one of them"):
+        config.resolve(study)
 
 
 def test_a_study_of_backbones_without_weights_needs_a_strategy_that_needs_none():

@@ -147,10 +147,21 @@ def test_cohens_h_by_hand():
 def test_cells_that_agree_on_everything():
     a = np.arange(100)[None] < 90
     same = difference(summarize(a), summarize(a))
-    assert (same["difference"], same["ci_low"], same["ci_high"], same["p"]) == (0.0, 0.0, 0.0, 1.0)
+    bound = 1.96**2 / (100 + 1.96**2)  # no image of 100 told them apart: Wilson, not a width of zero
+    assert (same["difference"], same["p"]) == (0.0, 1.0)
+    assert (same["ci_low"], same["ci_high"]) == pytest.approx((-bound, bound), rel=1e-4)
+    assert same["detectable"] > bound and same["effect_high"] == -same["effect_low"] > 0
     perfect = cell_interval(summarize(np.ones((3, 100), dtype=bool)))
     assert perfect["ci_high"] == 1.0
     assert 0.95 < perfect["ci_low"] < 1.0  # Wilson, not a width of zero
+
+
+def test_two_images_decide_nothing():
+    """All right against all wrong has no variance at all; two coins agree as often as not."""
+    right, wrong = (summarize(np.full((2, 2), value)) for value in (True, False))
+    result = difference(right, wrong)
+    assert (result["difference"], result["p"], result["ci_high"]) == (1.0, 0.5, 1.0)
+    assert result["ci_low"] < 0.5 and result["effect_low"] < result["effect_size"]
 
 
 def test_intervals_end_where_differences_do():

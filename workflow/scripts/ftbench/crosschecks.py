@@ -15,6 +15,7 @@ def check(config: dict) -> None:
     _halving(config)
     _datasets(config)
     _backbones(config)
+    _chains(config)
     _probes(config)
     _grid(config)
     _policies(config)
@@ -126,6 +127,32 @@ def _backbones(config: dict) -> None:
         if weights.startswith(("pip:", "file:")) and entry["mean"] is None:
             raise InputError(
                 f"config: {key}.mean and std are missing; weights from {weights} do not say what they were trained with."
+            )
+
+
+def _chains(config: dict) -> None:
+    """A backbone may start from a run of this very study, of names that it has, but not from a run that starts from itself."""
+    starts = {}
+    for name, entry in config["backbones"].items():
+        scheme, _, run = entry["weights"].partition(":")
+        study, *names = run.split("/")
+        if scheme == "run" and study == config["study"]:
+            for key, given in zip(("datasets", "backbones", "strategies"), names):
+                if given not in config[key]:
+                    raise InputError(
+                        f"config: backbones.{name}.weights is {entry['weights']}, and {given!r} is none of this study's {key}; "
+                        f"valid: {choices(config[key])}."
+                    )
+            starts[name] = names[1]
+    for name in starts:
+        passed, current = [name], starts[name]
+        while current in starts and current not in passed:
+            passed.append(current)
+            current = starts[current]
+        if current == name:
+            raise InputError(
+                f"config: backbones.{name}.weights is {config['backbones'][name]['weights']}, a run that would start from itself "
+                f"({' from '.join([*passed, name])}); start one of them from published weights or none."
             )
 
 

@@ -105,7 +105,10 @@ def difference(a: Summary, b: Summary, level: float = 0.95) -> dict:
     difference is a fraction, p is two-sided. The effect size is Cohen's h = 2 asin sqrt(A) - 2 asin sqrt(B) (Cohen 1988, ch. 6),
     which makes 98 against 99 % count more than 50 against 51 %; 0.2 is small, 0.5 medium, 0.8 large. Its interval is the delta
     method's: the same crossed variance over scores divided by sqrt(p (1 - p)), the slope of 2 asin sqrt(p). `detectable` is
-    the standard error times `noncentrality`: what 80 % of such studies would find. Intervals end where differences of fractions do, at -1
+    the standard error times `noncentrality`: what 80 % of such studies would find.
+
+    Where every image has the same difference there is no variance, which is no certainty either: the half-width is then Wilson's
+    upper bound (1927) for the share of images that would differ, of which none of N does, and p is the sign test's. Intervals end where differences of fractions do, at -1
     and 1, and those of h at ±π; `detectable` may lie beyond, where no difference could have been found. Raises InputError where the cells have different numbers of images.
     """
     images = len(a.per_image)
@@ -116,19 +119,24 @@ def difference(a: Summary, b: Summary, level: float = 0.95) -> dict:
     mean_a, mean_b = a.per_image.mean(), b.per_image.mean()
     gap = float(mean_a - mean_b)
     variance, df = crossed_variance(a, b)
-    error = float(np.sqrt(variance))
+    quantile = float(stats.t.ppf((1 + level) / 2, df))
     if variance > 0:
+        error = float(np.sqrt(variance))
         p = float(2 * stats.t.sf(abs(gap) / error, df))
     else:
-        p = 1.0 if gap == 0 else 0.0
-    half = float(stats.t.ppf((1 + level) / 2, df)) * error
+        error = unseen(images, level) / quantile
+        p = 1.0 if gap == 0 else 2.0 ** (1 - images)
+    half = quantile * error
 
     # Half an image away from 0 and 1, where the slope of the arcsine is infinite.
     edge = 0.5 / images
     slope = [1 / np.sqrt(q * (1 - q)) for q in np.clip([mean_a, mean_b], edge, 1 - edge)]
     effect = float(2 * np.arcsin(np.sqrt(mean_a)) - 2 * np.arcsin(np.sqrt(mean_b)))
     effect_variance, effect_df = crossed_variance(a.scaled(slope[0]), b.scaled(slope[1]))
-    effect_half = stats.t.ppf((1 + level) / 2, effect_df) * np.sqrt(effect_variance)
+    if effect_variance > 0:
+        effect_half = stats.t.ppf((1 + level) / 2, effect_df) * np.sqrt(effect_variance)
+    else:
+        effect_half = max(slope) * unseen(images, level)
     return {
         "difference": gap,
         "ci_low": max(-1.0, gap - half),
@@ -140,6 +148,11 @@ def difference(a: Summary, b: Summary, level: float = 0.95) -> dict:
         "effect_high": min(np.pi, float(effect + effect_half)),
         "detectable": error * noncentrality(float(df)),
     }
+
+
+def unseen(images: int, level: float = 0.95) -> float:
+    """Wilson's upper bound for the share of what occurred on none of so many images: z² / (N + z²)."""
+    return float(proportion_confint(0, images, 1 - level, method="wilson")[1])
 
 
 @functools.lru_cache(maxsize=65_536)
