@@ -160,6 +160,14 @@ def test_a_cheaper_cell_that_lost_seeds_is_not_named():
     assert (row["indistinguishable"], row["cheapest_strategy"]) == ("y on b", "x")
 
 
+def test_a_cheaper_cell_that_is_worse_by_its_own_interval_is_not_named():
+    """Holm's correction over three pairs takes p from 0.02 to 0.06: not told apart, and still no bargain."""
+    cells = pd.DataFrame([cell("x", 0.9, 0.8, 9.0), *(cell(name, 0.8, 0.8, 1.0 + k) for k, name in enumerate("yzw"))])
+    worse, equal = (0.1, 0.02, 0.18, 0.02), (0.0, -0.1, 0.1, 0.9)
+    row = recommend_one(cells, pairs(("x", "y", *worse), ("x", "z", *equal), ("x", "w", *equal)), {})
+    assert (row["indistinguishable_cells"], row["cheapest_strategy"]) == (3, "z")
+
+
 def test_the_cheapest_is_by_the_only_resource_that_is_limited():
     cells = pd.DataFrame([cell("x", 0.9, 0.8, 1.0, 100), cell("y", 0.8, 0.8, 9.0, 10)])
     differences = pairs(("x", "y", 0.0, -0.1, 0.1, 0.9))

@@ -72,7 +72,8 @@ def recommend_one(cells: pd.DataFrame, pairs: pd.DataFrame, limits: dict) -> dic
     Cells are indistinguishable from the best one where their difference to it has p of at least 0.05, corrected by Holm's method
     over the budget's cells. The cheapest is the one that takes least of the one resource that the budget limits, or least
     time for training with tuning where it limits none or several (least operations, where the cells ran on different hardware, whose
-    seconds have no order); a cell with more diverged seeds than the best is not named.
+    seconds have no order); a cell with more diverged seeds than the best is not named, nor one whose own interval lies wholly below
+    the best one's accuracy: with many cells Holm's correction lets even that pass as not told apart.
     """
     kept = within(cells, limits)
     row = {f"limit_{name}": limits.get(name) for name in LIMITS} | {"cells": len(kept)}
@@ -87,7 +88,7 @@ def recommend_one(cells: pd.DataFrame, pairs: pd.DataFrame, limits: dict) -> dic
     differences = [_difference(pairs, one, best) for one in others]
     corrected = holm([p for *_, p in differences])
     same = [(one, gap) for one, gap, p in zip(others, differences, corrected) if p >= ALPHA]
-    sound = [(one, gap) for one, gap in same if one["diverged_seeds"] <= best["diverged_seeds"]]
+    sound = [(one, gap) for one, gap in same if one["diverged_seeds"] <= best["diverged_seeds"] and gap[2] >= 0]
     limited = [name for name in LIMITS if limits.get(name) is not None]
     resource = limited[0] if len(limited) == 1 else "minutes"
     mixed = mixed_hardware(kept)

@@ -237,7 +237,8 @@ def recommendation_pages(recommendation_csv, out: dict) -> None:
         "best: highest validation score among the cells that keep the budget; its test accuracy played no part",
         "not told from it: cells whose difference to the best one has p of at least 0.05 after Holm's correction within the budget. They are "
         "not proven equal: the interval of the difference says how much worse the cheapest may be",
-        "cheapest: least of the resource that the budget limits, or least training time where it limits none or several",
+        "cheapest: least of the resource that the budget limits, or least training time where it limits none or several; a cell whose interval "
+        "of the difference lies wholly below zero is not named",
         *([MIXED_NOTE + ", and decide here which is cheapest"] if frame["mixed_hardware"].fillna(False).any() else []),
         "gained by choosing on test: what the score of the winner would have been flattered by, had the test set chosen it",
     ]
