@@ -420,10 +420,10 @@ def test_an_interrupted_run_has_the_patience_of_the_whole_one(inputs, tmp_path, 
     assert len(whole.history) == whole.best_epoch + 2 < 40
     train_epoch = TrainingLoop.train_epoch
 
-    def interrupted(self, stop):
+    def interrupted(self):
         if self.epoch == whole.best_epoch:  # the first epoch that is no better
             raise SystemExit(143)
-        train_epoch(self, stop)
+        train_epoch(self)
 
     monkeypatch.setattr(loop, "EPOCH_SAVE_SECONDS", -1.0)
     with monkeypatch.context() as patch, pytest.raises(SystemExit):

@@ -180,13 +180,13 @@ def test_a_stopped_run_leaves_its_state_and_no_output_and_the_next_start_ends_wi
     finished, tmp_path, monkeypatch
 ):
     _, inputs, outputs = finished
-    original = TrainingLoop.leave_on
+    original = TrainingLoop.leave_if_asked
 
-    def leave_on(self, stop):
-        stop.number = 15 if (self.epoch, self.step) == (1, 1) and not self.outcome.resumes else None
-        original(self, stop)
+    def leave_if_asked(self):
+        self.stop.number = 15 if (self.epoch, self.step) == (1, 1) and not self.outcome.resumes else None
+        original(self)
 
-    monkeypatch.setattr(TrainingLoop, "leave_on", leave_on)
+    monkeypatch.setattr(TrainingLoop, "leave_if_asked", leave_if_asked)
     with pytest.raises(SystemExit):
         train(tmp_path / "run", inputs)
     assert {path.name for path in (tmp_path / "run").iterdir()} == {"selected.json", "model.resume"}

@@ -82,16 +82,16 @@ class TrainingLoop:
     def run_epochs(self, stop: checkpoint.StopSignal) -> None:
         self.stop = stop
         while self.epoch < self.epochs and not self.out_of_patience():
-            self.train_epoch(stop)
+            self.train_epoch()
             try:
                 self.end_epoch()
             except checkpoint.Interrupted:
-                self.leave_on(stop)  # with the epoch's last step behind it: the next start begins with the validation
+                self.leave_if_asked()  # with the epoch's last step behind it: the next start begins with the validation
             self.epoch, self.step = self.epoch + 1, 0
             self.losses.zero_(), self.norms.zero_()
             if time.perf_counter() - self._saved > EPOCH_SAVE_SECONDS:
                 self.save()
-            self.leave_on(stop)
+            self.leave_if_asked()
 
     def out_of_patience(self) -> bool:
         """Whether `patience` epochs passed without a better one, not counting those before everything moved."""
@@ -107,7 +107,7 @@ class TrainingLoop:
         """Steps of the running epoch: all, but in the last one perhaps fewer."""
         return min(self.steps, self.total_steps - self.epoch * self.steps)
 
-    def train_epoch(self, stop: checkpoint.StopSignal) -> None:
+    def train_epoch(self) -> None:
         order = np.random.default_rng([self.run["seed"], self.epoch]).permutation(self.data.train)
         if self.step == 0:
             seeds = np.random.SeedSequence([self.run["seed"], self.epoch]).generate_state(2)
@@ -132,7 +132,7 @@ class TrainingLoop:
                 reported = now
                 speed = (self.step - first) * self.batch / (now - begun)
                 self.report(f"loss {self.losses[: self.step].mean():.4f}", speed)
-            self.leave_on(stop)
+            self.leave_if_asked()
             if now - self._saved > SAVE_SECONDS:
                 self.save()
 
@@ -253,8 +253,8 @@ class TrainingLoop:
         self.outcome.train_seconds += now - self._started
         self._started = now
 
-    def leave_on(self, stop: checkpoint.StopSignal) -> None:
-        number = self.ranks.agreed(stop.number, self.device)
+    def leave_if_asked(self) -> None:
+        number = self.ranks.agreed(self.stop.number, self.device)
         if number is not None:
             self.save()
             print(f"signal {number}: state saved in {self.resume}; the next start goes on from here")
