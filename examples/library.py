@@ -128,6 +128,7 @@ predict_test(
     runs=[out / "run.json" for out in runs.values()],
     models=[out / "model.safetensors" for out in runs.values()],
     out=[out / "test_logits.npz" for out in runs.values()],
+    data=data / "test.json",
 )
 for out in runs.values():
     logits, validation = out / "test_logits.npz", out / "val_logits.npz"

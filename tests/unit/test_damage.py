@@ -1,17 +1,22 @@
 """Files that changed after they were written, in a cache that studies share or on a disk: their reader refuses them."""
 
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pytest
 import small
 from entries import entry
+from test_predict import seed_run, test_part  # noqa: F401
 
 from ftbench import training
 from ftbench.arrays import Images
 from ftbench.devices import set_up
 from ftbench.errors import InputError
+from ftbench.features import extract_features
 from ftbench.files import read_json, refuse_damaged, sha256_of_file, write_json
+from ftbench.fitting import predict_from_features
+from ftbench.predict import predict_test
 from ftbench.split import split_dataset
 
 FAULTS = ("one byte", "cut short", "empty")
@@ -82,3 +87,36 @@ def test_the_entry_in_the_cache_is_named_where_the_file_is_a_link_to_it(tmp_path
         InputError, match=rf"delete it and its entry in the cache, {tmp_path}/entry, and start again\.$"
     ):
         refuse_damaged(link, "0" * 64)
+
+
+@pytest.mark.parametrize("name", ["test_images.npy", "test_labels.npy"])
+def test_predictions_refuse_a_damaged_test_part(test_part, name):  # noqa: F811
+    folder, pixels, _ = test_part
+    paths = [folder / part for part in ("test_images.npy", "test_labels.npy", "classes.json")]
+    written = {"images": sha256(pixels).hexdigest(), "labels": sha256_of_file(paths[1])}
+    write_json(folder / "test.json", {"sha256": written})
+    _, model, record, out = seed_run(folder, 0)
+    given = {"runs": [record], "models": [model], "out": [out], "data": folder / "test.json"}
+    predict_test(small.run(), *paths, **given)
+    Path(out).unlink()
+    damage(folder / name, "one byte")
+    with pytest.raises(InputError, match=rf"^{folder / name} is damaged: "):
+        predict_test(small.run(), *paths, **given)
+    assert not Path(out).exists()
+
+
+def test_predictions_refuse_damaged_test_features(tmp_path, inputs):
+    made = small.probe_job(tmp_path / "probe", inputs)
+    out = str(tmp_path / "test_logits.npz")
+    given = ("linear_probe", made["features"], [made["model"]], inputs["labels"], [out], made["features_cost"])
+    damage(made["features"], "one byte")
+    with pytest.raises(InputError, match=rf"^{made['features']} is damaged: "):
+        predict_from_features(*given)
+
+
+def test_features_of_damaged_test_images_are_not_extracted(tmp_path, inputs):
+    files = (inputs["images"], inputs["weights"], inputs["record"], tmp_path / "f.npy", tmp_path / "cost.json")
+    extract_features(small.run("linear_probe"), *files, data=inputs["data"])
+    damage(inputs["images"], "one byte")
+    with pytest.raises(InputError, match=rf"^{inputs['images']} is damaged: "):
+        extract_features(small.run("linear_probe"), *files, data=inputs["data"])

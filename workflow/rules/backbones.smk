@@ -49,6 +49,7 @@ rule extract_test_features:
     """The same for the test rows, in a job of its own: no trained model or selected recipe depends on it."""
     input:
         images="<results>/data/{dataset}/test_images.npy",
+        data="<results>/data/{dataset}/test.json",
         weights=weights_file(".safetensors"),
         record=weights_file(".json"),
     output:

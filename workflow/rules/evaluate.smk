@@ -6,6 +6,7 @@ rule predict_test:
     input:
         images="<results>/data/{dataset}/test_images.npy",
         labels="<results>/data/{dataset}/test_labels.npy",
+        data="<results>/data/{dataset}/test.json",
         classes="<results>/data/{dataset}/classes.json",
         runs=seed_files("run.json", "loop"),
         models=seed_files("model.safetensors", "loop"),
@@ -46,6 +47,7 @@ rule predict_test_features:
     input:
         features="<results>/features/{dataset}/{backbone}/test.npy",
         flipped=[],
+        cost="<results>/features/{dataset}/{backbone}/test_cost.json",
         labels="<results>/data/{dataset}/test_labels.npy",
         models=seed_files("model.safetensors", "features"),
     output:
@@ -66,6 +68,7 @@ use rule predict_test_features as predict_test_features_flipped with:
     input:
         features="<results>/features/{dataset}/{backbone}/test.npy",
         flipped="<results>/features/{dataset}/{backbone}/test_flipped.npy",
+        cost="<results>/features/{dataset}/{backbone}/test_cost.json",
         labels="<results>/data/{dataset}/test_labels.npy",
         models=seed_files("model.safetensors", "features"),
     output:

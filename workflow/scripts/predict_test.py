@@ -13,4 +13,5 @@ if __name__ == "__main__":
             models=snakemake.input.models,
             out=snakemake.output.logits,
             flipped=snakemake.output.get("flipped"),
+            data=snakemake.input.data,
         )

@@ -5,6 +5,6 @@ if __name__ == "__main__":
         from ftbench.fitting import predict_from_features
 
         given, out, kind = snakemake.input, snakemake.output, snakemake.params.kind
-        predict_from_features(kind, given.features, given.models, given.labels, out.logits)
+        predict_from_features(kind, given.features, given.models, given.labels, out.logits, given.cost)
         if given.flipped:
             predict_from_features(kind, given.flipped, given.models, given.labels, out.flipped)

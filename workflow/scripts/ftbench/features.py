@@ -19,11 +19,19 @@ def training_rows(split: str | Path) -> np.ndarray:
 
 
 def extract_features(
-    run: dict, images: str, weights: str, record: str, out: str, cost: str, split: str | None = None
+    run: dict,
+    images: str,
+    weights: str,
+    record: str,
+    out: str,
+    cost: str,
+    split: str | None = None,
+    data: str | None = None,
 ) -> None:
     """Write the frozen backbone's features, (N, D) float32, of the images without augmentation, and what they cost.
 
-    With `split`, the rows are `training_rows(split)` in that order, otherwise all images. `run` has network (a
+    With `split`, the rows are `training_rows(split)` in that order, otherwise all images, and then `data` is their test.json: either
+    says what sha256 the images must have. `run` has network (a
     backbone's config), device, precision, channels_last, deterministic and threads; `record` is the weights' JSON.
     `cost` gets feature_seconds, images_per_second, peak_memory_mb, head, dimension, total_params and digest.
     """
@@ -33,8 +41,8 @@ def extract_features(
     backbone = backbones.build(run["network"], 2, 0, Path(weights), source)
     backbones.prepare(backbone, run, device)
     store = Images(images, device)
-    if split:
-        store.check(str(np.load(split)["images_sha256"]))
+    if split or data:
+        store.check(str(np.load(split)["images_sha256"]) if split else read_json(data)["sha256"]["images"])
     rows = training_rows(split) if split else np.arange(len(store))
 
     def batches():

@@ -6,7 +6,7 @@ from safetensors.torch import load_file
 
 from ftbench import backbones, devices
 from ftbench.arrays import Images
-from ftbench.files import read_json, write_npz
+from ftbench.files import read_json, refuse_damaged, write_npz
 from ftbench.flipped import Flipped
 from ftbench.scoring import part_logits
 
@@ -20,13 +20,20 @@ def predict_test(
     models: list[str],
     out: list[str],
     flipped: list[str] | None = None,
+    data: str | None = None,
 ) -> None:
     """Write test_logits.npz, logits (N, C) float32, labels (N,), ids (N,), for each model; NaN logits for a diverged run.
 
-    `flipped` are the files for the logits of the same images mirrored, where the data set's images may be.
+    `flipped` are the files for the logits of the same images mirrored, where the data set's images may be. `data` is test.json:
+    InputError is raised where images or labels are not what it says that was written.
     """
     device = devices.set_up(run)
-    store, target = Images(images, device), np.load(labels)
+    store = Images(images, device)
+    if data:
+        written = read_json(data)["sha256"]
+        store.check(written["images"])
+        refuse_damaged(labels, written["labels"])
+    target = np.load(labels)
     count = len(read_json(classes))
     rows = np.arange(len(store))
     for number, (record_path, model) in enumerate(zip(runs, models)):
