@@ -72,6 +72,11 @@ def images_of(name: str, entry: dict, study: str) -> tuple[int, int]:
         train, test, classes = SIZES[entry["name"]]
     else:
         root = Path(entry["path"])
+        if not root.is_dir():
+            raise InputError(
+                f"config: datasets.{name}.path is {root}, and there is no such folder; give the folder that holds the class folders or "
+                "train and test."
+            )
         files = sum(1 for path in root.rglob("*") if path.is_file())
         test = int(files * (entry["test_fraction"] or 0.2))  # a folder with a test part: a guess until it is prepared
         train = files - test
