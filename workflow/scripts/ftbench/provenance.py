@@ -100,7 +100,7 @@ def provenance_page(runs: list[dict], study_path, out) -> None:
     software = ", ".join(f"{name} {' and '.join(sorted(found))}" for name, found in sorted(versions.items()))
     study = read_json(study_path)
     notes = [
-        f"machines: {'; '.join(f'{name} ({len(own)} runs)' for name, own in machines.items())}",
+        "machines: " + "; ".join(f"{name} ({len(own)} run{'s' * (len(own) != 1)})" for name, own in machines.items()),
         f"software: {software or MISSING}",
         f"study {study['study']}, seeds {', '.join(map(str, study['seeds']))}, tuning seed {study['tuning']['seed']}, selected by "
         f"validation {study['selection_metric'].replace('_', ' ')}; every default is written out in study.json",
