@@ -15,7 +15,7 @@ import yaml
 from studies import Clone, environment, tiny
 
 HERE = Path(__file__).parent
-PATIENCE = 300.0  # seconds to wait for any one event
+PATIENCE = 600.0  # seconds to wait for any one event
 SITE = {
     "cpu": {"max_runtime": 1440, "max_mem_mb": 64000, "max_threads": 4},
     "gpu": {"max_runtime": 1440, "max_mem_mb": 64000, "max_threads": 4, "max_gpu": 2},
