@@ -133,7 +133,7 @@ def test_the_study_runs_through_slurm_and_refuses_a_second_driver(slurm, clone, 
     driver = drivers(clone)
     wait_for("submission", lambda: "has been submitted with SLURM jobid" in driver.printed())
     second = drivers(clone)
-    assert "Directory cannot be locked" in second.finish(60, fails=True)
+    assert "Directory cannot be locked" in second.finish(300, fails=True)
     assert "Traceback" not in second.printed()
     printed = driver.finish(1500)
     assert clone.plan() == []
@@ -281,7 +281,7 @@ def test_a_failed_job_says_why_and_its_logs_are_kept(slurm, clone, drivers, refe
     clone.write_config(config)
     edit_profile(clone)
     target = "results/tiny/data/photos/train.json"
-    printed = drivers(clone, "--retries", "0", target).finish(120, fails=True)
+    printed = drivers(clone, "--retries", "0", target).finish(300, fails=True)
     sentence = "path: nowhere is not a folder"
     assert sentence in clone.path("logs/prepare_train/photos.log.failed").read_text()
     (log,) = (clone.root / ".snakemake/slurm_logs/rule_prepare_train/photos").glob("*.log")
