@@ -8,7 +8,10 @@ STUDY = $(shell sed -n 's/^study:[^#A-Za-z0-9]*\([A-Za-z0-9_-]*\).*/\1/p' $(CONF
 # Without a name, results/$(STUDY) would be the results of all studies.
 NAMED = @test -n "$(STUDY)" || { echo "$(CONFIG) gives no study a name; it needs a line such as study: flowers." >&2; exit 1; }
 
-.PHONY: help setup demo study smoke plan watch tensorboard report crate test test-unit test-slurm lint format bench bench-halving bench-tables scale clean
+# What is wrong with a config, in a sentence, before Snakemake reads it.
+CHECKED = @PYTHONPATH=workflow/scripts $(BIN)/python -m ftbench.config $(CONFIG)
+
+.PHONY: help setup demo study smoke unlock plan watch tensorboard report crate test test-unit test-slurm lint format bench bench-halving bench-tables scale clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -27,11 +30,16 @@ demo: ## the whole workflow on the embedded study, and its report: about four mi
 	@$(MAKE) --no-print-directory study report CONFIG=config/demo.yaml
 
 study: setup ## run the study of CONFIG
+	$(CHECKED)
 	$(SNAKEMAKE)
 
 smoke: setup ## rehearse the study of CONFIG and its report: one seed, one epoch, few images
+	$(CHECKED)
 	$(SNAKEMAKE) --config smoke=true
 	@$(MAKE) --no-print-directory report STUDY=$(STUDY)_smoke REPORT_CONFIG="--config smoke=true"
+
+unlock: setup ## after a crash of Snakemake itself: let the next start go on where the study was
+	$(BIN)/snakemake --unlock --configfile $(CONFIG)
 
 plan: setup ## print the jobs and estimated hours of the study of CONFIG, and run nothing
 	@PYTHONPATH=workflow/scripts $(BIN)/python -m ftbench.plan --configfile $(CONFIG)
@@ -53,6 +61,7 @@ report: setup ## write the report of the study of CONFIG from its results; runs 
 crate: setup ## describe the finished study of CONFIG as an RO-Crate, in its folder
 	$(NAMED)
 	$(BIN)/snakemake --cores $(CORES) results/$(STUDY)/ro-crate-metadata.json --configfile $(CONFIG)
+	@echo "crate: results/$(STUDY)/ro-crate-metadata.json"
 
 test: setup ## run every test
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder tests

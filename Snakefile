@@ -58,7 +58,10 @@ include: "workflow/rules/environment.smk"
 
 
 onstart:
-    note_command(f"results/{STUDY['study']}")
+    try:
+        note_command(f"results/{STUDY['study']}")
+    except InputError as error:
+        raise WorkflowError(str(error))
 
 
 rule all:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ftbench import config, grid, kinds
+from ftbench import config, crosschecks, grid, kinds
 from ftbench.errors import InputError
 
 FOLDER = Path(__file__).parents[2] / "config"
@@ -280,7 +280,7 @@ REFUSED = [  # key, value, what the sentence has to contain
         "nowhere.csv",
         ["datasets.digits.exclude_test", "nowhere.csv", "no such file", "id or file"],
     ),
-    ("strategies.finetune.learning_rate", "fast", ["strategies.finetune.learning_rate", "'fast'", "array or number"]),
+    ("strategies.finetune.learning_rate", "fast", ["strategies.finetune.learning_rate", "'fast'", "list or number"]),
     ("strategies.finetune.learning_rate", 0, ["strategies.finetune.learning_rate", "0", "greater than 0"]),
     ("strategies.finetune.rank", 4, ["strategies.finetune.rank", "no effect", "finetune"]),
     ("strategies.finetune.augmentation", [], ["strategies.finetune.augmentation", "[]", "at least 1"]),
@@ -311,7 +311,7 @@ REFUSED = [  # key, value, what the sentence has to contain
     ("strategies.lp_ft.probe", "scratch", ["strategies.lp_ft.probe", "'scratch'", "linear_probe", "(probe)"]),
     ("strategies.probe", KeyError, ["strategies.lp_ft.probe", "linear_probe", "add one"]),
     ("strategies", {}, ["strategies", "{}", "at least 1"]),
-    ("strategies.finetune", None, ["strategies.finetune", "None", "object"]),
+    ("strategies.finetune", None, ["strategies.finetune", "None", "table of names"]),
     ("seeds", [], ["seeds", "[]", "at least 1"]),
     ("seeds", [3, 3], ["seeds", "[3, 3]", "twice"]),
     ("seeds", [2**64], ["seeds.0", "18446744073709551616", "at most"]),
@@ -356,6 +356,36 @@ def test_a_fault_is_one_sentence_with_key_value_and_choices(key, value, words):
     sentence = str(caught.value)
     assert all(word in sentence for word in words), sentence
     assert sentence.startswith("config: ") and sentence.endswith(".") and "\n" not in sentence
+
+
+def test_a_key_that_stands_twice_is_refused_with_both_lines(tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text("study: s\nseeds: [0]\ntraining: {epochs: 3}\ntraining:\n  batch_size: 8\n")
+    with pytest.raises(
+        InputError, match=r"study\.yaml is not valid YAML: the key training stands here and in line 3 .* line 4"
+    ):
+        config.read(path)
+    path.write_text("a: &one {x: 1, y: 2}\nb: {<<: *one, x: 3}\n")  # a merged key may be replaced
+    with pytest.raises(InputError, match="is not a known key"):
+        config.read(path)
+
+
+def test_missing_folders_and_weights_are_said_before_a_study_starts(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    study = changed("datasets.photos", {"source": "imagefolder", "path": "fotos"})
+    study["backbones"]["plain"] |= {"weights": "file:gone.pt", "mean": [0.5] * 3, "std": [0.5] * 3}
+    resolved = config.resolve(study)
+    with pytest.raises(
+        InputError, match=r"^config: datasets\.photos\.path is fotos, and there is no such folder; give the folder"
+    ):
+        crosschecks.check_files(resolved)
+    (tmp_path / "fotos").mkdir()
+    with pytest.raises(
+        InputError, match=r"^config: backbones\.plain\.weights is file:gone\.pt, and there is no such file; give"
+    ):
+        crosschecks.check_files(resolved)
+    (tmp_path / "gone.pt").touch()
+    crosschecks.check_files(resolved)
 
 
 def test_backbones_that_start_from_runs_of_each_other_are_refused_and_a_chain_is_not():

@@ -3,8 +3,11 @@
 import json
 import sys
 
+import pytest
+
 from ftbench.commands import note_command, read_commands
 from ftbench.environment import machines
+from ftbench.errors import InputError
 
 
 def test_commands_are_kept_in_order_and_can_be_pasted_into_a_shell(tmp_path, monkeypatch):
@@ -16,6 +19,14 @@ def test_commands_are_kept_in_order_and_can_be_pasted_into_a_shell(tmp_path, mon
     assert [entry["command"] for entry in noted] == ["snakemake --cores 2", "snakemake --config 'seeds=[0, 1]'"]
     assert noted[0]["started"] <= noted[1]["started"]
     assert all(json.dumps(entry) for entry in noted)
+
+
+def test_a_folder_that_cannot_be_written_is_said_before_anything_runs(tmp_path):
+    (tmp_path / "logs").touch()  # as good as a read-only disk
+    with pytest.raises(
+        InputError, match=r"logs/commands\.jsonl cannot be written \(.+\); give a folder of results that is yours"
+    ):
+        note_command(tmp_path)
 
 
 def test_runs_are_counted_per_device_and_set_of_versions():

@@ -14,7 +14,7 @@ from ftbench.plots.accuracy import accuracy
 from ftbench.plots.augmentations import augmentations
 from ftbench.plots.confusion import confusion
 from ftbench.plots.critical_difference import critical_difference
-from ftbench.plots.learning_curves import learning_curves
+from ftbench.plots.learning_curves import finding, learning_curves
 from ftbench.plots.mistakes import mistakes
 from ftbench.plots.montage import montage
 from ftbench.plots.pareto import cost_of, front, pareto
@@ -253,3 +253,17 @@ def test_a_figure_taller_than_a_laptop_s_window_is_shown_smaller_and_drawn_the_s
     assert sizes[4] == [576, 288]
     assert sizes[20] == pytest.approx([576 * TALLEST / 20, 72 * TALLEST], rel=1e-4)
     assert 96 * TALLEST < 768 - 24  # CSS pixels of the window, less the report's margins
+
+
+def test_the_title_of_the_learning_curves_speaks_of_all_seeds():
+    seeds = {
+        ("a", "x"): [(0.99, 6, 10), (0.81, 8, 10)],
+        ("a", "y"): [(0.92, 5, 10), (0.94, 5, 10)],
+        ("a", "z"): [(0.5, 1, 9)],
+    }
+    assert finding(seeds, "d").startswith(
+        "y on a reaches 93.0 % validation accuracy in the best epochs of 2 seeds, 5 of 10"
+    )
+    seeds[("a", "z")] = [(0.95, 3, 9)]
+    assert finding(seeds, "d") == "z on a reaches 95.0 % validation accuracy in its best epoch, 3 of 9 (d)"
+    assert finding({}, "d") == "Every trained run on d diverged"

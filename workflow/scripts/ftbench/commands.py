@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+from ftbench.errors import InputError
+
 FILE = "logs/commands.jsonl"
 
 
@@ -17,7 +19,13 @@ def note_command(folder: str | Path) -> None:
     Undeclared as an output on purpose: it grows with every start, and no result depends on it.
     """
     path = Path(folder) / FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be written ({error.strerror}); give a folder of results that is yours to write."
+        ) from error
     program = Path(sys.argv[0])
     name = "snakemake" if program.name == "__main__.py" else program.name
     line = {

@@ -7,6 +7,7 @@
 import copy
 import functools
 import math
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -16,6 +17,7 @@ from ftbench import crosschecks, kinds
 from ftbench.errors import InputError, choices
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
+TYPES = {"array": "list", "object": "table of names", "null": "null"}  # as a user of YAML calls them
 SMOKE_LIMIT = 20  # images per class of a rehearsal
 
 
@@ -29,10 +31,27 @@ def recipe_keys() -> list[str]:
     return list(schema()["properties"]["training"]["properties"])
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML whose tables name no key twice: of two, YAML keeps the second in silence, with all that the first one held."""
+
+    def construct_mapping(self, node, deep=False):
+        seen = {}
+        for key, _ in node.value:
+            if key.tag != "tag:yaml.org,2002:merge" and key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None,
+                    None,
+                    f"the key {key.value} stands here and in line {seen[key.value]} of the same table",
+                    key.start_mark,
+                )
+            seen[str(key.value)] = key.start_mark.line + 1
+        return super().construct_mapping(node, deep)
+
+
 def read(path: str | Path) -> dict:
     """A config file as a dict, validated, with defaults."""
     try:
-        config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        config = yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
     except FileNotFoundError as error:
         raise InputError(f"There is no config file {path}.") from error
     except UnicodeDecodeError as error:
@@ -118,7 +137,8 @@ def _sentence(fault: jsonschema.ValidationError) -> str:
             return f"config: {key} is {fault.instance!r}; valid: {choices(v for v in fault.validator_value if v is not None)}."
         case "type":
             types = fault.validator_value if isinstance(fault.validator_value, list) else [fault.validator_value]
-            return f"config: {key} is {fault.instance!r}, which is not of type {' or '.join(types)}."
+            named = " or ".join(TYPES.get(name, name) for name in types)
+            return f"config: {key} is {fault.instance!r}, which is not of type {named}."
         case "minItems" | "minProperties":
             return f"config: {key} is {fault.instance!r}; it needs at least {fault.validator_value} entries."
         case "pattern":
@@ -235,3 +255,15 @@ def _shrink(config: dict) -> None:
         entry["recipe"] |= {"epochs": 1, "examples": None}
         if isinstance(entry["learning_rate"], list):
             entry["learning_rate"] = entry["learning_rate"][:kept]
+
+
+def main() -> None:
+    """`python -m ftbench.config FILE`: say what is wrong with a config before Snakemake reads it."""
+    try:
+        crosschecks.check_files(read(sys.argv[1]))
+    except InputError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -21,6 +21,25 @@ def check(config: dict) -> None:
     _policies(config)
 
 
+def check_files(config: dict) -> None:
+    """Raise InputError where a folder of images or a file of weights that the user names is missing.
+
+    Asked before a study starts, not whenever a config is read: a report is written from results alone.
+    """
+    for name, entry in config["datasets"].items():
+        if entry["source"] == "imagefolder" and not Path(entry["path"]).is_dir():
+            raise InputError(
+                f"config: datasets.{name}.path is {entry['path']}, and there is no such folder; give the folder that holds the class "
+                "folders or train and test."
+            )
+    for name, entry in config["backbones"].items():
+        scheme, _, path = entry["weights"].partition(":")
+        if scheme == "file" and not Path(path).is_file():
+            raise InputError(
+                f"config: backbones.{name}.weights is {entry['weights']}, and there is no such file; give the path of the weights."
+            )
+
+
 def _seeds_and_trials(config: dict) -> None:
     if config["tuning"]["seed"] in config["seeds"]:
         raise InputError(

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ftbench import architectures, config, grid, recipes, search
+from ftbench import architectures, config, crosschecks, grid, recipes, search
 from ftbench.errors import InputError
 from ftbench.files import read_json
 from ftbench.kinds import declared
@@ -72,11 +72,6 @@ def images_of(name: str, entry: dict, study: str) -> tuple[int, int]:
         train, test, classes = SIZES[entry["name"]]
     else:
         root = Path(entry["path"])
-        if not root.is_dir():
-            raise InputError(
-                f"config: datasets.{name}.path is {root}, and there is no such folder; give the folder that holds the class folders or "
-                "train and test."
-            )
         files = sum(1 for path in root.rglob("*") if path.is_file())
         test = int(files * (entry["test_fraction"] or 0.2))  # a folder with a test part: a guess until it is prepared
         train = files - test
@@ -149,6 +144,7 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         study = config.read(arguments.configfile)
+        crosschecks.check_files(study)
         print(show(study, plan(study)))
     except InputError as error:
         sys.exit(str(error))

@@ -61,7 +61,7 @@ def prepare_test(settings, root, classes, images, labels, files, summary, thread
     unknown = sorted(set(found) - set(known))
     if unknown:
         raise InputError(
-            f"{_origin(settings, root)} has the class {', '.join(unknown)} in its test part only; "
+            f"{_origin(settings, root)} has the class{'es' * (len(unknown) > 1)} {', '.join(unknown)} in its test part only; "
             f"the classes of the train part are {', '.join(known)}."
         )
     number = [known.index(name) for name in found]

@@ -190,11 +190,11 @@ CONFUSED = {
 RECOMMENDATION = {
     "Dataset": _text("dataset"),
     "Budget": Column(lambda row: row.budget + _limits(row)),
-    "Cells in it": _whole("cells"),
     "Best by validation": Column(lambda row: cell_name(row, "best") if row.cells else "no finished cell keeps it"),
     "its test accuracy, %": Column(
         lambda row: interval(row.best_accuracy, row.best_ci_low, row.best_ci_high), "best_accuracy"
     ),
+    "Cells in it": _whole("cells"),
     "Not told from it": _whole("indistinguishable_cells"),
     "Cheapest of these": Column(lambda row: cell_name(row, "cheapest")),
     "its difference, points": Column(

@@ -18,7 +18,7 @@ def learning_curves(runs: list[dict], dataset: str, strategies: list[str], backb
     """
     histories: dict[tuple[str, str], list] = {}
     levels: dict[tuple[str, str], float] = {}
-    fastest = None
+    best_epochs: dict[tuple[str, str], list[tuple[float, int, int]]] = {}  # of each finished seed
     for entry in runs:
         if entry["labels"]["dataset"] != dataset:
             continue
@@ -28,8 +28,8 @@ def learning_curves(runs: list[dict], dataset: str, strategies: list[str], backb
             histories.setdefault(key, []).append((history, run["status"] == "diverged"))
         elif run["validation_accuracy"] is not None:
             levels[key] = run["validation_accuracy"]
-        if run["best_epoch"] is not None and (fastest is None or run["validation_accuracy"] > fastest[0]):
-            fastest = (run["validation_accuracy"], run["best_epoch"], run["epochs"], key)
+        if run["best_epoch"] is not None:
+            best_epochs.setdefault(key, []).append((run["validation_accuracy"], run["best_epoch"], run["epochs"]))
     backbones = [name for name in backbones if any(key[0] == name for key in (*histories, *levels))]
     if not histories:
         message(f"No run on {dataset} has epochs", "Only strategies without a training loop are in this study.", out)
@@ -37,14 +37,9 @@ def learning_curves(runs: list[dict], dataset: str, strategies: list[str], backb
     look = looks(strategies)
     with style():
         figure, axes = _draw(histories, levels, backbones, strategies, look)
-        if fastest is None:
-            finding = f"Every trained run on {dataset} diverged"
-        else:
-            best, epoch, epochs, (backbone, strategy) = fastest
-            finding = f"{strategy} on {backbone} reaches {100 * best:.1f} % validation accuracy in its best epoch, {epoch} of {epochs} ({dataset})"
         title(
             figure,
-            finding,
+            finding(best_epochs, dataset),
             "Thick: mean over seeds. Thin: single seeds. Level line: probe without epochs. ×: diverged.",
         )
         handles = [
@@ -54,6 +49,18 @@ def learning_curves(runs: list[dict], dataset: str, strategies: list[str], backb
         ]
         legend(figure, handles)
         save(figure, out)
+
+
+def finding(best_epochs: dict[tuple[str, str], list[tuple[float, int, int]]], dataset: str) -> str:
+    """The cell that reaches most in the best epochs of its seeds, and which epochs those are."""
+    if not best_epochs:
+        return f"Every trained run on {dataset} diverged"
+    reached = {key: np.mean([accuracy for accuracy, *_ in seeds]) for key, seeds in best_epochs.items()}
+    backbone, strategy = best = max(reached, key=reached.get)
+    _, found, epochs = zip(*best_epochs[best])
+    which = f"{min(found)}" if min(found) == max(found) else f"{min(found)} to {max(found)}"
+    seeds = "its best epoch" if len(found) == 1 else f"the best epochs of {len(found)} seeds"
+    return f"{strategy} on {backbone} reaches {100 * reached[best]:.1f} % validation accuracy in {seeds}, {which} of {max(epochs)} ({dataset})"
 
 
 def _draw(histories, levels, backbones, strategies, look):

@@ -87,4 +87,4 @@ def finding(cells: dict, dataset: str) -> str:
         if after < before
         else f"it: ECE {before:.1f}, then {after:.1f} %"
     )
-    return f"{sure} of {len(cells)} cells on {dataset} are too sure of their answers; a temperature {verb} {words}"
+    return f"{sure} of {len(cells)} cells on {dataset} {'is' if sure == 1 else 'are'} too sure of their answers; a temperature {verb} {words}"

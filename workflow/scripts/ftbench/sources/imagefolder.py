@@ -71,7 +71,7 @@ def _read_parts(settings: dict, root: Path, part: str) -> tuple[list[str], list[
         lacking = sorted(set(folders[one]) - set(folders[other]))
         if lacking:
             raise InputError(
-                f"path: {root / one} has the class {', '.join(lacking)}, which {root / other} lacks; "
+                f"path: {root / one} has the class{'es' * (len(lacking) > 1)} {', '.join(lacking)}, which {root / other} lacks; "
                 f"both need the same class folders."
             )
     classes = folders[part]
