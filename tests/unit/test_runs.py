@@ -116,15 +116,15 @@ def test_the_table_says_how_far_each_run_is_and_a_small_terminal_sees_the_runnin
     handle = os.open(busy.resume / "lock", os.O_RDWR | os.O_CREAT)
     fcntl.flock(handle, fcntl.LOCK_EX)
     texts = []
-    for height in (None, 3):
-        console = Console(width=200, height=60, record=True, file=io.StringIO())
+    for height, width in ((None, 200), (3, 200), (None, 80)):
+        console = Console(width=width, height=60, record=True, file=io.StringIO())
         console.print(watch.table("demo", listed, height))
         texts.append(console.export_text())
     os.close(handle)
     for text in texts:
         assert f"demo: 1 running, {len(listed) - 1} waiting" in text
-        row = next(one for one in text.splitlines() if "running" in one and "│" in one)
-        for part in ("scratch", "seed1", "2/10, step 3/20", "0.321", "50.0", "250", "1.5 min"):
+        row = next(one for one in text.splitlines() if "running" in one and "seed1" in one)
+        for part in ("scra", "2/10, 3/20", "0.321", "50.0", "250", "1.5 min"):
             assert part in row
     assert len(texts[0].splitlines()) > len(listed) and len(texts[1].splitlines()) < 12
 

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -23,7 +24,7 @@ def line(run: Run, now: dict) -> list[str]:
     where, speed, left = (last.get("epoch", ""), last.get("images_per_second"), None)
     loss, accuracy = last.get("train_loss"), last.get("validation_accuracy")
     if progress:
-        where = f"{progress['epoch']}/{progress['epochs']}, step {progress['step']}/{progress['steps']}"
+        where = f"{progress['epoch']}/{progress['epochs']}, {progress['step']}/{progress['steps']}"
         loss, speed, left = progress["loss"], progress["images_per_second"], progress["seconds_left"]
     return [
         *run.cell,
@@ -42,26 +43,22 @@ def table(name: str, runs: list[Run], height: int | None = None) -> Table:
     states = [state(run) for run in runs]
     counts = Counter(now["status"] for now in states)
     title = f"{name}: " + ", ".join(f"{counts[status]} {status}" for status in LOOKS if counts[status])
-    shown = Table(title=title, title_justify="left", header_style="bold", expand=True)
-    for heading in (
-        "Dataset",
-        "Backbone",
-        "Strategy",
-        "Run",
-        "Status",
-        "Epoch",
-        "Loss",
-        "Val. acc., %",
-        "Images/s",
-        "Left",
-    ):
+    shown = Table(
+        title=title, title_justify="left", header_style="bold", expand=True, box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
+    sets = len({run.cell.dataset for run in runs}) > 1
+    names = ("Dataset", "Backbone", "Strategy") if sets else ("Backbone", "Strategy")
+    for heading in names:
+        shown.add_column(heading, overflow="ellipsis")  # these give way in a narrow terminal
+    for heading in ("Run", "Status", "Epoch", "Loss", "Val., %", "Images/s", "Left"):
         shown.add_column(heading, no_wrap=True)
     order = range(len(runs))
     if height is not None and len(runs) > height:
         first = ("running", "stopped", "diverged", "finished", "waiting")
         order = sorted(sorted(order, key=lambda number: first.index(states[number]["status"]))[:height])
     for number in order:
-        shown.add_row(*line(runs[number], states[number]), style=LOOKS[states[number]["status"]])
+        cells = line(runs[number], states[number])
+        shown.add_row(*(cells if sets else cells[1:]), style=LOOKS[states[number]["status"]])
     return shown
 
 
