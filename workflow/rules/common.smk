@@ -98,12 +98,16 @@ def fine_tunes(cell):
     return cell.strategy in LOOP and start_of(cell) != "random"
 
 
-# Where a backbone is used at all, each data set and backbone once; and where it is with pretrained weights.
-PLACES = [{"dataset": dataset, "backbone": backbone} for dataset, backbone in dict.fromkeys(cell[:2] for cell in CELLS)]
-PRETRAINED = [
-    {"dataset": dataset, "backbone": backbone}
-    for dataset, backbone in dict.fromkeys(cell[:2] for cell in CELLS if start_of(cell) != "random")
-]
+def places_of(cells):
+    """Each data set and backbone of some cells, once."""
+    return [
+        {"dataset": dataset, "backbone": backbone} for dataset, backbone in dict.fromkeys(cell[:2] for cell in cells)
+    ]
+
+
+# Where a backbone is used at all, and where it is with pretrained weights.
+PLACES = places_of(CELLS)
+PRETRAINED = places_of(cell for cell in CELLS if start_of(cell) != "random")
 
 # --- configuration entries of one job --------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from ftbench import crosschecks, kinds
 from ftbench.errors import InputError, choices
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
-TYPES = {"array": "list", "object": "table of names", "null": "null"}  # as a user of YAML calls them
+TYPES = {"array": "list", "object": "table of names"}  # as a user of YAML calls them
 SMOKE_LIMIT = 20  # images per class of a rehearsal
 
 
