@@ -9,7 +9,7 @@ STUDY = $(shell sed -n 's/^study:[^#A-Za-z0-9]*\([A-Za-z0-9_-]*\).*/\1/p' $(CONF
 NAMED = @test -n "$(STUDY)" || { echo "$(CONFIG) gives no study a name; it needs a line such as study: flowers." >&2; exit 1; }
 
 # What is wrong with a config, in a sentence, before Snakemake reads it.
-CHECKED = @PYTHONPATH=workflow/scripts $(BIN)/python -m ftbench.config $(CONFIG)
+CHECKED = @PYTHONPATH=workflow/scripts $(BIN)/python -m ftbench.study.config $(CONFIG)
 
 .PHONY: help setup demo study smoke unlock plan watch tensorboard report crate test test-unit test-slurm lint format bench bench-halving bench-tables scale clean
 .DEFAULT_GOAL := help
@@ -42,14 +42,14 @@ unlock: setup ## after a crash of Snakemake itself: let the next start go on whe
 	$(BIN)/snakemake --unlock --configfile $(CONFIG)
 
 plan: setup ## print the jobs and estimated hours of the study of CONFIG, and run nothing
-	@PYTHONPATH=workflow/scripts $(BIN)/python -m ftbench.plan --configfile $(CONFIG)
+	@PYTHONPATH=workflow/scripts $(BIN)/python -m ftbench.tools.plan --configfile $(CONFIG)
 	@$(SNAKEMAKE) --dry-run --quiet rules
 
 watch: setup ## show the trials and runs of CONFIG while they train, in another terminal
-	@PYTHONPATH=workflow/scripts $(BIN)/python -m ftbench.watch --configfile $(CONFIG)
+	@PYTHONPATH=workflow/scripts $(BIN)/python -m ftbench.tools.watch --configfile $(CONFIG)
 
 tensorboard: setup ## write TensorBoard event files of every trial and run of CONFIG
-	@PYTHONPATH=workflow/scripts $(BIN)/python -m ftbench.tensorboard --configfile $(CONFIG)
+	@PYTHONPATH=workflow/scripts $(BIN)/python -m ftbench.tools.tensorboard --configfile $(CONFIG)
 
 report: setup ## write the report of the study of CONFIG from its results; runs no job
 	$(NAMED)

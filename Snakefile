@@ -19,7 +19,7 @@ if "backbones" not in config:
     configfile: "config/config.yaml"
 
 
-include: "workflow/rules/planning.smk"
+include: "workflow/rules/speedups.smk"
 include: "workflow/rules/common.smk"
 
 

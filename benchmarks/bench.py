@@ -20,8 +20,8 @@ import probe  # noqa: E402
 import steps  # noqa: E402
 import torch  # noqa: E402
 
-from ftbench import devices  # noqa: E402
-from ftbench.files import write_json  # noqa: E402
+from ftbench.base.files import write_json  # noqa: E402
+from ftbench.machine import devices  # noqa: E402
 
 
 def peak(name: str, images: int, precision: str, target: float) -> dict:

@@ -19,7 +19,7 @@ sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "tests")]
 
 from unit.synthetic import PROBES, write_study  # noqa: E402
 
-from ftbench.files import write_json  # noqa: E402
+from ftbench.base.files import write_json  # noqa: E402
 
 WORKERS = 2
 BUDGETS = {"quick": {"minutes": 10.0}, "small": {"parameters": 5_000_000}, "fast": {"latency_ms": 10.0}}
@@ -31,7 +31,7 @@ def pages(tables: Path, name: str) -> dict[str, Path]:
 
 
 def evaluate_cell(study, paths, cell):
-    from ftbench.evaluation import evaluate
+    from ftbench.evaluate.run_scores import evaluate
 
     for entry in study["runs"]:
         if {key: entry["labels"][key] for key in cell} == cell:
@@ -40,21 +40,20 @@ def evaluate_cell(study, paths, cell):
 
 
 def collect_metrics(study, paths):
-    from ftbench.collect import collect
+    from ftbench.evaluate.collect import collect
 
     collect(study["runs"], PROBES, paths / "runs.csv")
 
 
 def compare_strategies(study, paths):
-    from ftbench.compare import compare
+    from ftbench.evaluate.compare import compare
 
     names = ("cells", "pairwise", "differences", "classes")
     compare(study["runs"], "accuracy", *(paths / f"{name}.csv" for name in names))
 
 
 def report_comparison(study, paths):
-    from ftbench.table_pages import comparison_pages
-    from ftbench.tables import comparison_table
+    from ftbench.report.result.comparison_table import comparison_pages, comparison_table
 
     inputs = [paths / f"{name}.csv" for name in ("runs", "cells", "differences")]
     comparison_table(*inputs, study["cells"], paths / "comparison.csv")
@@ -62,10 +61,10 @@ def report_comparison(study, paths):
 
 
 def report_pairwise(study, paths):
-    from ftbench.plots.critical_difference import critical_difference
-    from ftbench.ranks import rank_cells, ranks_table, win_tie_loss_table
-    from ftbench.table_pages import pairwise_pages, win_tie_loss_pages
-    from ftbench.tables import read_table
+    from ftbench.report.layout.frames import read_table
+    from ftbench.report.uncertainty.critical_difference_figure import critical_difference
+    from ftbench.report.uncertainty.pairwise_table import pairwise_pages
+    from ftbench.report.uncertainty.ranks_tables import rank_cells, ranks_table, win_tie_loss_pages, win_tie_loss_table
 
     pairwise_pages(paths / "pairwise.csv", pages(paths, "pairwise"))
     ranks_table(paths / "comparison.csv", paths / "ranks.csv")
@@ -76,8 +75,7 @@ def report_pairwise(study, paths):
 
 
 def report_recommendation(study, paths):
-    from ftbench.recommend import recommendation_table
-    from ftbench.table_pages import recommendation_pages
+    from ftbench.report.recommendation.recommendation_table import recommendation_pages, recommendation_table
 
     inputs = [paths / f"{name}.csv" for name in ("comparison", "cells", "differences")]
     recommendation_table(*inputs, BUDGETS, "accuracy", paths / "recommendation.csv")
@@ -85,16 +83,14 @@ def report_recommendation(study, paths):
 
 
 def report_cost(study, paths):
-    from ftbench.table_pages import cost_pages
-    from ftbench.tables import cost_table
+    from ftbench.report.cost.cost_table import cost_pages, cost_table
 
     cost_table(paths / "runs.csv", study["cells"], paths / "cost.csv")
     cost_pages(paths / "cost.csv", paths / "runs.csv", pages(paths, "cost"))
 
 
 def report_per_class(study, paths):
-    from ftbench.class_tables import per_class_table
-    from ftbench.table_pages import class_pages
+    from ftbench.report.classes.per_class_tables import class_pages, per_class_table
 
     outs = [paths / f"{name}.csv" for name in ("per_class", "confused")]
     per_class_table(study["runs"], paths / "classes.csv", study["cells"], *outs)
@@ -102,16 +98,16 @@ def report_per_class(study, paths):
 
 
 def report_provenance(study, paths):
-    from ftbench.provenance import provenance_page
+    from ftbench.report.provenance.runs_page import provenance_page
 
     provenance_page(study["runs"], paths / "study.json", paths / "provenance.html")
 
 
 def figure(study, paths, name):
-    """One figure of the study's only data set; `name` is a module of ftbench.plots and the function in it."""
+    """One figure of the study's only data set; `name` is a module of ftbench.report and the function in it."""
     import importlib
 
-    draw = getattr(importlib.import_module(f"ftbench.plots.{name}"), name)
+    draw = getattr(importlib.import_module(f"ftbench.report.{name}"), name)
     dataset, out = study["datasets"][0], paths / f"{name}.svg"
     order, data = (study["strategies"], study["backbones"]), study["data"][dataset]
     runs, tables = study["runs"], {key: paths / f"{key}.csv" for key in ("comparison", "runs", "cells", "per_class")}

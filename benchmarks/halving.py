@@ -20,8 +20,8 @@ import yaml
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "workflow/scripts"))
 
-from ftbench.files import read_json, write_json  # noqa: E402
-from ftbench.search import rungs  # noqa: E402
+from ftbench.base.files import read_json, write_json  # noqa: E402
+from ftbench.study.trials import rungs  # noqa: E402
 
 RATES = [0.0001, 0.0003, 0.0008, 0.002, 0.005, 0.013, 0.036, 0.1, 0.3, 1.0]
 EPOCHS = 9

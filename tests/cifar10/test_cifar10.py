@@ -12,7 +12,7 @@ import pytest
 from entries import entry as resolved
 from studies import Clone
 
-from ftbench.prepare import prepare_test, prepare_train
+from ftbench.data.prepare import prepare_test, prepare_train
 
 CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 ARCHIVE = "resources/datasets/torchvision/CIFAR10/cifar-10-python.tar.gz"

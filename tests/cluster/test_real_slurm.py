@@ -82,7 +82,7 @@ def add_long_run(clone: Clone, seeds: int = 1) -> None:
 
 def slow_down(clone: Clone, pause: float) -> None:
     """A pause of some seconds after every epoch, to interrupt at will, and a saved state; neither changes a number."""
-    loop = clone.root / "workflow/scripts/ftbench/loop.py"
+    loop = clone.root / "workflow/scripts/ftbench/train/loop.py"
     edit(loop, (r"^EPOCH_SAVE_SECONDS = \S+", "EPOCH_SAVE_SECONDS = 0.0"))
     edit(loop, (r"^( +)self\.end_epoch\(\)$", rf"\1self.end_epoch()\n\1time.sleep({pause})"))
 

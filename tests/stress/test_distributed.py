@@ -15,8 +15,9 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from ftbench import distributed, training
-from ftbench.files import read_json
+from ftbench.base.files import read_json
+from ftbench.machine import processes as distributed
+from ftbench.train import run as training
 
 RECIPE = {"epochs": 3, "batch_size": 9, "weight_decay": 0.01, "mixup": 0.3, "ema_decay": 0.9, "clip_norm": 1.0}
 

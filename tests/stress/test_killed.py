@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import small
 
-from ftbench.files import read_json
+from ftbench.base.files import read_json
 
 KILLS = 20
 SETTINGS = {"epochs": 12, "batch_size": 8, "augmentation": "crop_flip_rotate", "ema_decay": 0.9, "mixup": 0.2}
@@ -21,7 +21,8 @@ def work(inputs: dict, folder: Path) -> None:
     """A training process, which saves its state after every step."""
     import torch
 
-    from ftbench import loop, training
+    from ftbench.train import loop
+    from ftbench.train import run as training
 
     torch.set_num_threads(1)
     loop.SAVE_SECONDS = loop.EPOCH_SAVE_SECONDS = -1.0
@@ -37,7 +38,9 @@ def start(monkeypatch, tmp_path):
         "PYTHONPATH", os.pathsep.join(sys.path)
     )  # the server knows no other way to this module and the package
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["test_killed", "ftbench.training", "ftbench.strategies.scratch", "torch._dynamo"])
+    context.set_forkserver_preload(
+        ["test_killed", "ftbench.train.run", "ftbench.train.strategies.scratch", "torch._dynamo"]
+    )
     inputs = small.study(tmp_path / "data")
 
     def start(folder):

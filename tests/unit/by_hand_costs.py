@@ -9,15 +9,19 @@ from torch.utils.flop_counter import FlopCounterMode
 from unit.by_hand import example
 from unit.synthetic import PROBES, write_study
 
-from ftbench import activations, audit, axes, clean_test, efficiency, robustness, tables, transferability
-from ftbench.backbones import Backbone
-from ftbench.collect import collect
-from ftbench.cost import charge, charge_flops, study_total
-from ftbench.duplicates import describe
-from ftbench.files import write_json, write_npz
-from ftbench.plots.pareto import front
-from ftbench.recommend import recommend_one, recommendation_table, within
-from ftbench.transferability_table import correlation, transferability_table
+from ftbench.base.files import write_json, write_npz
+from ftbench.evaluate.charges import charge, charge_flops, study_total
+from ftbench.evaluate.collect import collect
+from ftbench.measure import audit, efficiency, transferability
+from ftbench.measure.duplicates import describe
+from ftbench.model import activations
+from ftbench.model.backbones import Backbone
+from ftbench.report.cost import cost_table
+from ftbench.report.cost.pareto_figure import front
+from ftbench.report.recommendation.recommendation_table import recommend_one, recommendation_table, within
+from ftbench.report.recommendation.transferability_table import correlation, transferability_table
+from ftbench.report.result import comparison_table, policies_table, robustness_tables
+from ftbench.report.uncertainty import clean_test_table
 
 CELL = {"dataset": "d", "backbone": "b", "strategy": "s"}
 
@@ -136,12 +140,14 @@ def cost_rows(tmp_path, **changes):
     for entry in study["runs"]:
         write_json(
             entry["metrics"],
-            dict.fromkeys(("status", *tables.EXTRA_COLUMNS, *tables.COMPARISON_COLUMNS, "accuracy", "images")),
+            dict.fromkeys(
+                ("status", *comparison_table.EXTRA_COLUMNS, *comparison_table.COMPARISON_COLUMNS, "accuracy", "images")
+            ),
         )
     collect(study["runs"], PROBES, tmp_path / "runs.csv")
     runs = pd.read_csv(tmp_path / "runs.csv").assign(**changes)
     runs.to_csv(tmp_path / "runs.csv", index=False)
-    tables.cost_table(tmp_path / "runs.csv", study["cells"], tmp_path / "cost.csv", watts=100.0)
+    cost_table.cost_table(tmp_path / "runs.csv", study["cells"], tmp_path / "cost.csv", watts=100.0)
     return pd.read_csv(tmp_path / "cost.csv").iloc[0]
 
 
@@ -180,7 +186,7 @@ def corrupted(tmp_path):
               kinds=np.array(["fog", "gaussian_noise"]), severities=np.array([1, 3, 5]))  # fmt: skip
     paths = {"run": "run.json", "test_logits": "clean.npz", "corrupted_logits": "bad.npz"}
     entry = {"labels": CELL, **{name: tmp_path / path for name, path in paths.items()}}
-    robustness.corruption_tables([entry], [CELL], tmp_path / "detail.csv", tmp_path / "summary.csv")
+    robustness_tables.corruption_tables([entry], [CELL], tmp_path / "detail.csv", tmp_path / "summary.csv")
     return pd.read_csv(tmp_path / "summary.csv").iloc[0]
 
 
@@ -200,7 +206,7 @@ def eight_of_ten():
 
 @example("without")
 def _():
-    found = clean_test._scores([eight_of_ten()], [8, 9])
+    found = clean_test_table._scores([eight_of_ten()], [8, 9])
     return found["accuracy_mean"], found["accuracy_full"], found["change"]
 
 
@@ -216,7 +222,7 @@ def _(tmp_path):
     pd.DataFrame({"id": [10], "file": "10", "mark": "m"}).to_csv(tmp_path / "marks.csv", index=False)
     pd.DataFrame({"id": range(11), "file": range(11)}).to_csv(tmp_path / "files.csv", index=False)
     found = {"dataset": "d", "marks": tmp_path / "marks.csv", "files": tmp_path / "files.csv", "exclude": None}
-    clean_test.clean_test_table(runs, [found], cells, tmp_path / "out.csv")
+    clean_test_table.clean_test_table(runs, [found], cells, tmp_path / "out.csv")
     return tuple(pd.read_csv(tmp_path / "out.csv")["rank"])
 
 
@@ -282,5 +288,5 @@ def _():
     frame = pd.DataFrame(
         [pair | {"dataset": "d", "difference": -0.03, "ci_low": -0.05, "ci_high": -0.01, "p_holm": 0.01}]
     )
-    found = axes._gain(frame, pd.Series(CELL | {"strategy": "policy"}), "first")
+    found = policies_table._gain(frame, pd.Series(CELL | {"strategy": "policy"}), "first")
     return found["gain"], found["gain_low"], found["gain_high"]

@@ -4,13 +4,12 @@ import numpy as np
 import pandas as pd
 from unit.by_hand import example
 
-from ftbench import calibration as cal
-from ftbench import compare, ranks, selective, tables
-from ftbench.class_tables import per_class_table
-from ftbench.evaluation import calibrate
-from ftbench.files import write_json, write_npz
-from ftbench.metrics import bootstrap_interval, scores
-from ftbench.statistics import (
+from ftbench.base.files import write_json, write_npz
+from ftbench.evaluate import calibration as cal
+from ftbench.evaluate import compare, selective
+from ftbench.evaluate.metrics import bootstrap_interval, scores, tta_accuracy
+from ftbench.evaluate.run_scores import calibrate
+from ftbench.evaluate.statistics import (
     cell_interval,
     crossed_variance,
     difference,
@@ -20,7 +19,9 @@ from ftbench.statistics import (
     summarize,
     win_tie_loss,
 )
-from ftbench.tta import tta_accuracy
+from ftbench.report.classes.per_class_tables import per_class_table
+from ftbench.report.result import comparison_table
+from ftbench.report.uncertainty import ranks_tables
 
 # --- scores of one run -----------------------------------------------------------------------------------------------
 
@@ -145,7 +146,7 @@ def _():
     frame = pd.DataFrame(
         {"dataset": "d", "backbone_a": "b", "strategy_a": "s", "backbone_b": "b", "strategy_b": ["x", "y", "z"]}
     )
-    return tables.detectable(frame.assign(detectable=[0.02, 0.10, 0.03]), "d", "b", "s").median()
+    return comparison_table.detectable(frame.assign(detectable=[0.02, 0.10, 0.03]), "d", "b", "s").median()
 
 
 @example("mean_rank")
@@ -153,4 +154,4 @@ def _():
     frame = pd.DataFrame(
         {"dataset": "d", "backbone": "b", "strategy": ["x", "y", "z"], "accuracy_mean": [0.9, 0.8, 0.8]}
     )
-    return tuple(ranks.rank_cells(frame).mean)
+    return tuple(ranks_tables.rank_cells(frame).mean)

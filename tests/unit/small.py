@@ -12,13 +12,15 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from ftbench import architectures, backbones, config, strategies
-from ftbench.backbones import Backbone
-from ftbench.features import extract_features
-from ftbench.files import read_json, sha256_of_file, write_json, write_npy, write_npz
-from ftbench.fitting import fit_on_features
-from ftbench.scoring import Data
-from ftbench.training import read_data
+from ftbench.base.digests import sha256_of_file
+from ftbench.base.files import read_json, write_json, write_npy, write_npz
+from ftbench.data.images import Data, read_data
+from ftbench.model import architectures, backbones, freezing
+from ftbench.model.backbones import Backbone
+from ftbench.model.features import extract_features
+from ftbench.study import config
+from ftbench.train import strategies
+from ftbench.train.fit_on_features import fit_on_features
 
 CLASSES = ["red", "green", "blue"]
 SIZE = 8
@@ -188,7 +190,7 @@ def recipe(**changes) -> dict:
 def backbone(seed: int = 0, kind: str = "scratch") -> Backbone:
     """A ResNet-8 from random weights, with what strategy `kind` moves set free."""
     result = backbones.build(NETWORK, len(CLASSES), seed, None, STATISTICS)
-    strategies.freeze(result, strategies.load(kind).trainable(result))
+    freezing.freeze(result, strategies.load(kind).trainable(result))
     return result
 
 

@@ -246,12 +246,13 @@ def _cell(
 
 def evaluate_study(study: dict, tables: Path, budgets: dict | None = None) -> dict[str, Path]:
     """Run evaluation, collection, comparison and the tables; returns the tables' paths by name."""
-    from ftbench.class_tables import per_class_table
-    from ftbench.collect import collect
-    from ftbench.compare import compare
-    from ftbench.evaluation import evaluate
-    from ftbench.recommend import recommendation_table
-    from ftbench.tables import comparison_table, cost_table
+    from ftbench.evaluate.collect import collect
+    from ftbench.evaluate.compare import compare
+    from ftbench.evaluate.run_scores import evaluate
+    from ftbench.report.classes.per_class_tables import per_class_table
+    from ftbench.report.cost.cost_table import cost_table
+    from ftbench.report.recommendation.recommendation_table import recommendation_table
+    from ftbench.report.result.comparison_table import comparison_table
 
     for entry in study["runs"]:
         classes = study["data"][entry["labels"]["dataset"]] / "classes.json"

@@ -1,6 +1,7 @@
-"""Who may import whom: the floors of the package, read from the syntax trees."""
+"""Who may import whom: the order of the package's folders, read from the syntax trees."""
 
 import ast
+import graphlib
 import re
 import subprocess
 import sys
@@ -8,19 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from ftbench.study import kinds
+
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
-FLOORS = {
-    "ground": "errors files allocator kinds codedigest paths grid search config crosschecks configdoc lease job commands history families records user_tables",
-    "first": "arrays augment policies sources download prepare groups split normalization preview architectures flipped "
-    "matrices cropping depthwise activations transforms backbones weights stages features devices duplicates plasma warps overlays corruptions environment",
-    "second": "distributed strategies recipes objective averaging scoring outcome activity checkpoint loop training probe fitting selection "
-    "predict predict_corrupted trained plan strategydoc efficiency transferability audit",
-    "third": "calibration selective metrics statistics evaluation cost tta",
-    "roof": "axes runs watch tensorboard collect compare tables class_tables recommend ranks table_formats table_columns "
-    "html_table table_pages provenance transferability_table clean_test robustness crate plots",
-}
-ORDER = list(FLOORS)
-FLOOR_OF = {name: floor for floor, names in FLOORS.items() for name in names.split()}
+# From the ground up. A folder imports from itself and from those before it.
+GROUND = ("base", "study")
+NETWORK_WING = ("machine", "data", "pixels", "model", "train", "predict", "measure")
+FILE_WING = ("evaluate", "report")
+ROOF = ("tools",)
+ORDER = (*GROUND, *NETWORK_WING, *FILE_WING, *ROOF)
 GROUND_PACKAGES = {"numpy", "yaml", "jsonschema"}
 
 
@@ -46,35 +43,46 @@ def imports(path: Path) -> set[str]:
     return found
 
 
-def floor_of(module: str) -> str:
-    return FLOOR_OF[module.split(".")[1]]
+def folder_of(module: str) -> str:
+    return module.split(".")[1]
 
 
-def test_every_module_is_on_a_floor_and_every_name_is_a_module():
-    assert {name.split(".")[1] for name in PACKAGE_MODULES} == set(FLOOR_OF)
+def ours(module: str) -> set[str]:
+    """The modules of the package that a module imports, without the folders that hold them."""
+    return imports(MODULES[module]) & set(PACKAGE_MODULES)
+
+
+def test_every_folder_has_a_place_in_the_order():
+    assert {folder_of(name) for name in PACKAGE_MODULES} == set(ORDER)
 
 
 @pytest.mark.parametrize("module", PACKAGE_MODULES)
-def test_a_module_imports_from_its_own_floor_or_below(module):
-    own = ORDER.index(floor_of(module))
-    for imported in imports(MODULES[module]) & set(PACKAGE_MODULES):
-        assert ORDER.index(floor_of(imported)) <= own, f"{module} ({floor_of(module)}) imports {imported}"
+def test_a_module_imports_from_its_own_folder_or_from_those_before_it(module):
+    own = ORDER.index(folder_of(module))
+    for imported in ours(module):
+        assert ORDER.index(folder_of(imported)) <= own, f"{module} imports {imported}"
 
 
-@pytest.mark.parametrize("module", [name for name in PACKAGE_MODULES if floor_of(name) in ("third", "roof")])
-def test_the_upper_floors_see_files_only_never_a_network_or_an_image_source(module):
-    for imported in imports(MODULES[module]) & set(PACKAGE_MODULES):
-        assert floor_of(imported) in ("ground", "third", "roof"), f"{module} imports {imported}"
+def test_no_import_goes_in_a_circle():
+    graphlib.TopologicalSorter({name: ours(name) for name in PACKAGE_MODULES}).prepare()  # raises CycleError
 
 
-@pytest.mark.parametrize("module", [name for name in PACKAGE_MODULES if floor_of(name) == "ground"])
-def test_the_ground_floor_needs_little_beside_the_standard_library(module):
+@pytest.mark.parametrize("module", [name for name in PACKAGE_MODULES if folder_of(name) in FILE_WING])
+def test_the_file_wing_sees_files_only_never_a_network_or_an_image_source(module):
+    for imported in ours(module):
+        assert folder_of(imported) in (*GROUND, *FILE_WING), f"{module} imports {imported}"
+
+
+@pytest.mark.parametrize("module", [name for name in PACKAGE_MODULES if folder_of(name) in GROUND])
+def test_the_ground_needs_little_beside_the_standard_library(module):
     others = {name.split(".")[0] for name in imports(MODULES[module])} - {"ftbench"} - set(sys.stdlib_module_names)
     assert others <= GROUND_PACKAGES
 
 
-def test_ground_third_and_roof_run_without_torch():
-    names = ["ftbench", *(name for name in PACKAGE_MODULES if floor_of(name) in ("ground", "third", "roof"))]
+def test_the_ground_the_file_wing_and_what_watches_run_without_torch():
+    builds_networks = {"ftbench.tools.plan", "ftbench.tools.strategy_doc"}
+    names = [name for name in PACKAGE_MODULES if folder_of(name) in (*GROUND, *FILE_WING, *ROOF)]
+    names = ["ftbench", *(name for name in names if name not in builds_networks)]
     code = "import importlib, sys\n"
     code += f"for name in {names}:\n"
     code += "    importlib.import_module(name)\n"
@@ -84,15 +92,22 @@ def test_ground_third_and_roof_run_without_torch():
     assert done.returncode == 0, done.stderr
 
 
-def test_the_rules_import_the_ground_floor_only():
+def test_the_rules_import_the_ground_only():
     root = SCRIPTS.parents[1]
     files = [root / "Snakefile", *sorted((root / "workflow" / "rules").glob("*.smk"))]
     text = "\n".join(path.read_text(encoding="utf-8") for path in files)
-    found = set(re.findall(r"^\s*from ftbench\.(\w+) import", text, re.M))
-    for names in re.findall(r"^\s*from ftbench import (.+)$", text, re.M):
-        found.update(re.findall(r"\w+", names))
-    assert found and {FLOOR_OF[name] for name in found} == {"ground"}
+    found = re.findall(r"^\s*from (ftbench[\w.]*) import", text, re.M)
+    assert found and {folder_of(name) for name in found} <= set(GROUND)
     assert not re.search(r"^\s*(import|from) (torch|timm|torchvision|pandas|sklearn)", text, re.M)
+
+
+def test_a_folder_holds_a_docstring_alone_unless_it_is_a_door():
+    """The digest of a rule follows no parent folder, so that nothing that runs may stand there."""
+    doors = {f"ftbench.{folder.replace('/', '.')}" for folder in kinds.DOORS.values()}
+    for name, path in MODULES.items():
+        if path.name == "__init__.py" and name not in doors | {"ftbench"}:
+            body = ast.parse(path.read_text(encoding="utf-8")).body
+            assert len(body) == 1 and isinstance(body[0], ast.Expr), name
 
 
 @pytest.mark.parametrize("path", sorted(SCRIPTS.glob("*.py")), ids=lambda path: path.stem)
@@ -100,14 +115,14 @@ def test_an_entry_script_enters_the_job_before_it_imports_anything_else(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     top = {node.module for node in tree.body if isinstance(node, ast.ImportFrom)}
     top |= {alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
-    assert top - set(sys.stdlib_module_names) == {"ftbench.job"}  # the device is leased and the log opened first
+    assert top - set(sys.stdlib_module_names) == {"ftbench.base.job"}  # the device is leased and the log opened first
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 20
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
 def test_the_package_knows_no_object_snakemake(module):
     names = {node.id for node in ast.walk(ast.parse(MODULES[module].read_text("utf-8"))) if isinstance(node, ast.Name)}
-    assert "snakemake" not in names or module == "ftbench.job"  # where it is an argument
+    assert "snakemake" not in names or module == "ftbench.base.job"  # where it is an argument
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))

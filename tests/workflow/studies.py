@@ -18,7 +18,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from sklearn.datasets import load_digits
 
-from ftbench.architectures import ftbench as small_resnets
+from ftbench.model.architectures import ftbench as small_resnets
 
 REPOSITORY = Path(__file__).parents[2]
 PARTS = ("Snakefile", "workflow", "config", "profiles")  # what a user's clone needs to run a study

@@ -6,7 +6,7 @@ import pytest
 from rocrate.rocrate import ROCrate
 from studies import runs
 
-from ftbench.files import digest, sha256_of_file
+from ftbench.base.digests import digest, sha256_of_file
 
 CRATE = "results/tiny/ro-crate-metadata.json"
 

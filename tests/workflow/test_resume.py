@@ -75,7 +75,7 @@ def long_run(finished, tmp_path):
         config = clone.read_config()
         config["strategies"]["long"] = {"kind": "scratch", "epochs": EPOCHS, "learning_rate": 0.01}
         clone.write_config(config)
-        loop = clone.root / "workflow/scripts/ftbench/loop.py"
+        loop = clone.root / "workflow/scripts/ftbench/train/loop.py"
         often, count = re.subn(r"(?m)^EPOCH_SAVE_SECONDS = \S+", "EPOCH_SAVE_SECONDS = 0.0", loop.read_text())
         assert count == 1
         loop.write_text(often)

@@ -10,13 +10,14 @@ from snakemake.iocontainers import Wildcards
 
 sys.path.insert(0, str(Path(workflow.current_basedir) / "../scripts"))
 
-from ftbench import grid, search
-from ftbench.codedigest import code_digest
-from ftbench.commands import note_command
-from ftbench.config import resolve
-from ftbench.errors import InputError
-from ftbench.kinds import declared, names
-from ftbench.paths import content_of, folder_listing, resume_folder, weights_tag
+from ftbench.base.code_digest import code_digest
+from ftbench.base.digests import content_of, folder_listing
+from ftbench.base.errors import InputError
+from ftbench.study import grid, kinds, trials
+from ftbench.study.commands import note_command
+from ftbench.study.config import resolve
+from ftbench.study.kinds import declared, names
+from ftbench.study.paths import resume_folder, weights_tag
 
 # --- the study -------------------------------------------------------------------------------------------------------
 
@@ -34,7 +35,7 @@ LOOP, FEATURES = (
     [name for name, entry in STUDY["strategies"].items() if declared(entry["kind"])["engine"] == engine]
     for engine in ("loop", "features")
 )
-TRIALS = {name: {trial.name: trial for trial in search.trials(STUDY, name)} for name in STUDY["strategies"]}
+TRIALS = {name: {trial.name: trial for trial in trials.trials(STUDY, name)} for name in STUDY["strategies"]}
 # Strategies that are one augmentation policy of several: {strategy: [name in the config, policy]}.
 POLICY_FAMILIES = {
     name: [entry["family"], entry["recipe"]["augmentation"]]
@@ -183,12 +184,12 @@ def get_trial(wildcards):
 @planned
 def get_trial_run(wildcards):
     run, trial = get_run(wildcards), get_trial(wildcards)
-    return run | {"recipe": search.shortened(run["recipe"], trial.share), "trial": trial._asdict()}
+    return run | {"recipe": trials.shortened(run["recipe"], trial.share), "trial": trial._asdict()}
 
 
 def get_promotion(wildcards):
     """How many trials reach the wildcards' rung, and by which score."""
-    places, _ = search.rungs(STUDY, wildcards.strategy)[int(wildcards.rung)]
+    places, _ = trials.rungs(STUDY, wildcards.strategy)[int(wildcards.rung)]
     return {"places": places, "selection_metric": STUDY["selection_metric"]}
 
 
@@ -369,8 +370,8 @@ def get_corruption_settings(wildcards):
 def get_corruption_code(wildcards):
     """The digest of a prediction on corrupted images, with the architecture, and the kind of what is fitted on features."""
     source = STUDY["backbones"][wildcards.backbone]["source"]
-    kinds = [f"ftbench.strategies.{get_kind(wildcards)}"] if wildcards.strategy in FEATURES else []
-    return code_digest("predict_corrupted.py", f"ftbench.architectures.{source}", *kinds)
+    fitted = [kinds.module("strategies", get_kind(wildcards))] if wildcards.strategy in FEATURES else []
+    return code_digest("predict_corrupted.py", kinds.module("architectures", source), *fitted)
 
 
 def first_seeds(name):
@@ -525,7 +526,7 @@ def get_priority(wildcards):
     size = STUDY["backbones"][wildcards.backbone]["image_size"]
     recipe = strategy_of(wildcards)["recipe"]
     if "trial" in wildcards.keys():
-        recipe = search.shortened(recipe, get_trial(wildcards).share)
+        recipe = trials.shortened(recipe, get_trial(wildcards).share)
     work = (recipe["examples"] or recipe["epochs"] * 50_000) * size * size
     return work * (2 if "trial" in wildcards.keys() else 1)
 
@@ -549,9 +550,9 @@ def run_code_of(script):
         source = STUDY["backbones"][wildcards.backbone]["source"]
         return code_digest(
             script,
-            f"ftbench.strategies.{kind}",
-            f"ftbench.policies.{policy}",
-            f"ftbench.architectures.{source}",
+            kinds.module("strategies", kind),
+            kinds.module("policies", policy),
+            kinds.module("architectures", source),
         )
 
     return get
@@ -560,18 +561,18 @@ def run_code_of(script):
 def get_cost_code(wildcards):
     """The same, with every strategy and policy of the wildcards' data set and backbone."""
     entries = [STUDY["strategies"][cell.strategy] for cell in cells_on(wildcards)]
-    strategies = {f"ftbench.strategies.{entry['kind']}" for entry in entries}
+    strategies = {kinds.module("strategies", entry["kind"]) for entry in entries}
     augmentations = {get_augmentation(wildcards.dataset, entry["recipe"]["augmentation"]) for entry in entries}
-    policies = {f"ftbench.policies.{name}" for name in augmentations}
+    policies = {kinds.module("policies", name) for name in augmentations}
     source = STUDY["backbones"][wildcards.backbone]["source"]
-    return code_digest("measure_cost.py", f"ftbench.architectures.{source}", *sorted(strategies | policies))
+    return code_digest("measure_cost.py", kinds.module("architectures", source), *sorted(strategies | policies))
 
 
 def feature_code_of(script):
     """The same for a strategy that is fitted on features: with its kind alone."""
 
     def get(wildcards):
-        return code_digest(script, f"ftbench.strategies.{get_kind(wildcards)}")
+        return code_digest(script, kinds.module("strategies", get_kind(wildcards)))
 
     return get
 
@@ -580,7 +581,7 @@ def source_code_of(script):
     """The same, with the image source of the wildcards' data set."""
 
     def get(wildcards):
-        return code_digest(script, f"ftbench.sources.{STUDY['datasets'][wildcards.dataset]['source']}")
+        return code_digest(script, kinds.module("sources", STUDY["datasets"][wildcards.dataset]["source"]))
 
     return get
 
@@ -590,6 +591,6 @@ def network_code_of(script):
 
     def get(wildcards):
         source = wildcards.get("source") or STUDY["backbones"][wildcards.backbone]["source"]
-        return code_digest(script, f"ftbench.architectures.{source}")
+        return code_digest(script, kinds.module("architectures", source))
 
     return get

@@ -105,7 +105,7 @@ rule preview_augmentations:
         "<logs>/preview_augmentations/{dataset}.log",
     params:
         policies=get_policies,
-        code=code_of("preview_augmentations.py", *(f"ftbench.policies.{name}" for name in names("policies"))),
+        code=code_of("preview_augmentations.py", *(kinds.module("policies", name) for name in names("policies"))),
     script:
         "../scripts/preview_augmentations.py"
 

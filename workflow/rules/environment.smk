@@ -19,7 +19,7 @@ rule record_environment:
         datasets=DATASETS,
         labels=get_run_labels,
         folder=subpath(output[0], parent=True),
-        code=code_of("record_environment.py", *(f"ftbench.sources.{name}" for name in names("sources"))),
+        code=code_of("record_environment.py"),
     script:
         "../scripts/record_environment.py"
 

@@ -1,8 +1,8 @@
-from ftbench.job import job
+from ftbench.base.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.audit import audit_dataset
+        from ftbench.measure.audit import audit_dataset
 
         given, names = dict(snakemake.input.items()), snakemake.params.probes
         logits = zip(names, given.pop("val_logits"), given.pop("test_logits"), strict=True)

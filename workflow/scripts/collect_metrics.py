@@ -1,9 +1,10 @@
-from ftbench.job import job
+from ftbench.base.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.collect import add_shared, collect, zip_runs
-        from ftbench.records import write_records
+        from ftbench.evaluate.cells import add_shared, zip_runs
+        from ftbench.evaluate.collect import collect
+        from ftbench.evaluate.records import write_records
 
         given, params, out = snakemake.input, snakemake.params, snakemake.output
         runs = zip_runs(params.labels, run=given.runs, cost=given.costs, metrics=given.metrics)

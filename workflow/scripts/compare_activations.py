@@ -1,9 +1,9 @@
-from ftbench.job import job
+from ftbench.base.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.axes import activation_table
-        from ftbench.plots.silence import silence
+        from ftbench.report.result.activations_figure import silence
+        from ftbench.report.result.activations_table import activation_table
 
         given, out, params = snakemake.input, snakemake.output, snakemake.params
         cells = [label | {"activity": path} for label, path in zip(params.labels, given.activity)]

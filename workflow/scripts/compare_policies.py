@@ -1,9 +1,9 @@
-from ftbench.job import job
+from ftbench.base.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.axes import policy_table
-        from ftbench.plots.policies import policies
+        from ftbench.report.result.policies_figure import policies
+        from ftbench.report.result.policies_table import policy_table
 
         given, out, params = snakemake.input, snakemake.output, snakemake.params
         pages = {name: out[name] for name in ("html", "markdown", "latex")}

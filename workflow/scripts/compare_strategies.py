@@ -1,9 +1,9 @@
-from ftbench.job import job
+from ftbench.base.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.compare import compare
-        from ftbench.records import read_records
+        from ftbench.evaluate.compare import compare
+        from ftbench.evaluate.records import read_records
 
         runs = read_records(snakemake.input.records, snakemake.params.labels, "run", test_logits=snakemake.input.logits)
         out = snakemake.output

@@ -1,7 +1,7 @@
-from ftbench.job import job
+from ftbench.base.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.normalization import compute_normalization
+        from ftbench.data.normalization import compute_normalization
 
         compute_normalization(snakemake.input.images, snakemake.input.split, snakemake.output[0])

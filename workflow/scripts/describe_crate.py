@@ -1,8 +1,8 @@
-from ftbench.job import job
+from ftbench.base.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.crate import describe_crate
+        from ftbench.report.provenance.crate import describe_crate
 
         describe_crate(
             environment=snakemake.input.environment,

@@ -1,7 +1,7 @@
-from ftbench.job import job
+from ftbench.base.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.download import download_dataset
+        from ftbench.data.download import download_dataset
 
         download_dataset(snakemake.params.settings, snakemake.params.folder, snakemake.output[0])

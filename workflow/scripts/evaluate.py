@@ -1,8 +1,8 @@
-from ftbench.job import job
+from ftbench.base.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.evaluation import evaluate
+        from ftbench.evaluate.run_scores import evaluate
 
         given = snakemake.input
         flipped = given.flipped or [None] * len(given.logits)  # where images may not be mirrored

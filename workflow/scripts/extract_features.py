@@ -1,8 +1,8 @@
-from ftbench.job import job
+from ftbench.base.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.features import extract_features
+        from ftbench.model.features import extract_features
 
         extract_features(
             run=snakemake.params.run,

@@ -1,9 +1,9 @@
-from ftbench.job import job
+from ftbench.base.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.features import extract_features
-        from ftbench.flipped import extract_flipped_features
+        from ftbench.model.features import extract_features
+        from ftbench.predict.mirrored import extract_flipped_features
 
         run, given, out = snakemake.params.run, snakemake.input, snakemake.output
         extract_features(run, given.images, given.weights, given.record, out.features, out.cost, data=given.data)

@@ -1,8 +1,8 @@
-from ftbench.job import job
+from ftbench.base.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.weights import fetch_weights
+        from ftbench.model.weights import fetch_weights
 
         given, made = snakemake.input, snakemake.output
         run = {"model": given.file, "record": given.run} if given.run else None

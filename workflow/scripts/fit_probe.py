@@ -1,8 +1,8 @@
-from ftbench.job import job
+from ftbench.base.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.fitting import fit_on_features
+        from ftbench.train.fit_on_features import fit_on_features
 
         outputs = dict(snakemake.output.items())
         fit_on_features(

@@ -1,8 +1,8 @@
-from ftbench.job import job
+from ftbench.base.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.activity import measure_activations
+        from ftbench.measure.silent_units import measure_activations
 
         names = ("images", "split", "classes", "weights", "record", "normalization")
         given = {name: snakemake.input.get(name) or None for name in names}

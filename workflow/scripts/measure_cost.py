@@ -1,8 +1,8 @@
-from ftbench.job import job
+from ftbench.base.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.efficiency import measure_cost
+        from ftbench.measure.efficiency import measure_cost
 
         given = snakemake.input
         measure_cost(

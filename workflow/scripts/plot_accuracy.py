@@ -1,8 +1,8 @@
-from ftbench.job import job
+from ftbench.base.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.plots.accuracy import accuracy
+        from ftbench.report.result.accuracy_figure import accuracy
 
         accuracy(
             snakemake.input.comparison,

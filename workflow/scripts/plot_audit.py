@@ -1,8 +1,8 @@
-from ftbench.job import job
+from ftbench.base.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.plots.audit import audit
+        from ftbench.report.data.audit_figure import audit
 
         given = snakemake.input
         audit(

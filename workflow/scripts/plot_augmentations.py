@@ -1,7 +1,7 @@
-from ftbench.job import job
+from ftbench.base.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.plots.augmentations import augmentations
+        from ftbench.report.protocol.augmentations_figure import augmentations
 
         augmentations(snakemake.input[0], snakemake.wildcards.dataset, snakemake.output[0])

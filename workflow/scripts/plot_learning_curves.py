@@ -1,9 +1,9 @@
-from ftbench.job import job
+from ftbench.base.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.plots.learning_curves import learning_curves
-        from ftbench.records import read_records
+        from ftbench.evaluate.records import read_records
+        from ftbench.report.protocol.learning_curves_figure import learning_curves
 
         runs = read_records(snakemake.input.records, snakemake.params.labels, "run", history=snakemake.input.histories)
         learning_curves(runs, snakemake.wildcards.dataset, **snakemake.params.axes, out=snakemake.output[0])

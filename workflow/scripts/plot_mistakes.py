@@ -1,9 +1,9 @@
-from ftbench.job import job
+from ftbench.base.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.plots.mistakes import mistakes
-        from ftbench.records import read_records
+        from ftbench.evaluate.records import read_records
+        from ftbench.report.classes.mistakes_figure import mistakes
 
         given = snakemake.input
         mistakes(

@@ -1,8 +1,8 @@
-from ftbench.job import job
+from ftbench.base.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.plots.montage import montage
+        from ftbench.report.data.montage_figure import montage
 
         given = snakemake.input
         montage(

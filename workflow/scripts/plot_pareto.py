@@ -1,8 +1,8 @@
-from ftbench.job import job
+from ftbench.base.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.plots.pareto import pareto
+        from ftbench.report.cost.pareto_figure import pareto
 
         pareto(
             snakemake.input.comparison,

@@ -1,10 +1,10 @@
-from ftbench.job import job
+from ftbench.base.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.plots.reliability import reliability
-        from ftbench.plots.risk_coverage import risk_coverage
-        from ftbench.records import read_records
+        from ftbench.evaluate.records import read_records
+        from ftbench.report.uncertainty.reliability_figure import reliability
+        from ftbench.report.uncertainty.risk_coverage_figure import risk_coverage
 
         runs = read_records(snakemake.input.records, snakemake.params.labels, "metrics")
         common = (snakemake.wildcards.dataset, *snakemake.params.axes.values())

@@ -1,8 +1,8 @@
-from ftbench.job import job
+from ftbench.base.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.plots.robustness import robustness
+        from ftbench.report.result.robustness_figure import robustness
 
         dataset = snakemake.wildcards.dataset
         robustness(snakemake.input[0], dataset, **snakemake.params.axes, out=snakemake.output[0])

@@ -1,8 +1,8 @@
-from ftbench.job import job
+from ftbench.base.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.predict_corrupted import predict_corrupted
+        from ftbench.predict.corrupted import predict_corrupted
 
         given, params = snakemake.input, snakemake.params
         predict_corrupted(

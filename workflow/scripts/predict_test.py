@@ -1,8 +1,8 @@
-from ftbench.job import job
+from ftbench.base.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.predict import predict_test
+        from ftbench.predict.test_set import predict_test
 
         predict_test(
             run=snakemake.params.run,

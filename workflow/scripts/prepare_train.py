@@ -1,10 +1,10 @@
 from pathlib import Path
 
-from ftbench.job import job
+from ftbench.base.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.prepare import prepare_train
+        from ftbench.data.prepare import prepare_train
 
         settings = snakemake.params.settings
         prepare_train(

@@ -1,8 +1,8 @@
-from ftbench.job import job
+from ftbench.base.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.preview import preview_augmentations
+        from ftbench.measure.policy_preview import preview_augmentations
 
         preview_augmentations(
             snakemake.input.images,

@@ -1,9 +1,9 @@
-from ftbench.job import job
+from ftbench.base.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.environment import record_environment
-        from ftbench.records import read_records
+        from ftbench.evaluate.records import read_records
+        from ftbench.report.provenance.environment import record_environment
 
         given, names = snakemake.input, snakemake.params.datasets
         record_environment(

@@ -1,7 +1,7 @@
-from ftbench.job import job
+from ftbench.base.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.files import write_json
+        from ftbench.base.files import write_json
 
         write_json(snakemake.output[0], snakemake.params.study)

@@ -1,9 +1,9 @@
-from ftbench.job import job
+from ftbench.base.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.clean_test import clean_test_pages, clean_test_table
-        from ftbench.records import read_records
+        from ftbench.evaluate.records import read_records
+        from ftbench.report.uncertainty.clean_test_table import clean_test_pages, clean_test_table
 
         given, out, lists = snakemake.input, snakemake.output, snakemake.params.lists
         audits = [

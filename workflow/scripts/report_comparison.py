@@ -1,9 +1,8 @@
-from ftbench.job import job
+from ftbench.base.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.table_pages import comparison_pages
-        from ftbench.tables import comparison_table
+        from ftbench.report.result.comparison_table import comparison_pages, comparison_table
 
         given, out = snakemake.input, snakemake.output
         comparison_table(given.runs, given.cells, given.differences, snakemake.params.cells, out.csv)

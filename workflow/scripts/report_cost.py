@@ -1,9 +1,8 @@
-from ftbench.job import job
+from ftbench.base.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.table_pages import cost_pages
-        from ftbench.tables import cost_table
+        from ftbench.report.cost.cost_table import cost_pages, cost_table
 
         out = snakemake.output
         cost_table(snakemake.input.runs, snakemake.params.cells, out.csv, snakemake.params.watts)

@@ -1,10 +1,9 @@
-from ftbench.job import job
+from ftbench.base.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.class_tables import per_class_table
-        from ftbench.records import read_records
-        from ftbench.table_pages import class_pages
+        from ftbench.evaluate.records import read_records
+        from ftbench.report.classes.per_class_tables import class_pages, per_class_table
 
         given, out = snakemake.input, snakemake.output
         runs = read_records(given.records, snakemake.params.labels, "metrics")

@@ -1,9 +1,8 @@
-from ftbench.job import job
+from ftbench.base.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.recommend import recommendation_table
-        from ftbench.table_pages import recommendation_pages
+        from ftbench.report.recommendation.recommendation_table import recommendation_pages, recommendation_table
 
         given, out = snakemake.input, snakemake.output
         budgets, metric = snakemake.params.budgets, snakemake.params.metric

@@ -1,9 +1,9 @@
-from ftbench.job import job
+from ftbench.base.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.records import read_records
-        from ftbench.robustness import corruption_pages, corruption_tables, robustness_pages
+        from ftbench.evaluate.records import read_records
+        from ftbench.report.result.robustness_tables import corruption_pages, corruption_tables, robustness_pages
 
         given, out, params = snakemake.input, snakemake.output, snakemake.params
         runs = read_records(

@@ -1,8 +1,8 @@
-from ftbench.job import job
+from ftbench.base.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.transferability_table import transferability_pages, transferability_table
+        from ftbench.report.recommendation.transferability_table import transferability_pages, transferability_table
 
         given, out, params = snakemake.input, snakemake.output, snakemake.params
         scored = [{"labels": labels, "scores": path} for labels, path in zip(params.places, given.scores, strict=True)]

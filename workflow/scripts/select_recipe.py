@@ -1,8 +1,8 @@
-from ftbench.job import job
+from ftbench.base.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.selection import select_recipe
+        from ftbench.train.selection import select_recipe
 
         select_recipe(
             run=snakemake.params.run,

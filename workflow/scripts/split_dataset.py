@@ -1,8 +1,8 @@
-from ftbench.job import job
+from ftbench.base.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.split import split_dataset
+        from ftbench.data.split import split_dataset
 
         split_dataset(
             snakemake.input.labels,

@@ -1,8 +1,9 @@
-from ftbench.job import job
+from ftbench.base.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.training import input_files, train
+        from ftbench.train.run import train
+        from ftbench.train.start import input_files
 
         train(
             run=snakemake.params.run,

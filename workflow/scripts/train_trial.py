@@ -1,8 +1,9 @@
-from ftbench.job import job
+from ftbench.base.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ftbench.training import input_files, train_trial
+        from ftbench.train.run import train_trial
+        from ftbench.train.start import input_files
 
         inputs = input_files(snakemake.input)
         train_trial(

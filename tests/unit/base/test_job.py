@@ -1,0 +1,86 @@
+"""A job in a process of its own: it takes over the process's output."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPTS = Path(__file__).parents[3] / "workflow" / "scripts"
+HEAD = """
+import os, sys
+from types import SimpleNamespace
+from ftbench.base.errors import InputError
+from ftbench.base.job import job
+
+snakemake = SimpleNamespace(log=["logs/deep/er.log"], rule="train", wildcards={"dataset": "d", "seed": 3}, threads=2, resources={})
+with job(snakemake):
+"""
+
+
+def run(folder: Path, *lines: str, head: str = HEAD) -> subprocess.CompletedProcess:
+    """Run a job whose body is `lines` in `folder`; its log is logs/deep/er.log there."""
+    code = head + "\n".join(f"    {line}" for line in lines)
+    return subprocess.run([sys.executable, "-c", code], cwd=folder, env={"PYTHONPATH": str(SCRIPTS)},
+                          capture_output=True, text=True)  # fmt: skip
+
+
+def log(folder: Path) -> Path:
+    return folder / "logs" / "deep" / "er.log"
+
+
+def test_all_output_goes_to_the_log_in_the_order_it_was_made(tmp_path):
+    done = run(
+        tmp_path,
+        "print('one')",
+        "os.write(1, b'two\\n')",  # as a C library does
+        "print('three', file=sys.stderr)",
+        "sys.stderr.flush()",
+        "os.system('echo four; echo five >&2')",
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    first, *lines, last = log(tmp_path).read_text().splitlines()
+    assert lines == ["one", "two", "three", "four", "five"]
+    assert first.startswith("train d 3: started 2") and first.endswith("2 threads")
+    assert last.startswith("train d 3: done in ") and last.endswith(" s")
+
+
+def test_the_log_can_be_followed_while_the_job_runs(tmp_path):
+    run(tmp_path, "print('here')", "assert 'here' in open('logs/deep/er.log').read(), 'buffered'")
+    assert "done in" in log(tmp_path).read_text()
+
+
+def test_an_input_error_is_its_sentence_and_no_traceback(tmp_path):
+    done = run(tmp_path, "print('working')", "raise InputError('config: epochs is 0; it must be at least 1.')")
+    kept = log(tmp_path).with_name("er.log.failed")
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.split("\n")[1:] == [
+        "train d 3: config: epochs is 0; it must be at least 1.",
+        "(the log is kept in logs/deep/er.log.failed)",
+        "",
+    ]
+    text = log(tmp_path).read_text()
+    assert text.endswith("working\nconfig: epochs is 0; it must be at least 1.\n") and "Traceback" not in text
+    assert kept.read_text() == text
+
+
+def test_any_other_error_shows_its_traceback_in_both_places(tmp_path):
+    done = run(tmp_path, "print('working')", "raise ZeroDivisionError('surprise')")
+    text = log(tmp_path).read_text()
+    assert done.returncode == 1
+    for shown in (done.stderr, text):
+        assert shown.count("Traceback") == 1 and "ZeroDivisionError: surprise" in shown
+    assert "train d 3 failed:" in done.stderr
+    assert log(tmp_path).with_name("er.log.failed").read_text() == text
+
+
+def test_a_stopped_job_keeps_its_exit_code(tmp_path):
+    done = run(tmp_path, "raise SystemExit(143)")
+    assert done.returncode == 143
+    assert "done in" not in log(tmp_path).read_text()
+
+
+def test_success_removes_what_an_earlier_failure_kept(tmp_path):
+    run(tmp_path, "raise InputError('no.')")
+    kept = log(tmp_path).with_name("er.log.failed")
+    assert kept.exists()
+    run(tmp_path, "pass")
+    assert not kept.exists() and "no." not in log(tmp_path).read_text()

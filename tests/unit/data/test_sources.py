@@ -1,0 +1,413 @@
+import os
+import shutil
+import socket
+import time
+import urllib.request
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_archives
+from entries import entry
+from PIL import Image
+
+from ftbench.base.errors import InputError
+from ftbench.data import sources
+from ftbench.data.sources import digits, imagefolder, torchvision
+from ftbench.study import kinds
+
+
+def collect(read):
+    """(classes, names, labels, arrays) of what a source's `read` returned."""
+    classes, items = read
+    items = list(items)
+    arrays = [np.asarray(load()) for _, _, load in items]
+    return classes, [name for name, _, _ in items], [label for _, label, _ in items], arrays
+
+
+def write_image(path: Path, value: int = 0) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.random.default_rng(value).integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(path)
+    return path
+
+
+def make_folder(root: Path, per_class: dict[str, int], first: int = 0) -> Path:
+    number = first
+    for name, count in per_class.items():
+        for index in range(count):
+            write_image(root / name / f"{index:03d}.png", number)
+            number += 1
+    return root
+
+
+# All kinds
+
+
+def test_every_kind_has_the_same_functions():
+    for kind in kinds.names("sources"):
+        module = sources.load(kind)
+        for function in ("archives", "about", "read", "group_keys"):
+            assert callable(getattr(module, function)), (kind, function)
+
+
+def test_unknown_kind_lists_the_valid_ones():
+    with pytest.raises(InputError, match="digits, imagefolder, torchvision"):
+        sources.load("imagefoldr")
+
+
+def test_unknown_part_is_refused(tmp_path):
+    with pytest.raises(InputError, match="valid are test, train"):
+        digits.read(entry(source="digits"), None, "validation")
+
+
+# digits
+
+
+def test_digits_parts_are_the_data_set_without_overlap():
+    from sklearn.datasets import load_digits
+
+    classes, names, labels, arrays = collect(digits.read(entry(source="digits"), None, "train"))
+    _, test_names, test_labels, test_arrays = collect(digits.read(entry(source="digits"), None, "test"))
+    assert (len(names), len(test_names)) == (1200, 597)
+    assert classes == [str(number) for number in range(10)]
+    assert len(set(names + test_names)) == 1797
+    assert labels + test_labels == load_digits().target.tolist()
+    everything = np.stack(arrays + test_arrays)
+    assert everything.shape == (1797, 8, 8, 3) and everything.dtype == np.uint8
+    assert everything.max() == 255
+    assert (np.round(everything[..., 0] * (16 / 255)) == load_digits().images).all()
+
+
+@pytest.mark.parametrize("changes", [{"groups": "groups.csv"}, {"test_fraction": 0.2}])
+def test_settings_of_folders_are_refused_elsewhere(tmp_path, changes):
+    with pytest.raises(InputError, match="imagefolder only"):
+        digits.read(entry(source="digits", **changes), None, "train")
+    with pytest.raises(InputError, match="imagefolder only"):
+        torchvision.read(entry(source="torchvision", name="MNIST", **changes), tmp_path, "train")
+
+
+def test_copy_left_behind_by_a_killed_job_is_removed_and_a_fresh_one_is_not(tmp_path):
+    tiny_archives.build("CIFAR10", tmp_path)
+    for name, age in ((".unpacked-1-old", 10**6), (".unpacked-2-new", 60)):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    torchvision.read(tv("CIFAR10"), tmp_path, "train")
+    assert [path.name for path in tmp_path.glob(".unpacked-*")] == [".unpacked-2-new"]
+
+
+# torchvision: which archives
+
+
+def tv(name, **changes):
+    return entry(source="torchvision", name=name, **changes)
+
+
+def test_every_set_has_urls_checksums_and_a_builder_here():
+    assert sorted(tiny_archives.BUILDERS) == torchvision.NAMES
+    for name in torchvision.NAMES:
+        archives = torchvision.archives(tv(name))
+        assert archives
+        for archive in archives:
+            assert archive["urls"] and all(url.endswith(f"/{archive['file']}") for url in archive["urls"])
+            assert len(archive["md5"]) == 32 and int(archive["md5"], 16) >= 0
+        assert torchvision.about(tv(name))["homepage"].startswith("http")
+
+
+def test_mirrors_come_first_and_a_checksum_replaces_the_published_one():
+    settings = tv("CIFAR10", urls=["https://mirror/folder/", "https://other/repacked.tar.gz"], md5="AB" * 16)
+    (archive,) = torchvision.archives(settings)
+    assert archive["urls"][:2] == ["https://mirror/folder/cifar-10-python.tar.gz", "https://other/repacked.tar.gz"]
+    assert "toronto" in archive["urls"][2]
+    assert archive["md5"] == "ab" * 16
+    archives = torchvision.archives(tv("MNIST", md5={"train-images-idx3-ubyte.gz": "0" * 32}))
+    assert [archive["md5"] == "0" * 32 for archive in archives] == [True, False, False, False]
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"name": "CIFAR11"}, "valid are CIFAR10, CIFAR100"),
+        ({"name": None}, "valid are CIFAR10, CIFAR100"),
+        ({"name": "MNIST", "urls": ["https://mirror/train.gz"]}, "ending in /"),
+        ({"name": "MNIST", "md5": "0" * 32}, "several files"),
+        ({"name": "CIFAR10", "md5": {"cifar.tgz": "0" * 32}}, "its files are cifar-10-python.tar.gz"),
+    ],
+)
+def test_settings_that_do_not_fit_a_set(changes, message):
+    with pytest.raises(InputError, match=message):
+        torchvision.archives(entry(source="torchvision", **changes))
+
+
+# torchvision: reading
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    def refuse(*args, **kwargs):
+        raise AssertionError("reading must not touch the network")
+
+    monkeypatch.setattr(urllib.request, "urlopen", refuse)
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+@pytest.mark.parametrize("name", torchvision.NAMES)
+def test_every_set_is_read_from_its_archives_without_a_network(name, tmp_path, offline):
+    tiny_archives.build(name, tmp_path)
+    before = sorted(tmp_path.iterdir())
+    for part, expected in (("train", tiny_archives.TRAIN), ("test", tiny_archives.TEST)):
+        classes, names, labels, arrays = collect(torchvision.read(tv(name), tmp_path, part))
+        assert sorted(labels) == sorted(expected)
+        if name not in ("Country211", "Food101", "GTSRB", "RenderedSST2"):  # these come sorted by class
+            assert labels == expected
+        assert len(set(names)) == len(names)
+        assert all(type(label) is int for label in labels)
+        assert len(classes) >= 2 and all(isinstance(text, str) for text in classes)
+        assert all(array.dtype == np.uint8 and array.ndim in (2, 3) for array in arrays)
+        assert all(array.std() > 0 for array in arrays)
+    assert sorted(tmp_path.iterdir()) == before, "the unpacked copy must be gone"
+
+
+def test_official_validation_images_are_train_images(tmp_path, offline):
+    tiny_archives.build("DTD", tmp_path)
+    _, names, _, _ = collect(torchvision.read(tv("DTD"), tmp_path, "train"))
+    _, test_names, _, _ = collect(torchvision.read(tv("DTD"), tmp_path, "test"))
+    assert len(names) == len(tiny_archives.TRAIN)
+    assert not set(names) & set(test_names)
+
+
+def test_frames_of_a_traffic_sign_are_one_group(tmp_path, offline):
+    tiny_archives.build("GTSRB", tmp_path)
+    classes, names, _, _ = collect(torchvision.read(tv("GTSRB"), tmp_path, "train"))
+    assert len(classes) == 43 and len(set(classes)) == 43
+    keys = torchvision.group_keys(tv("GTSRB"), tmp_path, names)
+    assert keys[0] == keys[1] != keys[2]
+    assert torchvision.group_keys(tv("CIFAR10"), tmp_path, ["train/00000"]) == [None]
+
+
+def test_missing_archive_is_named(tmp_path):
+    with pytest.raises(InputError, match="cifar-10-python.tar.gz is missing.*from https://www.cs.toronto.edu"):
+        torchvision.read(tv("CIFAR10"), tmp_path, "train")
+
+
+@pytest.mark.parametrize("content", [b"not an archive", b""])
+def test_broken_archive_is_named(tmp_path, content):
+    (tmp_path / "cifar-10-python.tar.gz").write_bytes(content)
+    with pytest.raises(InputError, match="cannot be unpacked"):
+        torchvision.read(tv("CIFAR10"), tmp_path, "train")
+
+
+def test_truncated_archive_is_named(tmp_path):
+    tiny_archives.build("CIFAR10", tmp_path)
+    path = tmp_path / "cifar-10-python.tar.gz"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(InputError, match="cannot be unpacked"):
+        torchvision.read(tv("CIFAR10"), tmp_path, "train")
+
+
+# imagefolder: which files
+
+
+def folder(root, part, **changes):
+    return collect(imagefolder.read(entry(path=str(root), **changes), root, part))
+
+
+@pytest.fixture
+def parts(tmp_path):
+    make_folder(tmp_path / "train", {"dog": 3, "cat": 2})
+    make_folder(tmp_path / "test", {"cat": 1, "dog": 2}, first=100)
+    return tmp_path
+
+
+def test_parts_are_the_folders_in_sorted_order(parts):
+    classes, names, labels, _ = folder(parts, "train")
+    assert classes == ["cat", "dog"]
+    assert names == ["train/cat/000.png", "train/cat/001.png", *(f"train/dog/00{i}.png" for i in range(3))]
+    assert labels == [0, 0, 1, 1, 1]
+    assert folder(parts, "test")[1] == ["test/cat/000.png", "test/dog/000.png", "test/dog/001.png"]
+
+
+def test_order_does_not_depend_on_the_file_system(parts, monkeypatch):
+    expected = folder(parts, "train")[1]
+    walk, iterdir = os.walk, Path.iterdir
+    monkeypatch.setattr(
+        os, "walk", lambda *a, **k: ((place, dirs, files[::-1]) for place, dirs, files in walk(*a, **k))
+    )
+    monkeypatch.setattr(Path, "iterdir", lambda self: reversed(list(iterdir(self))))
+    assert folder(parts, "train")[1] == expected
+
+
+def test_train_decodes_no_test_image(parts, monkeypatch):
+    opened = []
+    real = Image.open
+    monkeypatch.setattr(Image, "open", lambda path, *a, **k: opened.append(str(path)) or real(path, *a, **k))
+    folder(parts, "train")
+    assert len(opened) == 5 and not any("/test/" in path for path in opened)
+
+
+def test_hidden_files_and_what_lies_beside_are_ignored_and_nesting_is_read(parts):
+    (parts / "train" / ".DS_Store").write_text("x")
+    (parts / "train" / "notes.txt").write_text("x")
+    (parts / "train" / ".cache").mkdir()
+    (parts / "train" / "cat" / ".thumbs").mkdir()
+    (parts / "train" / "cat" / ".thumbs" / "a.png").write_text("x")
+    write_image(parts / "train" / "cat" / "deep" / "er" / "x.jpg", 7)
+    (parts / "train" / "cat" / "loop").symlink_to(parts / "train" / "cat")
+    _, names, labels, _ = folder(parts, "train")
+    assert "train/cat/deep/er/x.jpg" in names
+    assert len(names) == 6 and labels.count(0) == 3
+
+
+@pytest.mark.parametrize(
+    "change, changes, message",
+    [
+        (lambda root: shutil.rmtree(root), {}, "is not a folder"),
+        (lambda root: shutil.rmtree(root / "test"), {}, "has a folder train and no folder test"),
+        (lambda root: shutil.rmtree(root / "test" / "cat"), {}, "train has the class cat, which .*test lacks"),
+        (
+            lambda root: write_image(root / "test" / "bird" / "a.png"),
+            {},
+            "test has the class bird, which .*train lacks",
+        ),
+        (lambda root: (root / "train" / "cow").mkdir(), {}, "class cow"),
+        (lambda root: [p.unlink() for p in (root / "train" / "cat").iterdir()], {}, "cat holds no images"),
+        (lambda root: None, {"test_fraction": 0.2}, "set it to null"),
+    ],
+)
+def test_wrong_layouts_get_one_sentence(parts, change, changes, message):
+    change(parts)
+    with pytest.raises(InputError, match=message) as caught:
+        folder(parts, "train", **changes)
+    assert "\n" not in str(caught.value)
+
+
+def test_empty_root_and_missing_test_fraction(tmp_path):
+    with pytest.raises(InputError, match="holds no class folders"):
+        folder(tmp_path, "train", test_fraction=0.2)
+    make_folder(tmp_path, {"cat": 3, "dog": 3})
+    with pytest.raises(InputError, match="test_fraction: null"):
+        folder(tmp_path, "train")
+
+
+# imagefolder: the test part that is drawn
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_drawn_parts_are_disjoint_complete_and_stratified(tmp_path, seed):
+    make_folder(tmp_path, {"cat": 10, "dog": 20})
+    changes = {"test_fraction": 0.3, "split_seed": seed}
+    _, train, _, _ = folder(tmp_path, "train", **changes)
+    _, test, test_labels, _ = folder(tmp_path, "test", **changes)
+    assert not set(train) & set(test)
+    assert len(train) + len(test) == 30
+    assert Counter(test_labels) == {0: 3, 1: 6}
+    assert folder(tmp_path, "test", **changes)[1] == test
+
+
+def test_drawn_parts_keep_equal_files_and_listed_groups_together(tmp_path):
+    root = make_folder(tmp_path / "images", {"cat": 12, "dog": 12})
+    for index in range(4):
+        shutil.copy(root / "cat" / f"{index:03d}.png", root / "cat" / f"copy{index}.png")
+    table = tmp_path / "groups.csv"
+    # 000 to 003 are one patient by the table, so their copies are too
+    table.write_text("file,group\n" + "".join(f"cat/00{i}.png,a\n" for i in range(4)))
+    for seed in range(8):
+        changes = {"test_fraction": 0.5, "split_seed": seed, "groups": str(table)}
+        test = set(folder(root, "test", **changes)[1])
+        together = [f"cat/00{i}.png" in test for i in range(4)] + [f"cat/copy{i}.png" in test for i in range(4)]
+        assert len(set(together)) == 1
+
+
+def test_drawing_decodes_nothing(tmp_path, monkeypatch):
+    make_folder(tmp_path, {"cat": 5, "dog": 5})
+    monkeypatch.setattr(Image, "open", lambda *a, **k: pytest.fail("decoded"))
+    imagefolder.read(entry(path=str(tmp_path), test_fraction=0.2), tmp_path, "train")
+
+
+# imagefolder: groups
+
+
+def keys(parts, text, names=("train/cat/000.png", "train/dog/000.png")):
+    table = parts.parent / "groups.csv"
+    table.write_text(text)
+    return imagefolder.group_keys(entry(groups=str(table)), parts, list(names))
+
+
+def test_listed_files_with_or_without_the_part(parts):
+    assert keys(parts, "file,group\ntrain/cat/000.png,a\n./dog/000.png,b\n") == ["a", "b"]
+    assert keys(parts, "\ufefffile,group,note\ntest/cat/000.png,a,x\n") == [None, None]
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("name,group\ncat/000.png,a\n", "columns file, group"),
+        ("", "no header"),
+        ("file,group\ncat/999.png,a\n", "lists cat/999.png, which is not below"),
+        ("file,group\ncat/000.png,\n", "line 2 of"),
+        ("file,group\ncat/000.png\n", "line 2 of"),
+        ("file,group\ncat/000.png,a\ncat/000.png,b\n", "a file has one group"),
+    ],
+)
+def test_wrong_tables_get_one_sentence(parts, text, message):
+    with pytest.raises(InputError, match=message):
+        keys(parts, text)
+
+
+def test_missing_table(parts):
+    with pytest.raises(InputError, match="does not exist"):
+        imagefolder.group_keys(entry(groups=str(parts / "none.csv")), parts, [])
+
+
+# imagefolder: decoding
+
+
+def decoded(path) -> np.ndarray:
+    return np.asarray(imagefolder.open_rgb(path))
+
+
+def test_modes_become_rgb(tmp_path):
+    grey = np.arange(64, dtype=np.uint8).reshape(8, 8) * 4
+    rgb = np.stack([grey, grey, grey], axis=2)
+
+    def saved(image, name, **options):
+        image.save(tmp_path / name, **options)
+        return decoded(tmp_path / name)
+
+    assert (saved(Image.fromarray(grey), "grey.png") == rgb).all()
+    assert (saved(Image.fromarray(grey.astype(np.uint16) * 257), "deep.png") == rgb).all()
+    assert (saved(Image.fromarray(grey.astype(np.int32) * 257), "deep.tif") == rgb).all()
+    assert (saved(Image.fromarray(rgb).quantize(256), "palette.png") == rgb).all()
+    assert saved(Image.fromarray(grey > 99), "bits.png").max() == 255
+    assert saved(Image.fromarray(rgb).convert("CMYK"), "print.jpg").shape == (8, 8, 3)
+    assert saved(Image.fromarray(rgb), "x.webp", lossless=True).shape == (8, 8, 3)
+    with pytest.raises(ValueError, match="floating point"):
+        saved(Image.fromarray(grey.astype(np.float32)), "float.tif")
+
+
+def test_transparency_becomes_white(tmp_path):
+    rgba = np.zeros((4, 4, 4), np.uint8)
+    rgba[:2, :, 3] = 255
+    Image.fromarray(rgba).save(tmp_path / "a.png")
+    assert decoded(tmp_path / "a.png")[:2].max() == 0 and decoded(tmp_path / "a.png")[2:].min() == 255
+    Image.fromarray(rgba[..., 0]).save(tmp_path / "b.png", transparency=0)
+    assert decoded(tmp_path / "b.png").min() == 255
+
+
+def test_orientation_is_applied(tmp_path):
+    pixels = np.zeros((4, 8, 3), np.uint8)
+    pixels[:, :2] = 255
+    image = Image.fromarray(pixels)
+    exif = image.getexif()
+    exif[0x0112] = 6  # the camera was held upright: turn by 90 degrees clockwise
+    image.save(tmp_path / "a.png", exif=exif)
+    turned = decoded(tmp_path / "a.png")
+    assert turned.shape == (8, 4, 3)
+    assert turned[:2].min() == 255 and turned[2:].max() == 0
+
+
+def test_first_frame_of_an_animation(tmp_path):
+    frames = [Image.new("RGB", (4, 4), color) for color in ("red", "blue")]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    assert (decoded(tmp_path / "a.gif") == (255, 0, 0)).all()

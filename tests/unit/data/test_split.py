@@ -1,0 +1,189 @@
+from collections import Counter
+
+import numpy as np
+import pytest
+from entries import entry
+
+from ftbench.base.digests import sha256_of_file
+from ftbench.base.errors import InputError
+from ftbench.base.files import write_json
+from ftbench.data.groups import merge_groups
+from ftbench.data.split import split_dataset, stratified_group_split
+
+
+def described(folder):
+    """labels.npy and groups.npy that lie in a folder, and a train.json that fits them."""
+    paths = [folder / name for name in ("labels.npy", "groups.npy", "train.json")]
+    sha256 = {"images": "i" * 64, "labels": sha256_of_file(paths[0])}
+    write_json(paths[2], {"per_class": {"cat": 5, "dog": 5}, "digest": "d" * 64, "sha256": sha256})
+    return paths
+
+
+def split(tmp_path, labels, groups=None, **changes):
+    """(train, validation) row numbers."""
+    labels = np.asarray(labels, np.int64)
+    groups = np.arange(len(labels)) if groups is None else np.asarray(groups, np.int64)
+    np.save(tmp_path / "labels.npy", labels)
+    np.save(tmp_path / "groups.npy", groups)
+    split_dataset(*described(tmp_path), entry(**changes), tmp_path / "split.npz")
+    with np.load(tmp_path / "split.npz") as parts:
+        assert sorted(parts) == ["classes", "digest", "images_sha256", "labels", "train", "validation"]
+        assert np.array_equal(parts["labels"], labels) and parts["labels"].dtype == np.int64
+        assert (int(parts["classes"]), str(parts["digest"]), str(parts["images_sha256"])) == (2, "d" * 64, "i" * 64)
+        train, validation = parts["train"], parts["validation"]
+    for rows in (train, validation):
+        assert rows.dtype == np.int64 and (np.diff(rows) > 0).all()
+    assert not set(train) & set(validation)
+    return train, validation
+
+
+def random_problem(seed):
+    """Labels of 3 to 6 unequal classes and groups of 1 to 5 rows of one class, shuffled."""
+    rng = np.random.default_rng(seed)
+    labels, groups, group = [], [], 0
+    for label in range(rng.integers(3, 7)):
+        for _ in range(rng.integers(4, 30)):
+            size = rng.integers(1, 6)
+            labels += [label] * size
+            groups += [group] * size
+            group += 1
+    order = rng.permutation(len(labels))
+    return np.array(labels)[order], np.array(groups)[order]
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("fraction", [0.05, 0.2, 0.5, 0.9])
+def test_single_images_meet_the_fraction_in_every_class(tmp_path, seed, fraction):
+    labels, _ = random_problem(seed)
+    train, validation = split(tmp_path, labels, validation_fraction=fraction, split_seed=seed)
+    assert len(train) + len(validation) == len(labels)
+    for label, total in Counter(labels.tolist()).items():
+        count = (labels[validation] == label).sum()
+        assert 1 <= count < total
+        assert abs(count - fraction * total) <= 1
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("fraction", [0.1, 0.3, 0.5])
+def test_groups_stay_whole_and_miss_by_half_of_the_largest_at_most(tmp_path, seed, fraction):
+    labels, groups = random_problem(seed)
+    train, validation = split(tmp_path, labels, groups, validation_fraction=fraction, split_seed=seed)
+    assert not set(groups[train]) & set(groups[validation])
+    assert len(train) + len(validation) == len(labels)
+    for label, total in Counter(labels.tolist()).items():
+        rows = labels == label
+        largest = np.bincount(groups[rows]).max()
+        count = (labels[validation] == label).sum()
+        smallest = np.bincount(groups[rows])[np.bincount(groups[rows]) > 0].min()
+        assert 1 <= count < total
+        assert abs(count - fraction * total) <= max(largest / 2 + 1, smallest)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_groups_of_several_classes_stay_whole(tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    labels, groups = rng.integers(0, 4, 200), rng.integers(0, 60, 200)
+    train, validation = split(tmp_path, labels, groups, validation_fraction=0.25, split_seed=seed)
+    assert not set(groups[train]) & set(groups[validation])
+    assert set(labels[train]) == set(labels[validation]) == set(range(4))
+    assert 0.15 <= len(validation) / 200 <= 0.35
+
+
+def test_same_seed_same_split_other_seed_other_split(tmp_path):
+    labels, groups = random_problem(0)
+    first, second, other = (split(tmp_path, labels, groups, split_seed=seed)[1].tolist() for seed in (1, 1, 2))
+    assert first == second != other
+
+
+def test_limits_are_exact_nested_and_cover_train_and_validation(tmp_path):
+    labels = np.repeat([0, 1, 2], [50, 40, 8])
+    used = {}
+    for limit in (5, 10, 20):
+        train, validation = split(tmp_path, labels, train_limit=limit, validation_fraction=0.2)
+        used[limit] = set(train) | set(validation)
+        counts = Counter(labels[sorted(used[limit])].tolist())
+        assert counts == {0: limit, 1: limit, 2: min(limit, 8)}
+        assert Counter(labels[validation].tolist())[0] == limit // 5
+    assert used[5] < used[10] < used[20]
+
+
+def test_limited_images_do_not_depend_on_the_fraction(tmp_path):
+    labels = np.repeat([0, 1], 50)
+    parts = [split(tmp_path, labels, train_limit=10, validation_fraction=f) for f in (0.1, 0.5)]
+    assert set(parts[0][0]) | set(parts[0][1]) == set(parts[1][0]) | set(parts[1][1])
+
+
+def test_two_large_groups_are_divided_whatever_the_fraction(tmp_path):
+    labels, groups = np.repeat([0, 1], 20), np.repeat(np.arange(4), 10)
+    for fraction in (0.01, 0.1, 0.5, 0.9, 0.99):
+        train, validation = split(tmp_path, labels, groups, validation_fraction=fraction)
+        assert len(train) == len(validation) == 20
+
+
+@pytest.mark.parametrize(
+    "labels, groups, changes, message",
+    [
+        ([0, 0, 0, 1], None, {}, "Class number 1 has 1 image in total; train and validation need one each"),
+        ([0, 0, 1, 1], [0, 1, 2, 2], {}, "Class number 1 has 2 images in one group"),
+        ([0, 0, 1, 1], None, {"validation_fraction": 0.0}, "validation_fraction: 0.0"),
+        ([0, 0, 1, 1], None, {"validation_fraction": 1}, "validation_fraction: 1"),
+        ([0, 0, 1, 1], None, {"train_limit": 1}, "train_limit: 1"),
+        ([0, 1, 0, 1], [0, 0, 0, 1], {}, "Class number 0 has 2 images in one group"),
+    ],
+)
+def test_impossible_splits_get_one_sentence(tmp_path, labels, groups, changes, message):
+    with pytest.raises(InputError, match=message):
+        split(tmp_path, labels, groups, **changes)
+
+
+def test_class_is_named_where_the_names_are_known(tmp_path):
+    (tmp_path / "classes.json").write_text('["cat", "dog"]')
+    np.save(tmp_path / "labels.npy", np.array([0, 0, 1]))
+    np.save(tmp_path / "groups.npy", np.arange(3))
+    with pytest.raises(InputError, match="Class dog has 1 image"):
+        split_dataset(*described(tmp_path), entry(), tmp_path / "split.npz", tmp_path / "classes.json")
+
+
+def test_class_that_cannot_be_on_both_sides_together_with_another_is_named():
+    # Three groups, and any two of them hold all of one class: no division serves all three classes.
+    labels, groups = np.array([0, 1, 1, 2, 2, 0]), np.array([0, 0, 1, 1, 2, 2])
+    with pytest.raises(InputError, match="end up in (train|validation) because groups may not be cut"):
+        stratified_group_split(
+            labels, groups, 0.5, np.random.default_rng(0), "validation_fraction", ("train", "validation")
+        )
+
+
+# groups
+
+
+def test_merging_is_transitive_and_numbers_by_first_row():
+    users = ["a", None, "b", "b", None, None]
+    digests = [b"1", b"1", b"2", b"3", b"4", b"3"]
+    assert merge_groups(users, digests).tolist() == [0, 0, 1, 1, 2, 1]
+    assert merge_groups([None] * 3).tolist() == [0, 1, 2]
+    assert merge_groups(["x"] * 3).dtype == np.int64
+
+
+def test_equal_keys_of_different_columns_are_different():
+    assert merge_groups(["a", None], [None, "a"]).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_merging_gives_the_finest_partition_that_no_key_crosses(seed):
+    rng = np.random.default_rng(seed)
+    columns = [rng.integers(0, 25, 40).tolist() for _ in range(2)]
+    merged = merge_groups(*columns)
+    for column in columns:
+        for key in set(column):
+            assert len({group for group, value in zip(merged, column) if value == key}) == 1
+    # reference: spread the smallest row number until nothing changes
+    reference = np.arange(40)
+    while True:
+        before = reference.copy()
+        for column in columns:
+            for key in set(column):
+                rows = [row for row, value in enumerate(column) if value == key]
+                reference[rows] = reference[rows].min()
+        if (before == reference).all():
+            break
+    assert (np.unique(reference, return_inverse=True)[1] == merged).all()

@@ -1,0 +1,33 @@
+"""The protocol page says what trained each strategy, the rarer settings too."""
+
+from pathlib import Path
+
+from ftbench.base.files import write_json
+from ftbench.report.protocol.protocol_page import protocol_page
+from ftbench.study import config
+
+CONFIGS = Path(__file__).parents[3] / "config"
+
+
+def page(folder, **changes) -> str:
+    study = config.read(CONFIGS / "demo.yaml")
+    for name, settings in changes.items():
+        study["strategies"][name]["recipe"] |= settings
+    write_json(folder / "study.json", study)
+    protocol_page(folder / "study.json", folder / "protocol.html")
+    return (folder / "protocol.html").read_text()
+
+
+def test_what_is_switched_on_is_said_and_what_is_off_is_not(tmp_path):
+    written = page(tmp_path, finetune={"mixup": 0.2, "patience": 3, "examples": 5000})
+    assert "examples 5000, patience 3, mixup 0.2" in written
+    assert "cutmix" not in written and "None" not in written
+
+
+def test_the_search_is_named(tmp_path):
+    assert "3 learning-rate trials, each as long as a final run" in page(tmp_path)
+    study = config.read(CONFIGS / "demo.yaml")
+    study["tuning"] |= {"search": "successive_halving", "trials": 9}
+    write_json(tmp_path / "study.json", study)
+    protocol_page(tmp_path / "study.json", tmp_path / "protocol.html")
+    assert "successive halving of 2 rungs, the last of them as long" in (tmp_path / "protocol.html").read_text()

@@ -1,0 +1,81 @@
+import ast
+import importlib
+
+import pytest
+
+from ftbench.base.errors import InputError
+from ftbench.study import config, kinds
+
+VALUES = {
+    "start": {"random", "pretrained", "probe", "any"},
+    "engine": {"loop", "features"},
+    "tuned": {"learning_rate", "l2", "k", None},
+    "stochastic": {True, False},
+}
+
+
+@pytest.mark.parametrize("kind", kinds.names("strategies"))
+def test_every_strategy_declares_all_its_facts_with_known_values(kind):
+    declares = kinds.declared(kind)
+    assert {*VALUES, "recipe"} <= set(declares) <= {*VALUES, "recipe", "options"}
+    for key, valid in VALUES.items():
+        assert declares[key] in valid, key
+    assert set(declares["recipe"]) <= {*config.recipe_keys(), "learning_rate"}
+    assert (declares["engine"] == "features") == (declares["tuned"] in ("l2", "k"))
+    given = config.schema()["properties"]["strategies"]["additionalProperties"]["properties"]
+    for option, value in declares.get("options", {}).items():
+        assert given[option]["default"] == value  # what the documentation says
+
+
+@pytest.mark.parametrize("kind", kinds.names("policies"))
+def test_a_policy_without_flip_is_a_policy_that_does_not_flip(kind):
+    stand_in = kinds.declared(kind, "policies")["without_flip"]
+    assert stand_in in kinds.names("policies") and "flip" not in stand_in
+    assert kinds.declared(stand_in, "policies")["without_flip"] == stand_in  # already without
+    whole = {"trivial_augment": "crop_flip_trivial_augment", "randaugment": "crop_flip_randaugment"}.get(kind, kind)
+    assert set(stand_in.split("_")) == set(whole.split("_")) - {"flip"}  # and nothing else is lost
+
+
+@pytest.mark.parametrize("door", ["strategies", "policies"])
+def test_the_declarations_read_from_the_syntax_tree_are_those_of_the_module(door):
+    for name in kinds.names(door):
+        assert kinds.declared(name, door) == importlib.import_module(kinds.module(door, name)).DECLARES
+
+
+@pytest.mark.parametrize("door", ["strategies", "policies", "sources", "architectures"])
+def test_names_are_the_files_of_the_folder(door):
+    found = kinds.names(door)
+    assert list(found) == sorted(found) and found
+    for name in found:
+        text = (kinds.PACKAGE / kinds.DOORS[door] / f"{name}.py").read_text(encoding="utf-8")
+        assert ast.get_docstring(ast.parse(text))
+        kinds.check(door, name, "key")
+
+
+def test_an_unknown_name_is_one_sentence_with_the_valid_ones():
+    with pytest.raises(InputError) as caught:
+        kinds.check("policies", "mirror", "training.augmentation")
+    assert str(caught.value) == (
+        f"config: training.augmentation is 'mirror', which does not exist; valid: {', '.join(kinds.names('policies'))}."
+    )
+    with pytest.raises(InputError, match="'_torchvision_sets', which does not exist"):  # a helper, not a kind
+        kinds.check("sources", "_torchvision_sets", "datasets.x.source")
+
+
+def test_a_dropped_in_file_is_a_kind_and_one_without_facts_is_refused(tmp_path, monkeypatch):
+    folder = tmp_path / kinds.DOORS["strategies"]
+    folder.mkdir(parents=True)
+    (folder / "mine.py").write_text('"""Mine."""\nimport no_such_module\nDECLARES = {"start": "any"}\n')
+    (folder / "bare.py").write_text('"""Bare."""\n')
+    (folder / "_helper.py").write_text('"""Not a kind."""\n')
+    monkeypatch.setattr(kinds, "PACKAGE", tmp_path)
+    for cached in (kinds.names, kinds.declared):
+        cached.cache_clear()
+    try:
+        assert kinds.names("strategies") == ("bare", "mine")
+        assert kinds.declared("mine") == {"start": "any"}  # read without importing it
+        with pytest.raises(InputError, match=r"strategies/bare\.py has no DECLARES"):
+            kinds.declared("bare")
+    finally:
+        for cached in (kinds.names, kinds.declared):
+            cached.cache_clear()

@@ -1,0 +1,147 @@
+import sys
+
+import pytest
+
+from ftbench.study import config, grid
+from ftbench.study.kinds import declared
+from ftbench.tools import plan
+
+
+def study(image_size=8, **changes):
+    given = {
+        "study": "planned",
+        "seeds": [0, 1, 2],
+        "datasets": {"cifar": {"source": "torchvision", "name": "CIFAR10"}},
+        "backbones": {"plain": {"source": "ftbench", "model": "resnet8", "image_size": image_size},
+                      "loaded": {"source": "ftbench", "model": "resnet8", "image_size": image_size,
+                                 "weights": "file:w.pth", "mean": [0.5] * 3, "std": [0.2] * 3}},
+        "strategies": {"probe": {"kind": "linear_probe"}, "scratch": {"kind": "scratch"},
+                       "fixed": {"kind": "finetune", "learning_rate": 0.1}, "tutorial": {"kind": "tutorial"}},
+    }  # fmt: skip
+    return config.resolve(given | changes)
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # no results of a real study are found here
+
+
+def total(**changes):
+    return sum(row["hours"] for row in plan.plan(study(**changes)))
+
+
+def test_every_cell_is_counted_with_its_trials_and_seeds():
+    resolved = study()
+    rows = plan.plan(resolved)
+    assert [(row["dataset"], row["backbone"], row["strategy"]) for row in rows] == grid.cells(resolved)
+    runs = {row["strategy"]: row["runs"] for row in rows if row["backbone"] == "loaded"}
+    assert runs == {"probe": 1, "scratch": 3 + 3, "fixed": 3, "tutorial": 3}  # a probe is one job; trials and seeds
+    assert all(row["hours"] > 0 for row in rows)
+
+
+@pytest.mark.parametrize(
+    "larger",
+    [
+        {"image_size": 16},
+        {"seeds": [0, 1, 2, 3]},
+        {"training": {"epochs": 20}},
+        {"datasets": {"cifar": {"source": "torchvision", "name": "MNIST"}}},
+        {"hardware": {"teraflops": 1}},
+        {"hardware": {"gigabytes_per_second": 10}},
+    ],
+    ids=str,
+)
+def test_more_work_or_a_slower_machine_takes_more_hours(larger):
+    assert total(**larger) > total()
+
+
+def test_a_limit_per_class_counts_the_classes():
+    limited = {"source": "torchvision", "name": "CIFAR100", "train_limit": 100}
+    resolved = study(datasets={"cifar": limited})
+    assert plan.images_of("cifar", resolved["datasets"]["cifar"], "planned") == (10_000, 10_000)
+
+
+def test_half_the_bytes_take_less_and_a_limit_too():
+    assert total(precision="bfloat16") < total()
+    limited = {"cifar": {"source": "torchvision", "name": "CIFAR10", "train_limit": 100}}
+    assert total(datasets=limited) < total() / 10
+
+
+def test_operations_are_counted_as_by_hand():
+    """ResNet-8 at 8 pixels: multiply-adds of its convolutions and its head, two operations each."""
+    entry = study()["backbones"]["plain"]
+    stem, first = 27 * 16 * 64, 2 * 9 * 16 * 16 * 64
+    second = (9 * 16 * 32 + 9 * 32 * 32 + 16 * 32) * 16
+    third = (9 * 32 * 64 + 9 * 64 * 64 + 32 * 64) * 4
+    flops, moved = plan.forward_cost(entry, 4)
+    assert flops == 2 * (stem + first + second + third + 64 * plan.CLASSES)
+    assert moved > 4 * (3 * 64 + 16 * 64) and plan.forward_cost(entry, 2)[1] == moved / 2
+
+
+def test_hours_are_forward_passes_over_the_machines_speed():
+    """Three forward passes for a training image, one for a validation and a test image; bandwidth left out."""
+    resolved = study(hardware={"teraflops": 1e-6, "gigabytes_per_second": 1e12})
+    hours = {row["strategy"]: row["hours"] for row in plan.plan(resolved) if row["backbone"] == "loaded"}
+    forward = plan.forward_cost(resolved["backbones"]["loaded"], 4)[0] / 1e6 / 3600
+    epoch = 45_000 * 3 + 5_000
+    assert hours["scratch"] == pytest.approx(forward * (6 * 10 * epoch + 3 * 10_000))
+    assert hours["fixed"] == pytest.approx(forward * (3 * 10 * epoch + 3 * 10_000))
+    assert hours["probe"] == pytest.approx(forward * 60_000)
+
+
+def test_prepared_data_are_counted_instead_of_guessed(tmp_path):
+    folder = tmp_path / "results" / "planned" / "data" / "cifar"
+    folder.mkdir(parents=True)
+    guess = plan.images_of("cifar", study()["datasets"]["cifar"], "planned")
+    for part, images in (("train", 111), ("test", 22)):
+        (folder / f"{part}.json").write_text(f'{{"images": {images}}}')
+    (folder / "classes.json").write_text('["cat", "dog"]')
+    assert guess == (50_000, 10_000)
+    assert plan.images_of("cifar", study()["datasets"]["cifar"], "planned") == (111, 22)
+
+
+def test_an_image_folder_is_counted_by_its_files(tmp_path):
+    for number in range(10):
+        (tmp_path / "photos" / "cat").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "photos" / "cat" / f"{number}.jpg").write_bytes(b"")
+    entry = {"source": "imagefolder", "path": "photos", "test_fraction": 0.3}
+    datasets = config.resolve(study_text({"mine": entry}))["datasets"]
+    assert plan.images_of("mine", datasets["mine"], "planned") == (7, 3)
+
+
+def study_text(datasets):
+    return {"study": "s", "seeds": [0], "datasets": datasets, "strategies": {"scratch": {"kind": "scratch"}},
+            "backbones": {"plain": {"source": "ftbench", "model": "resnet8"}}}  # fmt: skip
+
+
+def test_every_published_set_has_a_size():
+    known = config.schema()["properties"]["datasets"]["additionalProperties"]["properties"]["name"]["enum"]
+    assert set(plan.SIZES) == set(known) - {None}
+
+
+def test_the_text_names_the_machine_and_adds_up():
+    resolved = study()
+    rows = plan.plan(resolved)
+    text = plan.show(resolved, rows)
+    runs = sum(row["runs"] for row in rows)
+    assert text.startswith(f"Study planned: {len(rows)} cells (2 of the product excluded or impossible), {runs} trials")
+    assert resolved["hardware"]["name"] in text and "within a factor of two" in text
+    assert all(any(f"cifar / {name} " in line for line in text.splitlines()) for name in resolved["backbones"])
+    assert all(declared(entry["kind"]) for entry in resolved["strategies"].values())
+
+
+def test_two_jobs_at_a_time_halve_the_time_not_the_work():
+    def last_line(jobs):
+        resolved = study(hardware={"parallel_jobs": jobs, "teraflops": 1e-3})
+        return plan.show(resolved, plan.plan(resolved)).splitlines()[-1]
+
+    hours = [float(part.split()[0]) for part in last_line(2).removeprefix("Total").split(" of training, ")]
+    assert hours[1] == pytest.approx(hours[0] / 2, abs=0.01)
+
+
+def test_a_bad_config_is_one_sentence_and_no_traceback(tmp_path, monkeypatch, capsys):
+    (tmp_path / "bad.yaml").write_text("study: x\n")
+    monkeypatch.setattr(sys, "argv", ["plan", "--configfile", str(tmp_path / "bad.yaml")])
+    with pytest.raises(SystemExit, match=r"^config: the config lacks the key datasets.*\.$"):
+        plan.main()
+    assert capsys.readouterr().out == ""

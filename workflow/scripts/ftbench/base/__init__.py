@@ -1,0 +1,1 @@
+"""The ground: errors, files, digests, logits, the job around every entry script. Without torch."""

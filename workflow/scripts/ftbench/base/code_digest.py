@@ -1,0 +1,63 @@
+"""The digest of the code that a job runs: a rule's `code` param, so that an edit of that code reruns the job.
+
+Snakemake notices a touched entry script but not an edited module. This digest covers the entry script and everything
+that it imports from the package, transitively, at any depth of a function. Comments, docstrings and layout are left
+out: they change no result. Kinds are loaded by name at run time, invisible to an import walk, so the caller names the
+ones that this job uses: a new strategy file changes no other job's digest.
+"""
+
+import ast
+import functools
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+SCRIPTS = Path(__file__).parents[2]
+# The harness around a job: where its log goes and how its error is phrased changes no result.
+HARNESS = {"ftbench.base.job", "ftbench.base.lease", "ftbench.base.errors", "ftbench.base.files"}
+
+
+@functools.cache
+def _parse(path: Path) -> tuple[str, frozenset[str]]:
+    """(dump of the syntax tree without docstrings, names of the ftbench modules it imports)."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    imported = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imported.update(alias.name for alias in node.names if alias.name.startswith("ftbench"))
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ftbench"):
+            imported.add(node.module)
+            imported.update(f"{node.module}.{alias.name}" for alias in node.names)  # a submodule, perhaps
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(
+            node, clean=False
+        ):
+            node.body = node.body[1:] or [ast.Pass()]
+    return ast.dump(tree), frozenset(imported)
+
+
+def _file_of(module: str) -> Path | None:
+    path = SCRIPTS / Path(*module.split("."))
+    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+        if candidate.exists():
+            return candidate
+    return None
+
+
+def modules(script: str, extra: Iterable[str] = ()) -> dict[str, Path]:
+    """{module name: file} of the entry `script` ("train.py"), of `extra` modules and of all that they import."""
+    found: dict[str, Path] = {}
+    waiting = [(script, SCRIPTS / script), *((name, _file_of(name)) for name in extra)]
+    while waiting:
+        name, path = waiting.pop()
+        if path is None or name in found or name in HARNESS or path.resolve() == SCRIPTS / "ftbench" / "__init__.py":
+            continue
+        found[name] = path
+        waiting.extend((imported, _file_of(imported)) for imported in _parse(path)[1])
+    return found
+
+
+@functools.cache
+def code_digest(script: str, *extra: str) -> str:
+    """Sixteen hex digits over the code that `script` runs."""
+    content = sorted((name, _parse(path)[0]) for name, path in modules(script, extra).items())
+    return hashlib.sha256(repr(content).encode()).hexdigest()[:16]

@@ -1,0 +1,81 @@
+"""Digests of files, values, arrays and folders: equal content has an equal digest."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from ftbench.base.errors import InputError
+
+
+def sha256_of_file(path: str | os.PathLike) -> str:
+    """Hex sha256 of a file's bytes."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def refuse_damaged(path: str | os.PathLike, written: str, found: str | None = None) -> None:
+    """Raise InputError unless a file's sha256, or that of its content if `found` is given, is the one that was written."""
+    found = found or sha256_of_file(path)
+    if found != written:
+        raise damaged(path, f"its sha256 is {found[:12]}..., {written[:12]}... was written")
+
+
+def damaged(path: str | os.PathLike, why: str) -> InputError:
+    """What to say of a file that is not what was written; one from a cache of Snakemake's is a link to the entry there."""
+    path = Path(path)
+    entry = f" and its entry in the cache, {path.resolve()}," if path.is_symlink() else ""
+    return InputError(f"{path} is damaged: {why}; delete it{entry} and start again.")
+
+
+def md5_of_file(path: str | os.PathLike) -> str:
+    """Hex md5 of a file's bytes: data set publishers give md5, so that is what is compared."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def digest(value) -> str:
+    """Hex sha256 of a JSON-able value; the order of a dict's keys does not matter, the pairing of key and value does."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, allow_nan=False).encode()).hexdigest()
+
+
+def folder_listing(folder: str | Path, *others: str | Path | None) -> str:
+    """Sixteen hex digits over the names and sizes of all files below `folder` and of `others`.
+
+    A parameter of the jobs that read a user's image folder: an image added, removed or resized reruns them. Times are
+    left out, since copying a folder must not retrain a study; an image replaced by one of equal size goes unnoticed.
+    """
+    total = hashlib.sha256()
+    for root, folders, files in os.walk(folder):
+        folders.sort()
+        for name in sorted(files):
+            path = Path(root, name)
+            total.update(f"{path.relative_to(folder)} {path.stat().st_size}\n".encode())
+    for other in filter(None, others):
+        total.update(Path(other).read_bytes() if Path(other).exists() else b"missing")
+    return total.hexdigest()[:16]
+
+
+def content_of(path: str | Path | None) -> str | None:
+    """Sixteen hex digits over a user's file, a parameter of the jobs that read it; "missing" where there is none."""
+    if path is None:
+        return None
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16] if Path(path).is_file() else "missing"
+
+
+def digest_of_arrays(arrays: Mapping[str, np.ndarray]) -> str:
+    """Hex sha256 over names, shapes, types and bytes of numpy arrays, in the order of their names."""
+    described = ((name, np.ascontiguousarray(arrays[name])) for name in sorted(arrays))
+    return digest_of_parts((f"{name} {array.shape} {array.dtype}", array) for name, array in described)
+
+
+def digest_of_parts(parts: Iterable[tuple[str, np.ndarray]]) -> str:
+    """Hex sha256 over pairs of a text and the bytes of a contiguous array."""
+    total = hashlib.sha256()
+    for text, array in parts:
+        total.update(text.encode())
+        total.update(memoryview(array.reshape(-1)).cast("B"))
+    return total.hexdigest()

@@ -1,0 +1,188 @@
+"""Data sets that torchvision knows: it says where the archives are and reads what they hold.
+
+The archives are downloaded and verified elsewhere (ftbench.data.download). `read` unpacks them beside themselves into the
+layout that torchvision's class expects and constructs that class with `download=False`, so it never touches a network.
+torchvision verifies some unpacked files once more; those checksums are taken out, since they would refuse a repacked
+archive whose own checksum was verified (`md5` in the config).
+
+Where a set has official train and validation parts, both are the train part: the study draws its own validation images.
+"""
+
+import contextlib
+import gzip
+import os
+import shutil
+import tarfile
+import tempfile
+import time
+import weakref
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from ftbench.base.errors import InputError, choices
+from ftbench.data.sources import refuse_folder_settings, require_part
+from ftbench.data.sources._torchvision_sets import AIRCRAFT_MD5, GTSRB_MD5, GTSRB_URL, SETS, Set
+
+STALE_SECONDS = 2 * 24 * 3600  # an unpacked copy this old was left behind by a job that was killed
+NAMES = sorted(SETS)
+
+
+def archives(settings: dict) -> list[dict]:
+    """The files to download: [{"file": name below the set's folder, "urls": [...], "md5": hex}].
+
+    `urls` of the config come before the published ones, `md5` of the config replaces theirs. Raises InputError on an
+    unknown `name`, and on `urls` or `md5` that do not fit the set's files.
+    """
+    published = _published(_entry(settings)[0])
+    files = [file for file, _, _ in published]
+    single = [url for url in settings["urls"] if not url.endswith("/")]
+    if single and len(files) > 1:
+        raise InputError(
+            f"urls: {single[0]} is one file, but {settings['name']} has {len(files)} ({choices(files)}); "
+            f"give the folder that holds them, ending in /."
+        )
+    given = settings["md5"] or {}
+    if isinstance(given, str):
+        if len(files) > 1:
+            raise InputError(
+                f"md5: {settings['name']} has several files; give a checksum for each of {choices(files)}."
+            )
+        given = {files[0]: given}
+    unknown = sorted(set(given) - set(files))
+    if unknown:
+        raise InputError(f"md5: {unknown[0]} is no file of {settings['name']}; its files are {choices(files)}.")
+    return [
+        {
+            "file": file,
+            "urls": [*(f"{url}{file}" if url.endswith("/") else url for url in settings["urls"]), *urls],
+            "md5": given.get(file, md5).lower(),
+        }
+        for file, urls, md5 in published
+    ]
+
+
+def about(settings: dict) -> dict:
+    entry = _entry(settings)[1]
+    return {"homepage": entry.homepage, "licence": entry.licence}
+
+
+def read(settings: dict, root: str | Path, part: str) -> tuple[list[str], Iterator]:
+    """Classes and items of one part from the archives in `root`; images come as PIL images.
+
+    The unpacked copy is removed with the last reference to the items. Raises InputError where an archive is missing or
+    cannot be unpacked.
+    """
+    import torchvision.datasets
+
+    require_part(part)
+    refuse_folder_settings(settings)
+    name, entry = _entry(settings)
+    scratch = _Scratch(Path(root))
+    for file, urls, _ in _published(name):
+        _unpack(Path(root) / file, urls[-1], scratch.path / entry.folder)
+    reader = _without_md5(getattr(torchvision.datasets, name))
+    selections = entry.train if part == "train" else (entry.test,)
+    datasets = [(selection, reader(str(scratch.path), **selection)) for selection in selections]
+    return list(entry.classes or datasets[0][1].classes), _items(entry, datasets, scratch)
+
+
+def group_keys(settings: dict, root: str | Path, names: list[str]) -> list[str | None]:
+    """GTSRB: the frames of one drive past a sign share the first half of their name, and so a group. Others: None."""
+    if settings["name"] != "GTSRB":
+        return [None] * len(names)
+    return [name.rpartition("_")[0] for name in names]  # GTSRB/Training/<class>/<track>_<frame>.ppm
+
+
+def _items(entry: Set, datasets: list, scratch: "_Scratch") -> Iterator:
+    for selection, dataset in datasets:
+        labels = [value[1] if isinstance(value, tuple) else int(value) for value in getattr(dataset, entry.labels)]
+        prefix = selection.get("split", "train" if selection.get("train") else "test")
+        names = [f"{prefix}/{index:05d}" for index in range(len(labels))]
+        if entry.files is not None:
+            paths = [value[0] if isinstance(value, tuple) else value for value in getattr(dataset, entry.files)]
+            names = [Path(path).relative_to(scratch.path / entry.folder).as_posix() for path in paths]
+        for index, (name, label) in enumerate(zip(names, labels)):
+            # `keep` holds the unpacked files as long as this image may still be loaded
+            yield name, label, lambda index=index, dataset=dataset, keep=scratch: dataset[index][0]
+
+
+def _entry(settings: dict) -> tuple[str, Set]:
+    name = settings["name"]
+    if name not in SETS:
+        raise InputError(
+            f"name: {name!r} is no data set that can be read with torchvision; valid are {choices(NAMES)}."
+        )
+    return name, SETS[name]
+
+
+def _published(name: str) -> list[tuple[str, list[str], str]]:
+    """(file, urls, md5) of each archive, from the attributes of torchvision's class."""
+    import torchvision.datasets
+
+    cls = getattr(torchvision.datasets, name)
+    if name == "GTSRB":
+        return [(file, [f"{GTSRB_URL}{file}"], md5) for file, md5 in GTSRB_MD5.items()]
+    if hasattr(cls, "tgz_md5"):
+        return [(cls.filename, [cls.url], cls.tgz_md5)]
+    if hasattr(cls, "resources"):
+        return [(file, [f"{mirror}{file}" for mirror in cls.mirrors], md5) for file, md5 in cls.resources]
+    if hasattr(cls, "split_list"):
+        return [(file, [url], md5) for url, file, md5 in (cls.split_list["train"], cls.split_list["test"])]
+    if hasattr(cls, "_RESOURCES"):
+        return [(PurePosixPath(url).name, [url], md5) for url, md5 in cls._RESOURCES]
+    if hasattr(cls, "_file_dict"):
+        return [(file, [f"{cls._download_url_prefix}{file}"], md5) for file, md5 in cls._file_dict.values()]
+    return [(PurePosixPath(cls._URL).name, [cls._URL], getattr(cls, "_MD5", AIRCRAFT_MD5))]
+
+
+def _without_md5(cls: type) -> type:
+    """A subclass of the same name (torchvision builds paths from it) that trusts the unpacked files."""
+    attributes = {}
+    for name in ("train_list", "test_list"):
+        if hasattr(cls, name):
+            attributes[name] = [[file, None] for file, _ in getattr(cls, name)]
+    if hasattr(cls, "meta"):
+        attributes["meta"] = {**cls.meta, "md5": None}
+    if hasattr(cls, "split_list"):
+        attributes["split_list"] = {split: [url, file, None] for split, (url, file, _) in cls.split_list.items()}
+    if hasattr(cls, "_file_dict"):
+        attributes["_file_dict"] = {key: (file, None) for key, (file, _) in cls._file_dict.items()}
+    return type(cls.__name__, (cls,), attributes)
+
+
+def _unpack(path: Path, url: str, folder: Path) -> None:
+    if not path.is_file():
+        raise InputError(f"{path} is missing; let the workflow download it, or put the file from {url} there.")
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        if path.name.endswith((".tar.gz", ".tgz")):
+            with tarfile.open(path) as tar:
+                tar.extractall(folder, filter="data")
+        elif path.suffix == ".zip":
+            with zipfile.ZipFile(path) as archived:
+                archived.extractall(folder)
+        elif path.suffix == ".gz":
+            with gzip.open(path) as packed, (folder / path.stem).open("wb") as unpacked:
+                shutil.copyfileobj(packed, unpacked, 1 << 20)
+        else:
+            (folder / path.name).symlink_to(path.resolve())
+    except (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise InputError(
+            f"{path} cannot be unpacked ({error or 'it ends too early'}); delete it and start again to download it anew."
+        ) from error
+
+
+class _Scratch:
+    """A folder beside the archives that is removed with the last reference to this object."""
+
+    def __init__(self, root: Path):
+        root.mkdir(parents=True, exist_ok=True)
+        for old in root.glob(".unpacked-*"):
+            with contextlib.suppress(FileNotFoundError):  # another job may be removing it too
+                if time.time() - old.stat().st_mtime > STALE_SECONDS:
+                    shutil.rmtree(old, ignore_errors=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".unpacked-{os.getpid()}-", dir=root.resolve()))
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self.path = folder / "root"  # one deeper: an archive may hold "./" and set that folder's time to its own

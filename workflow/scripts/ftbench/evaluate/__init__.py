@@ -1,0 +1,1 @@
+"""From saved logits to scores, intervals and tests. No network is needed."""

@@ -1,0 +1,90 @@
+"""What a run cost, and what a study cost: the two sums differ because shared work is charged in full to each user.
+
+A strategy is charged everything that someone who wanted only that strategy would have to pay: its own loop, the feature
+file it reads, and the probe it starts from. The study as a whole paid for a shared feature file once.
+"""
+
+import math
+
+import pandas as pd
+
+
+def charge(cost: dict, tuning_seconds: float) -> dict:
+    """The seconds charged to one run.
+
+    `cost` is the run's cost.json, whose "probe" is {"cost", "tuning_seconds"} of the probe that an LP-FT run started from,
+    else None; `tuning_seconds` covers all trials of the cell, the losing ones too.
+
+    Returns loop_seconds (this run's own training), feature_seconds (the feature file, once even if the probe read it too),
+    borrowed_seconds (the probe's own fit), train_seconds (their sum), own_tuning_seconds and tuning_seconds (with the probe's).
+    """
+    loop, features, borrowed, tuning = cost["train_seconds"], cost["feature_seconds"], 0.0, tuning_seconds
+    probe = cost["probe"]
+    if probe is not None:
+        borrowed = probe["cost"]["train_seconds"]
+        features = max(features, probe["cost"]["feature_seconds"])
+        tuning += probe["tuning_seconds"]
+    return {
+        "loop_seconds": loop,
+        "feature_seconds": features,
+        "borrowed_seconds": borrowed,
+        "train_seconds": loop + features + borrowed,
+        "own_tuning_seconds": tuning_seconds,
+        "tuning_seconds": tuning,
+    }
+
+
+def charge_flops(counted: dict, run: dict, selected: dict) -> dict:
+    """The operations charged to one run, on the same terms as the seconds.
+
+    `counted` is the cell's part of efficiency.json. Returns step_flops (the mean step of the planned run; NaN where none is
+    planned), train_flops (the run's own steps, one pass over the validation images per epoch, and the features that it reads or
+    that its probe read) and tuning_flops (all trials; a diverged one up to where it stopped). Fits on features are not counted: they take
+    seconds on a processor.
+    """
+    planned = sum(counted["steps"])
+    total = sum(steps * flops for steps, flops in zip(counted["steps"], counted["step_flops"]))
+    trained = _loop_flops(counted, run) if run["images_seen"] else 0  # no run where every trial diverged
+    trials = selected["trials"] if planned else []
+    return {
+        "step_flops": total / planned if planned else float("nan"),
+        "train_flops": counted["feature_flops"] + trained,
+        "tuning_flops": sum(_loop_flops(counted, trial) for trial in trials),
+    }
+
+
+def _loop_flops(counted: dict, run: dict) -> int:
+    """Operations of a run or trial, which has `epochs`, those that it completed, and `diverged`: where it stopped, or None.
+
+    A trial that is `share` as long as a run passes through the same steps in fewer epochs.
+    """
+    share, planned = run.get("share", 1.0), len(counted["steps"])
+    passed = [min(int(epoch / share), planned - 1) for epoch in range(math.ceil(planned * share))]
+    done = passed[: run["epochs"]]
+    flops = sum(counted["steps"][epoch] * counted["step_flops"][epoch] + counted["validation_flops"] for epoch in done)
+    if run["diverged"]:
+        flops += run["diverged"]["step"] * counted["step_flops"][passed[run["diverged"]["epoch"] - 1]]
+    return flops
+
+
+def study_total(runs: pd.DataFrame) -> dict:
+    """Seconds that the whole study took, from the frame that `ftbench.evaluate.collect.collect` writes.
+
+    Every run's own loop, every cell's own trials once, and one feature file per data set and backbone. A probe that runs start from
+    is a row of its own, or `exclude` keeps it out of the table: then it counts once, from what was charged to those runs.
+    Returns loop_seconds, tuning_seconds, feature_seconds, total_seconds.
+    """
+    place = ["dataset", "backbone"]
+    rows = runs.set_index([*place, "strategy"]).index
+    users = runs[runs["probe"].notna()]
+    unseen = users[~pd.MultiIndex.from_frame(users[[*place, "probe"]]).isin(rows)].groupby([*place, "probe"]).first()
+    loop = float(runs["loop_seconds"].sum() + unseen["borrowed_seconds"].sum())
+    tuning = float(runs.groupby([*place, "strategy"])["own_tuning_seconds"].first().sum())
+    tuning += float((unseen["tuning_seconds"] - unseen["own_tuning_seconds"]).sum())
+    features = float(runs.groupby(place)["feature_seconds"].max().sum())
+    return {
+        "loop_seconds": loop,
+        "tuning_seconds": tuning,
+        "feature_seconds": features,
+        "total_seconds": loop + tuning + features,
+    }

@@ -1,0 +1,1 @@
+"""Measurements of networks and images: operations, silent units, transferability, duplicates, suspected labels."""

@@ -1,0 +1,1 @@
+"""Backbones: building, weights, stages, activations, features, freezing."""

@@ -1,0 +1,62 @@
+"""Which parameters and modules of a network move, and the proof that the others did not."""
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
+
+from ftbench.base.digests import digest_of_parts
+from ftbench.model.backbones import Backbone
+
+
+def freeze(backbone: Backbone, names: list[str]) -> None:
+    """Let exactly the parameters `names` move."""
+    moving = set(names)
+    unknown = moving - {name for name, _ in backbone.network.named_parameters()}
+    if unknown:
+        raise ValueError(f"not parameters of this network: {sorted(unknown)}")
+    for name, parameter in backbone.network.named_parameters():
+        parameter.requires_grad_(name in moving)
+
+
+def train_mode(module: nn.Module, inherited: bool = True) -> None:
+    """What `network.train()` should do where parts are frozen: call it before every epoch.
+
+    A module goes to train mode where a parameter below it moves, and to eval mode where all are frozen, so that frozen
+    statistics stay and frozen parts drop nothing. One without parameters (dropout, activation) follows its parent. A
+    batch norm is decided by its own affine parameters alone: without any that move, it is in eval mode.
+    """
+    parameters = list(module.parameters())
+    training = any(parameter.requires_grad for parameter in parameters) if parameters else inherited
+    if isinstance(module, _NormBase) and not parameters:
+        training = False
+    module.training = training
+    for child in module.children():
+        train_mode(child, training)
+
+
+def frozen_tensors(network: nn.Module) -> dict:
+    """{name: tensor} of what must not change: frozen parameters, and the buffers of modules where nothing moves."""
+    frozen = {name: p.data for name, p in network.named_parameters() if not p.requires_grad}
+    for prefix, module in network.named_modules():
+        own = list(module.parameters(recurse=False))
+        if own and not any(p.requires_grad for p in own) or not own and isinstance(module, _NormBase):
+            for name, buffer in module.named_buffers(prefix, recurse=False):
+                frozen[name] = buffer
+    return frozen
+
+
+def frozen_digest(network: nn.Module) -> str:
+    """The digest of all that must not change: equal before and after a training, or the training is wrong."""
+    return digest_of_tensors(frozen_tensors(network))
+
+
+def digest_of_tensors(tensors: dict[str, torch.Tensor]) -> str:
+    """Hex sha256 over names, shapes, types and bytes of tensors, in the order of their names."""
+    return digest_of_parts(
+        (f"{name} {tuple(tensor.shape)} {tensor.dtype}", _bytes(tensor)) for name, tensor in sorted(tensors.items())
+    )
+
+
+def _bytes(tensor: torch.Tensor):
+    """The tensor's values as a numpy array of bytes; numpy has no bfloat16."""
+    return tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy()

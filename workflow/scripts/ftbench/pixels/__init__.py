@@ -1,0 +1,1 @@
+"""What happens to pixels: augmentation, and corruption of test images."""

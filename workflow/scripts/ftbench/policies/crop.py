@@ -1,9 +1,0 @@
-"""Random crop alone: the textbook policy where images must not be mirrored."""
-
-from ftbench import augment as operation
-
-DECLARES = {"without_flip": "crop"}
-
-
-def augment(images, generator):
-    return operation.crop(images, generator)

@@ -1,9 +1,0 @@
-"""Random crop and mirror: the standard policy for CIFAR-10."""
-
-from ftbench import augment as operation
-
-DECLARES = {"without_flip": "crop"}
-
-
-def augment(images, generator):
-    return operation.flip(operation.crop(images, generator), generator)

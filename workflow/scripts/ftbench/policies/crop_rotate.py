@@ -1,9 +1,0 @@
-"""Random crop and a small rotation."""
-
-from ftbench import augment as operation
-
-DECLARES = {"without_flip": "crop_rotate"}
-
-
-def augment(images, generator):
-    return operation.rotate(operation.crop(images, generator), generator)

@@ -1,0 +1,1 @@
+"""Predictions on test images. The test set is opened here."""

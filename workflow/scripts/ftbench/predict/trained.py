@@ -1,0 +1,66 @@
+"""A run's trained network, ready to use outside of the study: `load(folder).predict(images)`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+
+from ftbench.base.errors import InputError
+from ftbench.base.files import read_json
+from ftbench.model import backbones
+from ftbench.model.backbones import Backbone
+from ftbench.study.paths import weights_tag
+
+BATCH = 256
+
+
+@dataclass
+class Trained:
+    """A network with what it needs beside its weights; `backbone.network` is the torch module, in evaluation mode."""
+
+    backbone: Backbone
+    classes: list[str]
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """Probabilities (N, C) float32 of images (N, H, W, 3) uint8, which are resized and normalized as the study did."""
+        parts = []
+        with torch.inference_mode():
+            for first in range(0, len(images), BATCH):
+                batch = torch.from_numpy(np.ascontiguousarray(images[first : first + BATCH]))
+                parts.append(self.backbone.network(self.backbone.to_input(batch)).softmax(dim=1))
+        return torch.cat(parts).numpy()
+
+
+def load(folder: str | Path, resources: str | Path = "resources") -> Trained:
+    """The network of the run in `folder`, results/<study>/runs/<dataset>/<backbone>/<strategy>/seed<k>, on the CPU in float32.
+
+    A linear probe saved its head alone: the rest is read from the pretrained weights below `resources`. Raises InputError where the
+    run diverged, where its strategy has no network (knn), and where a file is missing.
+    """
+    folder = Path(folder)
+    record, classes = (
+        _read(path)
+        for path in (folder / "run.json", folder.parents[4] / "data" / folder.parents[2].name / "classes.json")
+    )
+    if record["status"] == "diverged":
+        raise InputError(f"{folder} diverged and has no network; take another seed or strategy.")
+    if record["kind"] == "knn":
+        raise InputError(f"{folder} is of kind knn, which has no network of its own; take another strategy.")
+    network = record["network"]
+    weights, normalization = None, record.get("normalization")
+    if record["kind"] == "linear_probe":
+        name = f"{network['model']}.{weights_tag(network['weights'])}"
+        weights = Path(resources) / "weights" / network["source"] / f"{name}.safetensors"
+        normalization = _read(weights.with_name(f"{name}.json"))
+    backbone = backbones.build(network, len(classes), 0, weights, normalization)
+    backbone.network.load_state_dict(load_file(folder / "model.safetensors"), strict=weights is None)
+    backbone.network.eval()
+    return Trained(backbone, classes)
+
+
+def _read(path: Path):
+    if not path.exists():
+        raise InputError(f"{path} is missing; give the folder of a finished run, in the results of its study.")
+    return read_json(path)

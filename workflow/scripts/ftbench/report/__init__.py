@@ -1,0 +1,1 @@
+"""Tables and figures, in folders by the chapters of the report."""

@@ -1,0 +1,1 @@
+"""The report's chapter on classes: per-class scores, confusion, mistakes."""

@@ -1,0 +1,67 @@
+"""Recall of every class in every cell: a heat map that shows which classes are hard, and for whom."""
+
+import numpy as np
+
+from ftbench.report.layout.frames import read_table
+from ftbench.report.layout.style import message, panels, save, style, title
+
+ANNOTATED = 20  # classes up to which each field shows its number
+
+
+def per_class(per_class_csv, dataset: str, out) -> None:
+    """Draw one data set's cells (rows, in config order) by classes (columns, in class order); recall in percent."""
+    frame = read_table(per_class_csv).query("dataset == @dataset")
+    if frame.empty:
+        message(f"No run on {dataset} finished", "Every seed of every cell diverged, so no class has a recall.", out)
+        return
+    classes = list(dict.fromkeys(frame["class"]))
+    cells = list(dict.fromkeys(zip(frame["backbone"], frame["strategy"])))
+    recall = 100 * frame["recall"].to_numpy(float).reshape(len(cells), len(classes))
+    many = len(classes) > ANNOTATED
+    with style():
+        figure, (panel,) = panels(1, (0.11 if many else 0.5) * len(classes) + 3.2, 0.22 * len(cells) + 1.0)
+        low = min(50.0, 10 * np.floor(recall.min() / 10))
+        picture = panel.imshow(recall, cmap="cividis", vmin=low, vmax=100, aspect="auto")
+        panel.grid(visible=False)
+        panel.set_xticks(
+            range(len(classes)),
+            classes,
+            rotation=0 if not many and max(map(len, classes)) <= 5 else 90,
+            fontsize=5.5 if many else 8.5,
+        )
+        panel.set_yticks(range(len(cells)), [f"{backbone} · {strategy}" for backbone, strategy in cells], fontsize=8)
+        panel.tick_params(length=0)
+        for spine in panel.spines.values():
+            spine.set_visible(False)
+        for number in range(1, len(cells)):
+            if cells[number][0] != cells[number - 1][0]:
+                panel.axhline(number - 0.5, color="white", lw=2.5)
+        if not many:
+            middle = (low + 100) / 2
+            for (i, j), value in np.ndenumerate(recall):
+                panel.text(
+                    j,
+                    i,
+                    f"{value:.0f}",
+                    ha="center",
+                    va="center",
+                    fontsize=7,
+                    color="white" if value < middle else "black",
+                )
+        height = figure.get_figheight()
+        bar = figure.colorbar(picture, ax=panel, pad=0.015, shrink=min(1.0, 4 / height), aspect=25, anchor=(0, 1))
+        bar.set_label("recall, %")
+        bar.outline.set_visible(False)
+        title(
+            figure,
+            _hardest(recall, classes, dataset),
+            "Recall: share of a class's test images that are found, mean over seeds.",
+        )
+        save(figure, out)
+
+
+def _hardest(recall: np.ndarray, classes: list[str], dataset: str) -> str:
+    means = recall.mean(axis=0)
+    worst = int(means.argmin())
+    over = f", mean of {len(recall)} cells" if len(recall) > 1 else ""
+    return f"{classes[worst]} is the hardest class of {dataset}: {means[worst]:.1f} % recall{over}"

@@ -1,0 +1,1 @@
+"""What tables and figures share: columns, formats, pages, frames, style."""

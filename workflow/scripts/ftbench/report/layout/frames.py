@@ -1,0 +1,61 @@
+"""Data frames as the tables share them: reading, writing, and the runs of a cell side by side."""
+
+import pandas as pd
+
+from ftbench.base.errors import InputError
+from ftbench.base.files import atomic_write
+from ftbench.evaluate.cells import CELL, config_order
+
+# What efficiency.json knows of a cell: the same in all of its runs.
+OF_CELL = [
+    "tuning_flops",
+    "forward_flops",
+    "latency_ms_batch1",
+    "latency_ms_batch256",
+    "model_bytes",
+    "checkpoint_bytes",
+    "latency_device",
+    "latency_threads",
+]
+
+
+def write_csv(frame: pd.DataFrame, out) -> None:
+    with atomic_write(out) as temporary:
+        frame.to_csv(temporary, index=False)
+
+
+def by_cell(runs: pd.DataFrame, cells: list[dict]) -> list[tuple[tuple, pd.DataFrame]]:
+    groups = dict(list(runs.groupby(CELL, sort=False)))
+    for key in config_order(cells):
+        if key not in groups:
+            raise InputError(
+                f"No run of {' / '.join(key)} was collected: every cell of the grid needs at least one run."
+            )
+    return [(key, groups[key]) for key in config_order(cells)]
+
+
+def joined(values: pd.Series) -> str:
+    return "; ".join(dict.fromkeys(values.astype(str)))
+
+
+def finished_or_all(own: pd.DataFrame) -> pd.DataFrame:
+    """A diverged run stopped early, so its cost says nothing about the recipe's unless there is no other."""
+    finished = own[own["status"] == "finished"]
+    return finished if len(finished) else own
+
+
+def mixed_hardware(frame: pd.DataFrame) -> bool:
+    """Whether the rows ran on more than one device or thread count, so that their seconds do not compare."""
+    joined = "; " in " ".join(frame["device_name"].astype(str)) or "; " in " ".join(frame["threads"].astype(str))
+    return joined or frame["device_name"].nunique() > 1 or frame["threads"].nunique() > 1
+
+
+def read_table(path) -> pd.DataFrame:
+    """A CSV table of this module or of its neighbours, names as text, flags as nullable booleans."""
+    text = (*CELL, "backbone_a", "strategy_a", "backbone_b", "strategy_b", "family", "class", "predicted", "status", "kind",
+            "worst_class", "threads", "device_name", "latency_device", "budget", "cheapest_by", "indistinguishable",
+            "fine_tuned_strategy", "without", "worst_corruption")  # fmt: skip
+    text += tuple(f"{who}_{part}" for who in ("best", "cheapest", "on_test") for part in ("backbone", "strategy"))
+    flags = ("mixed_hardware", "recommended", "stochastic", "tuned", "at_grid_edge")
+    types = {**dict.fromkeys(text, "str"), **dict.fromkeys(flags, "boolean")}
+    return pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""])

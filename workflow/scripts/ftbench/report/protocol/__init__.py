@@ -1,0 +1,1 @@
+"""The report's chapter on the protocol: recipes, tuning, learning curves, augmentation."""

@@ -1,0 +1,107 @@
+"""The page of the protocol: what every strategy was trained with, and how its settings were chosen."""
+
+import pandas as pd
+
+from ftbench.base.files import read_json
+from ftbench.report.layout.columns import as_number, as_plain
+from ftbench.report.layout.pages import publish
+from ftbench.study.kinds import declared
+
+PROTOCOL = {
+    "Strategy": as_plain("strategy"),
+    "Kind": as_plain("kind"),
+    "Tried on validation": as_plain("grid"),
+    "Epochs": as_number("epochs"),
+    "Batch": as_number("batch_size"),
+    "Optimizer": as_plain("optimizer"),
+    "Weight decay": as_number("weight_decay"),
+    "Schedule": as_plain("schedule"),
+    "Warm-up steps": as_number("warmup_steps"),
+    "Label smoothing": as_number("label_smoothing"),
+    "Augmentation": as_plain("augmentation"),
+    "Also": as_plain("also"),
+}
+
+
+RARER = (
+    "momentum",
+    "nesterov",
+    "examples",
+    "patience",
+    "accumulate",
+    "clip_norm",
+    "class_weights",
+    "mixup",
+    "cutmix",
+    "ema_decay",
+    "norm_momentum",
+    "layer_decay",
+    "rank",
+    "pull",
+)
+
+
+RECIPE = (
+    "epochs",
+    "batch_size",
+    "optimizer",
+    "weight_decay",
+    "schedule",
+    "warmup_steps",
+    "label_smoothing",
+    "augmentation",
+)
+
+
+def protocol_page(study_path, out) -> None:
+    """Write the page of all strategies: what each tries on validation and by which recipe it trains."""
+    study = read_json(study_path)
+    rows = []
+    for name, entry in study["strategies"].items():
+        declares = declared(entry["kind"])
+        tuned = declares["tuned"] or "learning_rate"
+        tried = entry["grid" if declares["engine"] == "features" else "learning_rate"]
+        grid = ", ".join(f"{value:g}" for value in tried) if isinstance(tried, list) else f"{tried:g}, fixed"
+        recipe = entry["recipe"] if declares["engine"] == "loop" else {}  # what is fitted on features has none
+        rows.append(
+            {
+                "strategy": name,
+                "kind": entry["kind"],
+                "grid": f"{tuned.replace('_', ' ')}: {grid}",
+                **{key: recipe.get(key) for key in RECIPE},
+                "epochs": recipe.get("epochs") if recipe.get("examples") is None else None,
+                "also": _also(recipe),
+            }
+        )
+    data = [
+        f"data set {name}: {' '.join(filter(None, (entry['source'], entry['name'])))}, {entry['validation_fraction']:.0%} of the "
+        f"training part held out for validation, {entry['train_limit'] or 'all'} images per class, mirrored images "
+        f"{'keep' if entry['flip'] else 'do not keep'} their class"
+        for name, entry in study["datasets"].items()
+    ]
+    backbones = [
+        f"backbone {name}: {entry['model']} of {entry['source']}, weights {entry['weights']}, {entry['image_size']} px"
+        for name, entry in study["backbones"].items()
+    ]
+    notes = [
+        f"every tuned strategy gets {study['tuning']['trials']} learning-rate trials{_search(study['tuning'])}; trial, epoch and L2 are chosen on validation images",
+        f"final runs use the seeds {', '.join(map(str, study['seeds']))}; the test set is read by no job that trains or selects",
+        *data,
+        *backbones,
+    ]
+    subtitle = "The recipe of every strategy as the config resolved it."
+    publish(pd.DataFrame(rows), PROTOCOL, {"html": out}, "Protocol", subtitle, notes)
+
+
+def _also(recipe: dict) -> str | None:
+    """The rarer settings of a recipe, those that are switched on: "momentum 0.9, mixup 0.2"."""
+    on = {key: recipe[key] for key in RARER if recipe.get(key) not in (None, 0.0, False, 1, "none")}
+    if recipe.get("optimizer") != "sgd":
+        on = {key: value for key, value in on.items() if key not in ("momentum", "nesterov")}
+    return ", ".join(f"{key.replace('_', ' ')} {value}".replace(" True", "") for key, value in on.items()) or None
+
+
+def _search(tuning: dict) -> str:
+    if tuning["search"] == "grid":
+        return ", each as long as a final run"
+    return f" in a successive halving of {tuning['rungs']} rungs, the last of them as long as a final run"

@@ -1,0 +1,130 @@
+"""Tuning curves: validation accuracy against the tuned value, what was chosen, and whether the grid ended there."""
+
+from matplotlib.lines import Line2D
+
+from ftbench.base.files import read_json
+from ftbench.report.layout.style import GREY, legend, looks, message, panels, save, style, title
+
+AXIS_LABELS = {"learning_rate": "learning rate", "l2": "L2 penalty", "k": "neighbours k"}
+METRIC_LABELS = {"accuracy": "validation accuracy, %", "balanced_accuracy": "balanced validation\naccuracy, %"}
+COLUMNS = 4
+FAINT = 0.45  # opacity of the shorter rungs of a successive halving
+
+
+def tuning(selected: list[dict], dataset: str, strategies: list[str], backbones: list[str], out) -> None:
+    """Draw the trials of one data set: a panel per backbone, for learning rates first, then for a probe's penalties and kNN's k.
+
+    `selected` holds {"labels": {dataset, backbone, strategy}, "selected": path}. Filled marker: trial. Ring: chosen. Square ring:
+    chosen at the edge of the grid. Cross on the floor: diverged. Of a successive halving the shorter rungs are fainter.
+    """
+    chosen = []
+    for entry in selected:
+        if entry["labels"]["dataset"] == dataset:
+            content = read_json(entry["selected"])
+            if content["tuned"]:
+                chosen.append((entry["labels"]["backbone"], entry["labels"]["strategy"], content))
+    if not chosen:
+        message(f"Nothing was tuned on {dataset}", "All strategies of this study run at a fixed recipe.", out)
+        return
+    metric = chosen[0][2]["selection_metric"]
+    wanted = [(parameter, name) for parameter in AXIS_LABELS for name in backbones
+              if any(one[0] == name and one[2]["parameter"] == parameter for one in chosen)]  # fmt: skip
+    look = looks(strategies)
+    values = [
+        100 * trial[f"validation_{metric}"] for _, _, content in chosen for trial in _finished(content, metric)
+    ] or [0, 100]
+    margin = 0.06 * (max(values) - min(values)) + 0.3
+    # The floor below the lowest trial is where diverged ones lie.
+    limits = (min(values) - 2.5 * margin, max(values) + 1.5 * margin)
+    at_edge = sum(bool(content["at_grid_edge"]) for _, _, content in chosen)
+    slots = _slots(wanted)
+    with style():
+        figure, axes = panels(
+            len(slots), 2.9, 2.5, min(COLUMNS, max(sum(p == q for q, _ in wanted) for p, _ in wanted))
+        )
+        for panel, slot in zip(axes, slots):
+            if slot is None:
+                panel.remove()
+                continue
+            parameter, backbone = slot
+            for name in strategies:
+                for where, strategy, content in chosen:
+                    if (where, strategy, content["parameter"]) == (backbone, name, parameter):
+                        _curve(panel, content, parameter, metric, look[name], limits)
+            panel.set(title=backbone, xscale="log", ylim=limits, xlabel=AXIS_LABELS[parameter])
+            _ticks(panel, {trial[parameter] for where, _, content in chosen for trial in content["trials"]
+                           if (where, content["parameter"]) == (backbone, parameter)})  # fmt: skip
+            if panel.get_subplotspec().is_first_col():
+                panel.set_ylabel(METRIC_LABELS[metric])
+            else:
+                panel.tick_params(labelleft=False)
+        if at_edge:
+            lie = "lies at the edge of its grid" if at_edge == 1 else "lie at the edge of their grids"
+            finding = f"{at_edge} of {len(chosen)} choices on {dataset} {lie}: widen {'it' if at_edge == 1 else 'them'}"
+        else:
+            finding = f"All {len(chosen)} choices on {dataset} lie inside their grids"
+        note = "Every tuned strategy had its own grid with the same number of trials."
+        if any(_rung(trial) for _, _, content in chosen for trial in content["trials"]):
+            note += " Fainter: the shorter trials of the successive halving."
+        title(figure, finding, note)
+        present = {strategy for _, strategy, _ in chosen}
+        handles = [
+            Line2D([], [], color=look[name].colour, marker=look[name].marker, ls=look[name].dash, ms=5, label=name)
+            for name in strategies
+            if name in present
+        ]
+        ring = {"ls": "", "mfc": "none", "mec": "#222222", "ms": 10, "mew": 1.4}
+        meanings = [
+            Line2D([], [], marker="o", label="chosen", **ring),
+            Line2D([], [], marker="s", label="chosen, grid edge", **ring),
+            Line2D([], [], marker="x", ls="", color=GREY, mew=2, ms=7, label="diverged"),
+        ]
+        legend(figure, handles, meanings)
+        save(figure, out)
+
+
+def _slots(wanted: list[tuple[str, str]]) -> list:
+    """Panels in reading order, each parameter on a row of its own; None is an empty place."""
+    slots: list = []
+    widest = min(COLUMNS, max(sum(p == q for q, _ in wanted) for p, _ in wanted))
+    for parameter in AXIS_LABELS:
+        slots += [slot for slot in wanted if slot[0] == parameter]
+        slots += [None] * (-len(slots) % widest)
+    while slots[-1] is None:
+        slots.pop()
+    return slots
+
+
+def _ticks(panel, values: set[float]) -> None:
+    """Ticks at the tried values themselves where they are few enough to read."""
+    panel.minorticks_off()
+    if len(values) <= 5:
+        panel.set_xticks(sorted(values), [f"{value:g}" for value in sorted(values)])
+
+
+def _finished(content: dict, metric: str) -> list[dict]:
+    return [trial for trial in content["trials"] if trial[f"validation_{metric}"] is not None]
+
+
+def _curve(panel, content, parameter, metric, look, limits) -> None:
+    finished = sorted(_finished(content, metric), key=lambda trial: trial[parameter])
+    longest = max((_rung(trial) for trial in finished), default=0)
+    for rung in range(longest + 1):
+        x, y = _points([trial for trial in finished if _rung(trial) == rung], parameter, metric)
+        last = {"lw": 1.2, "ms": 4} if rung == longest else {"lw": 0.8, "ms": 3, "alpha": FAINT}
+        panel.plot(x, y, color=look.colour, marker=look.marker, ls=look.dash, **last)
+    failed = [trial[parameter] for trial in content["trials"] if trial not in finished]
+    floor = limits[0] + 0.04 * (limits[1] - limits[0])
+    panel.plot(failed, [floor] * len(failed), "x", color=look.colour, mew=2, ms=7, alpha=0.8)
+    chosen = [trial for trial in finished if trial[parameter] == content["chosen"] and _rung(trial) == longest]
+    shape = "s" if content["at_grid_edge"] else "o"
+    panel.plot(*_points(chosen, parameter, metric), shape, mfc="none", mec=look.colour, ms=10, mew=1.4)
+
+
+def _rung(trial: dict) -> int:
+    """Of a successive halving; 0 where every trial was as long as a run."""
+    return trial.get("rung", 0)
+
+
+def _points(trials: list[dict], parameter: str, metric: str) -> tuple[list[float], list[float]]:
+    return [trial[parameter] for trial in trials], [100 * trial[f"validation_{metric}"] for trial in trials]

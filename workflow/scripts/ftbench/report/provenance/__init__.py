@@ -1,0 +1,1 @@
+"""The report's chapter on provenance: environment, runs, the research object."""

@@ -1,0 +1,1 @@
+"""The report's chapter on the choice: what to pick under each budget."""

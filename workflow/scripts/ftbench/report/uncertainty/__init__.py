@@ -1,0 +1,1 @@
+"""The report's chapter on uncertainty: pairs, ranks, calibration, the clean test set."""

@@ -1,0 +1,167 @@
+"""The scores without test images that the audit or the user's own list marks: `clean_test.csv`, beside the full table.
+
+It never replaces the full table, and no choice is made from it. Marks of suspected labels come from a linear probe, so they
+flatter models that err as it does: they are a row of their own, apart from duplicates and from what the user lists.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ftbench.base.errors import InputError
+from ftbench.base.files import atomic_write
+from ftbench.base.logits import load_logits
+from ftbench.base.user_csv import user_table
+from ftbench.evaluate.cells import CELL, config_order
+from ftbench.evaluate.metrics import correct, scores
+from ftbench.evaluate.records import content
+from ftbench.evaluate.statistics import cell_interval, summarize
+from ftbench.report.layout.columns import Column
+from ftbench.report.layout.formats import MISSING, interval, number, percent
+from ftbench.report.layout.frames import read_table
+from ftbench.report.layout.pages import publish
+
+LISTED, ALL = "listed by the user", "any mark"
+MEANS = ["balanced_accuracy", "macro_f1", "nll", "ece", "worst_class_accuracy"]
+COLUMNS = [
+    *CELL,
+    "without",
+    "images",
+    "removed",
+    "accuracy_mean",
+    "accuracy_ci_low",
+    "accuracy_ci_high",
+    "accuracy_full",
+    "change",
+    "rank",
+    "rank_full",
+    *MEANS,
+]
+PAGE = {
+    "Dataset": Column(lambda row: row.dataset),
+    "Backbone": Column(lambda row: row.backbone),
+    "Strategy": Column(lambda row: row.strategy),
+    "Without": Column(lambda row: row.without),
+    "Images": Column(lambda row: f"{row.images:,} (−{row.removed:,})", "images"),
+    "Accuracy, % [95 % interval]": Column(
+        lambda row: interval(row.accuracy_mean, row.accuracy_ci_low, row.accuracy_ci_high), "accuracy_mean"
+    ),
+    "All images, %": Column(lambda row: percent(row.accuracy_full), "accuracy_full"),
+    "Change, points": Column(lambda row: MISSING if pd.isna(row.change) else f"{100 * row.change:+.2f}", "change"),
+    "Rank (all)": Column(lambda row: MISSING if pd.isna(row.rank) else f"{row.rank:.0f} ({row.rank_full:.0f})", "rank"),
+    "Macro F1, %": Column(lambda row: percent(row.macro_f1), "macro_f1"),
+    "Worst class, %": Column(lambda row: percent(row.worst_class_accuracy), "worst_class_accuracy"),
+    "NLL, nats": Column(lambda row: number(row.nll, ".3f"), "nll"),
+    "ECE, %": Column(lambda row: percent(row.ece), "ece"),
+}
+
+
+def read_exclusions(path: str | Path, files: list[str], key: str) -> dict[int, str]:
+    """{id: reason} from a CSV with the columns `reason` and `id` (row numbers of test_images.npy) or `file` (names of `files`).
+
+    `key` is the config key that messages name. Raises InputError on a missing file or column, an empty reason, and an image
+    that the test set does not have.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(
+            f"config: {key} is {str(path)!r}, which does not exist; give a CSV with the columns id or file, and reason."
+        )
+    by_name = {name: row for row, name in enumerate(files)}
+    excluded = {}
+    reader = user_table(path, f"config: {key}")
+    columns = reader.fieldnames or []
+    if "reason" not in columns or not {"id", "file"} & set(columns):
+        found = ", ".join(columns) or "no header"
+        raise InputError(f"config: {key}: {path} has the columns {found}; it needs id or file, and reason.")
+    for line in reader:
+        name = (line.get("id") or line.get("file") or "").strip()
+        row = by_name.get(name) if not line.get("id") else int(name) if name.isdecimal() else None
+        if row is None or row >= len(files):
+            raise InputError(
+                f"config: {key}: line {reader.line_num} of {path} names {name!r}, which is no test image; valid are ids from 0 "
+                f"to {len(files) - 1} and the names in test_files.csv."
+            )
+        reason = (line["reason"] or "").strip()
+        if not reason:
+            raise InputError(
+                f"config: {key}: line {reader.line_num} of {path} gives no reason; say why {name} is left out."
+            )
+        excluded[row] = reason
+    return excluded
+
+
+def clean_test_table(runs: list[dict], audits: list[dict], cells: list[dict], out) -> None:
+    """Write clean_test.csv, `COLUMNS`: per cell and kind of mark the scores of the test images without it.
+
+    `runs` holds {"labels", "run", "test_logits": paths}, `audits` per data set {"dataset", "marks", "files", "exclude"}: the audit's
+    test marks, test_files.csv and the user's list or None. A data set has rows for each kind of mark that occurs, and for all
+    kinds together where there are several; none where no image is marked, or all but one are. accuracy_full is over all images; change is
+    accuracy_mean minus it, ranks are among the data set's cells. Scores are means over finished seeds, the interval that of
+    `ftbench.evaluate.statistics.cell_interval`.
+    """
+    kinds, counts = {}, {}
+    for audit in audits:
+        files = pd.read_csv(audit["files"], dtype="str", keep_default_na=False)["file"].tolist()
+        kinds[audit["dataset"]], counts[audit["dataset"]] = _marked(audit, files), len(files)
+    by_cell: dict[tuple, list[dict]] = {}
+    for entry in runs:
+        by_cell.setdefault(tuple(entry["labels"][label] for label in CELL), []).append(entry)
+    rows = []
+    for key in config_order(cells):
+        if not kinds[key[0]]:
+            continue
+        finished = [entry for entry in by_cell[key] if content(entry["run"])["status"] == "finished"]
+        saved = [load_logits(entry["test_logits"]) for entry in finished]
+        for without, ids in kinds[key[0]].items():
+            images = {"images": counts[key[0]] - len(ids), "removed": len(ids)}
+            rows.append({**dict(zip(CELL, key)), "without": without, **images, **_scores(saved, ids)})
+    frame = pd.DataFrame(rows, columns=COLUMNS)
+    for rank, score in (("rank", "accuracy_mean"), ("rank_full", "accuracy_full")):
+        frame[rank] = frame.groupby(["dataset", "without"])[score].rank(ascending=False, method="min")
+    with atomic_write(out) as temporary:
+        frame.to_csv(temporary, index=False)
+
+
+def _marked(audit: dict, files: list[str]) -> dict[str, list[int]]:
+    """{kind of mark: ids of the test images that have it}, every kind that occurs, and `ALL` where several do."""
+    marks = pd.read_csv(audit["marks"], keep_default_na=False)
+    kinds = {str(mark): sorted(set(own["id"].tolist())) for mark, own in marks.groupby("mark", sort=True)}
+    if audit["exclude"]:
+        kinds[LISTED] = sorted(read_exclusions(audit["exclude"], files, f"datasets.{audit['dataset']}.exclude_test"))
+    kinds = {kind: ids for kind, ids in kinds.items() if ids}
+    if len(kinds) > 1:
+        kinds[ALL] = sorted(set().union(*kinds.values()))
+    return {kind: ids for kind, ids in kinds.items() if len(files) - len(ids) > 1}
+
+
+def _scores(saved: list[tuple], removed: list[int]) -> dict:
+    if not saved:
+        return {}
+    kept = [~np.isin(ids, removed) for _, _, ids in saved]
+    right = np.stack([correct(logits, labels) for logits, labels, _ in saved])
+    found = cell_interval(summarize(np.stack([row[keep] for row, keep in zip(right, kept)])))
+    own = [scores(logits[keep], labels[keep]) for (logits, labels, _), keep in zip(saved, kept)]
+    full = float(right.mean())
+    return {
+        "accuracy_mean": found["accuracy"],
+        "accuracy_ci_low": found["ci_low"],
+        "accuracy_ci_high": found["ci_high"],
+        "accuracy_full": full,
+        "change": found["accuracy"] - full,
+        **{name: float(np.mean([one[name] for one in own])) for name in MEANS},
+    }
+
+
+def clean_test_pages(table_csv, datasets: list[str], out: dict) -> None:
+    """Write clean_test.csv for readers, in the formats of `out`; a data set without marks is named below the table."""
+    frame = read_table(table_csv)
+    clean = sorted(set(datasets) - set(frame["dataset"]))
+    notes = [
+        "beside the full table, never instead of it: nothing is chosen by these scores",
+        "suspected labels are those of a linear probe, so leaving them out flatters models that err as it does",
+        *([f"no test image is marked in: {', '.join(clean)}"] if clean else []),
+    ]
+    subtitle = "The same models, scored without the test images that the audit or the study's own list marks."
+    publish(frame, PAGE, out, "Scores on the cleaned test set", subtitle, notes)

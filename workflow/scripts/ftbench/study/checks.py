@@ -1,0 +1,223 @@
+"""What no schema can say of a config: an unknown backbone in an `exclude`, grids of unequal length, an empty product."""
+
+import re
+from pathlib import Path
+
+from ftbench.base.errors import InputError, choices
+from ftbench.study import grid, kinds
+from ftbench.study import trials as search
+
+RUN = re.compile(r"run:([\w-]+/){4}(seed)?\d+", re.ASCII)  # weights that a training run left
+
+
+def check(config: dict) -> None:
+    """Raise InputError, one sentence, at the first thing that contradicts another. Fills in the probe of each `lp_ft`."""
+    _seeds_and_trials(config)
+    _halving(config)
+    _datasets(config)
+    _backbones(config)
+    _chains(config)
+    _probes(config)
+    _grid(config)
+    _policies(config)
+
+
+def check_files(config: dict) -> None:
+    """Raise InputError where a folder of images or a file of weights that the user names is missing.
+
+    Asked before a study starts, not whenever a config is read: a report is written from results alone.
+    """
+    for name, entry in config["datasets"].items():
+        if entry["source"] == "imagefolder" and not Path(entry["path"]).is_dir():
+            raise InputError(
+                f"config: datasets.{name}.path is {entry['path']}, and there is no such folder; give the folder that holds the class "
+                "folders or train and test."
+            )
+    for name, entry in config["backbones"].items():
+        scheme, _, path = entry["weights"].partition(":")
+        if scheme == "file" and not Path(path).is_file():
+            raise InputError(
+                f"config: backbones.{name}.weights is {entry['weights']}, and there is no such file; give the path of the weights."
+            )
+
+
+def _seeds_and_trials(config: dict) -> None:
+    if config["tuning"]["seed"] in config["seeds"]:
+        raise InputError(
+            f"config: tuning.seed is {config['tuning']['seed']}, which is also one of seeds; choose another, "
+            "so that no final run repeats the trial that selected its recipe."
+        )
+    for entry in config["strategies"].values():
+        trials = entry["learning_rate"]
+        if isinstance(trials, list) and len(set(trials)) != config["tuning"]["trials"]:
+            raise InputError(
+                f"config: strategies.{entry['family']}.learning_rate lists {len(set(trials))} different values, but tuning.trials is "
+                f"{config['tuning']['trials']}; every tuned strategy gets the same number of trials."
+            )
+
+
+def _halving(config: dict) -> None:
+    """A successive halving whose rungs all choose something, each from longer trials than the one before."""
+    tuning = config["tuning"]
+    if tuning["search"] == "grid" or config["smoke"]:
+        return
+    needed = search.FACTOR ** (tuning["rungs"] - 1) + 1
+    if tuning["trials"] < needed:
+        raise InputError(
+            f"config: tuning.trials is {tuning['trials']}, of which fewer than two reach the last of {tuning['rungs']} rungs; "
+            f"a successive halving needs at least {needed}, or take search grid."
+        )
+    for name, entry in config["strategies"].items():
+        lengths = [search.shortened(entry["recipe"], share) for _, share in search.rungs(config, name)]
+        key = "epochs" if entry["recipe"]["examples"] is None else "examples"
+        if len({recipe[key] for recipe in lengths}) < len(lengths):
+            raise InputError(
+                f"config: strategies.{name}.{key} is {entry['recipe'][key]}, too few for {tuning['rungs']} rungs of a successive "
+                f"halving, each three times as long as the one before; at least {search.FACTOR ** (tuning['rungs'] - 1)} are needed."
+            )
+
+
+def _policies(config: dict) -> None:
+    """The policies of one strategy's list differ on every data set, also where images must not be mirrored."""
+    for dataset, entry in config["datasets"].items():
+        seen: dict[tuple, str] = {}
+        for cell in grid.cells(config):
+            strategy = config["strategies"][cell.strategy]
+            if cell.dataset != dataset or entry["flip"] or strategy["family"] == cell.strategy:
+                continue
+            policy = strategy["recipe"]["augmentation"]
+            same = (cell.backbone, strategy["family"], kinds.declared(policy, "policies")["without_flip"])
+            if same in seen:
+                raise InputError(
+                    f"config: strategies.{strategy['family']}.augmentation lists {seen[same]} and {policy}, which are the same on "
+                    f"datasets.{dataset}, whose images must not be mirrored (flip is false); remove or exclude one."
+                )
+            seen[same] = policy
+
+
+def _datasets(config: dict) -> None:
+    for name, entry in config["datasets"].items():
+        key = f"datasets.{name}"
+        if entry["exclude_test"] is not None and not Path(entry["exclude_test"]).is_file():
+            raise InputError(
+                f"config: {key}.exclude_test is {entry['exclude_test']}, and there is no such file; give a CSV with the "
+                "columns id or file, and reason, seen from the folder where Snakemake runs."
+            )
+        kinds.check("sources", entry["source"], f"{key}.source")
+        needed = {"torchvision": "name", "imagefolder": "path"}.get(entry["source"])
+        if needed and not entry[needed]:
+            raise InputError(f"config: {key}.{needed} is missing; a {entry['source']} data set needs it.")
+        downloaded = {"urls", "md5"} if entry["source"] != "torchvision" else set()
+        for unused in sorted({"name", "path"} - {needed} | downloaded):
+            if entry[unused] not in (None, []):
+                raise InputError(f"config: {key}.{unused} has no effect with source {entry['source']}; remove it.")
+
+    published = {}
+    for name, entry in config["datasets"].items():
+        if entry["source"] == "torchvision":
+            first = published.setdefault(entry["name"], (name, entry["urls"], entry["md5"]))
+            if first[1:] != (entry["urls"], entry["md5"]):
+                raise InputError(
+                    f"config: datasets.{name} and datasets.{first[0]} give different urls or md5 for {entry['name']}, "
+                    "which is downloaded once for both; give both the same."
+                )
+
+
+def _backbones(config: dict) -> None:
+    for name, entry in config["backbones"].items():
+        key = f"backbones.{name}"
+        kinds.check("architectures", entry["source"], f"{key}.source")
+        weights = entry["weights"]
+        if weights in ("pip:", "file:", "") or weights.startswith("run:") and not RUN.fullmatch(weights):
+            raise InputError(
+                f"config: {key}.weights is {weights!r}; valid: a tag, pip:<package>, file:<path>, "
+                "run:<study>/<dataset>/<backbone>/<strategy>/<seed> or none."
+            )
+        if entry["source"] == "ftbench" and weights != "none" and not weights.startswith(("file:", "run:")):
+            raise InputError(
+                f"config: {key}.weights is {weights!r}; the source ftbench publishes none: use none, file:<path> or run:<...>."
+            )
+        if (entry["mean"] is None) != (entry["std"] is None):
+            raise InputError(f"config: {key} gives only one of mean and std; give both or neither.")
+        if weights == "none" and entry["mean"]:
+            raise InputError(
+                f"config: {key}.mean has no effect with weights none: a network from scratch gets the data set's "
+                "own measured statistics; remove mean and std."
+            )
+        if weights.startswith(("pip:", "file:")) and entry["mean"] is None:
+            raise InputError(
+                f"config: {key}.mean and std are missing; weights from {weights} do not say what they were trained with."
+            )
+
+
+def _chains(config: dict) -> None:
+    """A backbone may start from a run of this very study, of names that it has, but not from a run that starts from itself."""
+    starts = {}
+    for name, entry in config["backbones"].items():
+        scheme, _, run = entry["weights"].partition(":")
+        study, *names = run.split("/")
+        if scheme == "run" and study == config["study"]:
+            for key, given in zip(("datasets", "backbones", "strategies"), names):
+                if given not in config[key]:
+                    raise InputError(
+                        f"config: backbones.{name}.weights is {entry['weights']}, and {given!r} is none of this study's {key}; "
+                        f"valid: {choices(config[key])}."
+                    )
+            starts[name] = names[1]
+    for name in starts:
+        passed, current = [name], starts[name]
+        while current in starts and current not in passed:
+            passed.append(current)
+            current = starts[current]
+        if current == name:
+            raise InputError(
+                f"config: backbones.{name}.weights is {config['backbones'][name]['weights']}, a run that would start from itself "
+                f"({' from '.join([*passed, name])}); start one of them from published weights or none."
+            )
+
+
+def _probes(config: dict) -> None:
+    probes = [name for name, entry in config["strategies"].items() if entry["kind"] == "linear_probe"]
+    for name, entry in config["strategies"].items():
+        if kinds.declared(entry["kind"])["start"] != "probe":
+            if entry["probe"] is not None:
+                raise InputError(
+                    f"config: strategies.{name}.probe has no effect on the kind {entry['kind']}; remove it."
+                )
+            continue
+        if entry["probe"] is None and len(probes) == 1:
+            entry["probe"] = probes[0]
+        if entry["probe"] not in probes:
+            raise InputError(
+                f"config: strategies.{name}.probe is {entry['probe']!r}; it must name a strategy of kind linear_probe "
+                f"({choices(probes) or 'the study has none: add one'})."
+            )
+
+
+def _grid(config: dict) -> None:
+    tables = {"dataset": "datasets", "backbone": "backbones", "strategy": "strategies"}
+    for number, pattern in enumerate(config["exclude"]):
+        for axis, given in pattern.items():
+            for name in given if isinstance(given, list) else [given]:
+                if name not in config[tables[axis]]:
+                    raise InputError(
+                        f"config: exclude.{number}.{axis} is {name!r}, which is not in {tables[axis]}; "
+                        f"valid: {choices(config[tables[axis]])}."
+                    )
+    if not grid.cells(config):
+        raise InputError(
+            "config: the grid is empty, since exclude and the backbones without weights leave no cell; "
+            "drop an exclude entry, or add a strategy of kind scratch for backbones with weights none."
+        )
+    for name, backbone in config["backbones"].items():
+        left = [
+            strategy
+            for dataset in config["datasets"]
+            for strategy in config["strategies"]
+            if not grid.excluded(grid.Cell(dataset, name, strategy), config["exclude"])
+        ]
+        if left and not any(grid.admits(backbone, config["strategies"][strategy]) for strategy in left):
+            raise InputError(
+                f"config: backbones.{name} has weights none, from which {choices(set(left))} cannot start, so that nothing would run "
+                "on it; name its weights, add a strategy of kind scratch, or list it in exclude."
+            )

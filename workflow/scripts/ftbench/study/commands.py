@@ -1,0 +1,47 @@
+"""The commands that made a study: one line per start of Snakemake, in results/<study>/logs/commands.jsonl."""
+
+import json
+import os
+import platform
+import shlex
+import sys
+import time
+from pathlib import Path
+
+from ftbench.base.errors import InputError
+
+FILE = "logs/commands.jsonl"
+
+
+def note_command(folder: str | Path) -> None:
+    """Append this process's command line, with the time (UTC) and the machine's name, to the study's folder.
+
+    Undeclared as an output on purpose: it grows with every start, and no result depends on it.
+    """
+    path = Path(folder) / FILE
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be written ({error.strerror}); give a folder of results that is yours to write."
+        ) from error
+    program = Path(sys.argv[0])
+    name = "snakemake" if program.name == "__main__.py" else program.name
+    line = {
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "command": shlex.join([name, *sys.argv[1:]]),
+        "machine": platform.node(),
+    }
+    # One write of one line: starts that overlap cannot mix theirs.
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        os.write(handle, (json.dumps(line) + "\n").encode())
+    finally:
+        os.close(handle)
+
+
+def read_commands(folder: str | Path) -> list[dict]:
+    """Every noted start, oldest first; [] where none was noted."""
+    path = Path(folder) / FILE
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []

@@ -1,0 +1,269 @@
+"""Validate a study's config and fill in its defaults, or say in one sentence what is wrong.
+
+`resolve` is the only door: the Snakefile, `make plan` and the tests all read a config through it. The schema
+(workflow/schemas/config.schema.yaml) knows keys, types and defaults; what crosses tables is checked in `crosschecks`.
+"""
+
+import copy
+import functools
+import math
+import sys
+from pathlib import Path
+
+import jsonschema
+import yaml
+
+from ftbench.base.errors import InputError, choices
+from ftbench.study import checks, kinds
+
+SCHEMA = Path(__file__).parents[3] / "schemas" / "config.schema.yaml"
+TYPES = {"array": "list", "object": "table of names"}  # as a user of YAML calls them
+SMOKE_LIMIT = 20  # images per class of a rehearsal
+
+
+@functools.cache
+def schema() -> dict:
+    return yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+
+
+def recipe_keys() -> list[str]:
+    """The keys of `training`, each of which a strategy may override."""
+    return list(schema()["properties"]["training"]["properties"])
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML whose tables name no key twice: of two, YAML keeps the second in silence, with all that the first one held."""
+
+    def construct_mapping(self, node, deep=False):
+        seen = {}
+        for key, _ in node.value:
+            if key.tag != "tag:yaml.org,2002:merge" and key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None,
+                    None,
+                    f"the key {key.value} stands here and in line {seen[key.value]} of the same table",
+                    key.start_mark,
+                )
+            seen[str(key.value)] = key.start_mark.line + 1
+        return super().construct_mapping(node, deep)
+
+
+def read(path: str | Path) -> dict:
+    """A config file as a dict, validated, with defaults."""
+    try:
+        config = yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
+    except FileNotFoundError as error:
+        raise InputError(f"There is no config file {path}.") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not in UTF-8; save it again in UTF-8.") from error
+    except yaml.YAMLError as error:
+        raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from error
+    if not isinstance(config or {}, dict):
+        raise InputError(f"{path} holds {config!r:.60}; a config is a mapping of keys to values.")
+    return resolve(config or {})
+
+
+def resolve(config: dict) -> dict:
+    """Return a validated copy of `config` with every default filled in and every recipe resolved.
+
+    In the result each strategy has the keys kind, family, learning_rate, grid (of a strategy fitted on features), probe
+    and `recipe`, the whole of `training` with the kind's and the entry's own values laid over it. Raises InputError, one sentence per fault.
+    """
+    config = _read_text(copy.deepcopy(dict(config)), schema())
+    faults = sorted(
+        jsonschema.Draft202012Validator(schema()).iter_errors(config), key=lambda fault: list(map(str, fault.path))
+    )
+    if faults:
+        raise InputError("\n".join(dict.fromkeys(_sentence(fault) for fault in faults)))
+    _check_finite(config)
+    _fill_defaults(config, schema())
+    _expand_policies(config)
+    for name, entry in config["strategies"].items():
+        config["strategies"][name] = _resolve_strategy(name, entry, config)
+    if config["smoke"]:
+        _shrink(config)
+    checks.check(config)
+    return config
+
+
+def _read_text(value, part: dict):
+    """`value` with text turned into numbers where `part` of the schema wants no text, and 2.0 into 2 where it wants whole ones.
+
+    Snakemake hands lists and tables given by --config on with every scalar as text: seeds=[0,1] arrives as ["0", "1"].
+    To the schema 1.0e+5 is an integer; to a path or a range it is none.
+    """
+    if isinstance(value, dict):
+        known, rest = part.get("properties", {}), part.get("additionalProperties")
+        rest = rest if isinstance(rest, dict) else {}
+        return {key: _read_text(entry, known.get(key, rest)) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_read_text(entry, part.get("items", {})) for entry in value]
+    types = part.get("type", "string")
+    types = types if isinstance(types, list) else [types]
+    if isinstance(value, str) and "string" not in types:
+        try:
+            value = float(value) if "e" in value.lower() and "number" in types else yaml.safe_load(value)
+        except (ValueError, yaml.YAMLError):
+            return value  # the schema's sentence will name it
+    if isinstance(value, float) and value.is_integer() and "integer" in types and "number" not in types:
+        return int(value)
+    return value
+
+
+def _check_finite(value, key: str = "") -> None:
+    """YAML's .nan and .inf are numbers to the schema, and pass every limit or none."""
+    if isinstance(value, dict | list):
+        for name, entry in value.items() if isinstance(value, dict) else enumerate(value):
+            _check_finite(entry, f"{key}.{name}" if key else str(name))
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"config: {key} is {value}; it must be a finite number.")
+
+
+def _sentence(fault: jsonschema.ValidationError) -> str:
+    """One sentence for one schema error: the key, the value, what would be valid."""
+    key = ".".join(str(part) for part in fault.absolute_path) or "the config"
+    if fault.validator == "type" and "propertyNames" in fault.absolute_schema_path:
+        return f"config: {key} has the name {fault.instance!r}, which YAML reads as no text; put it in quotes."
+    match fault.validator:
+        case "additionalProperties":
+            known = fault.schema.get("properties", {})
+            unknown = sorted(str(name) for name in fault.instance if name not in known)
+            prefix = "" if key == "the config" else f"{key}."
+            return f"config: {prefix}{unknown[0]} is not a known key; valid keys: {choices(known)}."
+        case "required":
+            missing = [name for name in fault.validator_value if name not in fault.instance]
+            return f"config: {key} lacks the key {missing[0]}; it needs {choices(fault.validator_value)}."
+        case "enum":
+            return f"config: {key} is {fault.instance!r}; valid: {choices(v for v in fault.validator_value if v is not None)}."
+        case "type":
+            types = fault.validator_value if isinstance(fault.validator_value, list) else [fault.validator_value]
+            named = " or ".join(TYPES.get(name, name) for name in types)
+            return f"config: {key} is {fault.instance!r}, which is not of type {named}."
+        case "minItems" | "minProperties":
+            return f"config: {key} is {fault.instance!r}; it needs at least {fault.validator_value} entries."
+        case "pattern":
+            return f"config: {key} has the name {fault.instance!r}; valid are letters, digits, - and _, starting with a letter or digit."
+        case "uniqueItems":
+            return f"config: {key} is {fault.instance!r}, which lists a value twice; every value must be another."
+        case _:
+            limits = {
+                "minimum": "at least",
+                "exclusiveMinimum": "greater than",
+                "maximum": "at most",
+                "exclusiveMaximum": "less than",
+                "maxItems": "of a length of at most",
+            }
+            rule = limits.get(fault.validator, fault.validator)
+            return f"config: {key} is {fault.instance!r}; it must be {rule} {fault.validator_value}."
+
+
+def _fill_defaults(instance: dict, part: dict) -> None:
+    """Write the schema's defaults into `instance`, tables included; strategies keep only what they say themselves."""
+    for key, sub in part.get("properties", {}).items():
+        if key not in instance and "default" in sub:
+            instance[key] = copy.deepcopy(sub["default"])
+        if isinstance(instance.get(key), dict) and key != "strategies":
+            _fill_defaults(instance[key], sub)
+            if isinstance(sub.get("additionalProperties"), dict):
+                for entry in instance[key].values():
+                    _fill_defaults(entry, sub["additionalProperties"])
+
+
+def _expand_policies(config: dict) -> None:
+    """A list of augmentation policies becomes one strategy per policy; `family` keeps the name that was written."""
+    expanded = {}
+    for name, entry in config["strategies"].items():
+        policies = entry.get("augmentation")
+        entries = (
+            {f"{name}-{policy}": entry | {"augmentation": policy} for policy in policies}
+            if isinstance(policies, list)
+            else {name: entry}
+        )
+        for new, given in entries.items():
+            if new in expanded or (new != name and new in config["strategies"]):
+                raise InputError(
+                    f"config: strategies.{name}.augmentation makes a strategy {new}, but there is one of that name; rename it."
+                )
+            expanded[new] = given | {"family": name}
+    config["strategies"] = expanded
+    for pattern in config["exclude"]:
+        if "strategy" in pattern:
+            names = pattern["strategy"] if isinstance(pattern["strategy"], list) else [pattern["strategy"]]
+            members = {name: [new for new, entry in expanded.items() if entry["family"] == name] for name in names}
+            pattern["strategy"] = [new for name in names for new in (members[name] or [name])]
+
+
+def _resolve_strategy(name: str, entry: dict, config: dict) -> dict:
+    kinds.check("strategies", entry["kind"], f"strategies.{name}.kind")
+    declares = kinds.declared(entry["kind"])
+    properties = schema()["properties"]["strategies"]["additionalProperties"]["properties"]
+    overrides = {key: value for key, value in entry.items() if key in recipe_keys()}
+    options = declares.get("options", {})
+    own = {"kind", "family", "learning_rate", "probe", *recipe_keys(), *options, declares["tuned"]}
+    for key in entry:
+        if key not in own:
+            raise InputError(f"config: strategies.{name}.{key} has no effect on the kind {entry['kind']}; remove it.")
+    ignored = [key for key in entry if key in overrides or key == "learning_rate"]
+    if declares["engine"] == "features" and ignored:
+        raise InputError(
+            f"config: strategies.{name}.{ignored[0]} has no effect on the kind {entry['kind']}, "
+            "which is fitted on cached features without augmentation; remove it."
+        )
+    recipe = (
+        config["training"] | declares["recipe"] | overrides | {key: entry.get(key, options[key]) for key in options}
+    )
+    if "epochs" in entry:  # the strategy's own budget, whatever all others have
+        if entry.get("examples") is not None:
+            raise InputError(
+                f"config: strategies.{name} gives epochs ({entry['epochs']}) and examples ({entry['examples']}); remove one."
+            )
+        recipe["examples"] = None
+    where = f"strategies.{entry['family']}" if "augmentation" in overrides else "training"
+    kinds.check("policies", recipe["augmentation"], f"{where}.augmentation")
+    learning_rate = recipe.pop("learning_rate", properties["learning_rate"]["default"])
+    learning_rate = entry.get("learning_rate", learning_rate)
+    if declares["tuned"] != "learning_rate" and isinstance(learning_rate, list):
+        if "learning_rate" in entry:
+            raise InputError(
+                f"config: strategies.{name}.learning_rate is {learning_rate!r}; the kind {entry['kind']} is not tuned "
+                "over learning rates and takes at most one number."
+            )
+        learning_rate = None
+    grid_of = declares["tuned"] if declares["engine"] == "features" else None
+    return {
+        "kind": entry["kind"],
+        "family": entry["family"],
+        "learning_rate": learning_rate,
+        "grid": sorted(entry.get(grid_of, properties[grid_of]["default"])) if grid_of else None,
+        "probe": entry.get("probe"),
+        "recipe": recipe,
+    }
+
+
+def _shrink(config: dict) -> None:
+    """Turn the study into its rehearsal: every stage runs, on as little as possible."""
+    config["study"] += "_smoke"
+    config["seeds"] = config["seeds"][:1]
+    kept = 1 if config["tuning"]["search"] == "grid" else 4  # of four, two reach the second rung
+    config["tuning"]["rungs"] = 2
+    config["corruptions"]["images"] = min(config["corruptions"]["images"], SMOKE_LIMIT)
+    config["tuning"]["trials"] = min(config["tuning"]["trials"], kept)
+    for entry in config["datasets"].values():
+        entry["train_limit"] = min(entry["train_limit"] or SMOKE_LIMIT, SMOKE_LIMIT)
+        entry["validation_fraction"] = max(entry["validation_fraction"], 0.2)
+    for entry in config["strategies"].values():
+        entry["recipe"] |= {"epochs": 1, "examples": None}
+        if isinstance(entry["learning_rate"], list):
+            entry["learning_rate"] = entry["learning_rate"][:kept]
+
+
+def main() -> None:
+    """`python -m ftbench.study.config FILE`: say what is wrong with a config before Snakemake reads it."""
+    try:
+        checks.check_files(read(sys.argv[1]))
+    except InputError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

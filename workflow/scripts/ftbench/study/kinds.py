@@ -1,0 +1,57 @@
+"""What the drop-in files declare: strategies, augmentation policies and image sources, read without importing them.
+
+A strategy is one file, `strategies/<kind>.py`; its `DECLARES` is a literal dict. Snakemake parses the workflow once per
+cluster job and torch costs seconds, so the declarations are read from the syntax tree. Dropping a file into the folder
+is all it takes to add a kind.
+
+What a strategy declares:
+    start       "random" | "pretrained" | "probe" (a fitted linear probe) | "any" (pretrained where the backbone is)
+    engine      "loop" (the training loop) | "features" (fitted on cached features)
+    tuned       "learning_rate" | "l2" | "k" | None: which value the tuning grid lists
+    stochastic  False: one run, shown as seed0, without a seed interval
+    recipe      values that replace the study's `training` block for this kind
+    options     settings of this kind alone, with their defaults (may be left out)
+"""
+
+import ast
+import functools
+from pathlib import Path
+
+from ftbench.base.errors import InputError, choices
+
+PACKAGE = Path(__file__).parents[1]
+# Where the files of each door lie. Nothing else knows.
+DOORS = {
+    "strategies": "train/strategies",
+    "policies": "pixels/policies",
+    "sources": "data/sources",
+    "architectures": "model/architectures",
+}
+
+
+def module(door: str, kind: str) -> str:
+    """The dotted name of the module of a kind: ("strategies", "lora") is ftbench.train.strategies.lora."""
+    return ".".join(["ftbench", *DOORS[door].split("/"), kind])
+
+
+@functools.cache
+def names(door: str) -> tuple[str, ...]:
+    """The kinds behind a door ("strategies", "policies", "sources", "architectures"): the files of its folder, sorted."""
+    return tuple(sorted(path.stem for path in (PACKAGE / DOORS[door]).glob("*.py") if not path.stem.startswith("_")))
+
+
+def check(door: str, name: str, key: str) -> None:
+    """Raise InputError, naming the config `key`, if no file behind `door` has this `name`."""
+    if name not in names(door):
+        raise InputError(f"config: {key} is {name!r}, which does not exist; valid: {choices(names(door))}.")
+
+
+@functools.cache
+def declared(kind: str, door: str = "strategies") -> dict:
+    """The `DECLARES` dict of strategy `kind` (or of a policy, with door "policies"), as written in its file."""
+    check(door, kind, "kind")
+    tree = ast.parse((PACKAGE / DOORS[door] / f"{kind}.py").read_text(encoding="utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == "DECLARES":
+            return ast.literal_eval(node.value)
+    raise InputError(f"{DOORS[door]}/{kind}.py has no DECLARES dict; see ftbench/study/kinds.py for its keys.")

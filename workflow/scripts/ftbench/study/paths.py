@@ -1,0 +1,22 @@
+"""Names of files that several rules agree on; the path grammar itself is written out in the rules."""
+
+import hashlib
+from pathlib import Path
+
+
+def weights_tag(weights: str) -> str:
+    """The `<tag>` of resources/weights/<source>/<model>.<tag>.safetensors for a config's `weights` value.
+
+    A library's tag stands for itself; pip:<package> becomes pip-<package>; file:<path> becomes the file's stem and eight
+    hex digits of its path, so that two files of one name do not share a copy; run:<a>/<b> becomes run-<a>.<b>, since names may
+    have a - of their own but no dot.
+    """
+    scheme, _, rest = weights.partition(":")
+    if scheme == "file":
+        return f"file-{Path(rest).stem}-{hashlib.sha256(rest.encode()).hexdigest()[:8]}"
+    return weights.replace(":", "-").replace("/", "." if scheme == "run" else "-")
+
+
+def resume_folder(output: str | Path) -> str:
+    """The folder of the unfinished state of the job that makes `output`, its first file: a sibling that no rule declares."""
+    return f"{output}.resume"

@@ -1,0 +1,157 @@
+"""What a study will cost, before anything is spent: `make plan`.
+
+Time is estimated by a roofline: the floating-point operations of a forward pass, counted by torch on tensors without
+data, over the sustained arithmetic of the machine that the config names, plus the bytes of all activations over its
+memory bandwidth. A training step counts three forward passes (one forward, two backward) even where only a part of the
+network moves, so the plan of a partial strategy is an upper bound. Expect a factor of two either way.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from ftbench.base.errors import InputError
+from ftbench.base.files import read_json
+from ftbench.model import architectures
+from ftbench.study import checks, config, grid
+from ftbench.study import trials as search
+from ftbench.study.kinds import declared
+from ftbench.train import recipes
+
+# Images of the train (with validation, where published apart) and test parts, and classes, from the publishers' pages.
+SIZES = {
+    "CIFAR10": (50_000, 10_000, 10),
+    "CIFAR100": (50_000, 10_000, 100),
+    "MNIST": (60_000, 10_000, 10),
+    "FashionMNIST": (60_000, 10_000, 10),
+    "KMNIST": (60_000, 10_000, 10),
+    "USPS": (7_291, 2_007, 10),
+    "SVHN": (73_257, 26_032, 10),
+    "STL10": (5_000, 8_000, 10),
+    "GTSRB": (26_640, 12_630, 43),
+    "Flowers102": (2_040, 6_149, 102),
+    "OxfordIIITPet": (3_680, 3_669, 37),
+    "DTD": (3_760, 1_880, 47),
+    "FGVCAircraft": (6_667, 3_333, 100),
+    "Food101": (75_750, 25_250, 101),
+    "Country211": (42_200, 21_100, 211),
+    "RenderedSST2": (7_792, 1_821, 2),
+}
+DIGITS = (1_200, 597, 10)
+CLASSES = 10  # of the head while counting; it is a rounding error
+TRAINING_PASSES = 3
+
+
+def forward_cost(entry: dict, bytes_per_value: int) -> tuple[float, float]:
+    """(floating-point operations, bytes of activations read and written) of one image's forward pass."""
+    network = architectures.load(entry["source"]).build(entry["model"], CLASSES, entry["image_size"]).to("meta").eval()
+    moved = 0
+
+    def count(_module, inputs, output):
+        nonlocal moved
+        moved += sum(t.numel() for t in (*inputs, output) if isinstance(t, torch.Tensor))
+
+    for module in network.modules():
+        if not list(module.children()) and not isinstance(module, nn.Identity):
+            module.register_forward_hook(count)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(torch.empty(1, 3, entry["image_size"], entry["image_size"], device="meta"))
+    return float(counter.get_total_flops()), float(moved * bytes_per_value)
+
+
+def images_of(name: str, entry: dict, study: str) -> tuple[int, int]:
+    """(train with validation, test) images: counted where they are prepared already, else from what is known."""
+    folder = Path("results", study, "data", name)
+    if all((folder / f"{part}.json").exists() for part in ("train", "test")):
+        train, test = (read_json(folder / f"{part}.json")["images"] for part in ("train", "test"))
+        classes = len(read_json(folder / "classes.json"))
+    elif entry["source"] == "digits":
+        train, test, classes = DIGITS
+    elif entry["source"] == "torchvision":
+        train, test, classes = SIZES[entry["name"]]
+    else:
+        root = Path(entry["path"])
+        files = sum(1 for path in root.rglob("*") if path.is_file())
+        test = int(files * (entry["test_fraction"] or 0.2))  # a folder with a test part: a guess until it is prepared
+        train = files - test
+        parts = root / "train" if (root / "train").is_dir() else root
+        classes = sum(1 for path in parts.glob("*") if path.is_dir())
+    if entry["train_limit"]:
+        train = min(train, entry["train_limit"] * classes)
+    return train, test
+
+
+def plan(study: dict) -> list[dict]:
+    """One dict per cell: dataset, backbone, strategy, jobs, hours."""
+    machine = study["hardware"]
+    bytes_per_value = 2 if study["precision"] == "bfloat16" else 4
+    seconds_per_image = {}
+    for name, entry in study["backbones"].items():
+        flops, moved = forward_cost(entry, bytes_per_value)
+        seconds_per_image[name] = flops / (machine["teraflops"] * 1e12) + moved / (
+            machine["gigabytes_per_second"] * 1e9
+        )
+    rows = []
+    for cell in grid.cells(study):
+        entry, dataset = study["strategies"][cell.strategy], study["datasets"][cell.dataset]
+        images, test = images_of(cell.dataset, dataset, study["study"])
+        validation = images * dataset["validation_fraction"]
+        forward = seconds_per_image[cell.backbone]
+        seeds = len(grid.seeds_of(study, cell.strategy))
+        if declared(entry["kind"])["engine"] == "features":
+            runs, seconds = 1, (images + test) * forward
+        else:
+            trials = search.trials(study, cell.strategy)
+            runs = seeds + len(trials)
+            epoch = (images - validation) * TRAINING_PASSES * forward + validation * forward
+            shares = [1.0] * seeds + [trial.share for trial in trials]
+            planned = [search.shortened(entry["recipe"], share) for share in shares]
+            steps = [recipes.steps_of(recipe, max(1, round(images - validation))) for recipe in planned]
+            seconds = sum(total / per_epoch for _, per_epoch, total in steps) * epoch + seeds * test * forward
+        rows.append({**cell._asdict(), "runs": runs, "hours": seconds / 3600})
+    return rows
+
+
+def show(study: dict, rows: list[dict]) -> str:
+    machine = study["hardware"]
+    by_backbone = {}
+    for row in rows:
+        runs, hours = by_backbone.get((row["dataset"], row["backbone"]), (0, 0.0))
+        by_backbone[row["dataset"], row["backbone"]] = (runs + row["runs"], hours + row["hours"])
+    total = sum(row["hours"] for row in rows)
+    skipped = len(study["datasets"]) * len(study["backbones"]) * len(study["strategies"]) - len(rows)
+    width = max(len(f"{dataset} / {backbone}") for dataset, backbone in by_backbone)
+    lines = [
+        f"Study {study['study']}: {len(rows)} cells ({skipped} of the product excluded or impossible), {sum(row['runs'] for row in rows)} trials and runs.",
+        f"Estimated for {machine['name']} ({machine['teraflops']:g} TFLOP/s, {machine['gigabytes_per_second']:g} GB/s sustained), within a factor of two:",
+        *(
+            f"  {f'{dataset} / {backbone}':<{width}}  {runs:4d} runs  {_time(hours)}"
+            for (dataset, backbone), (runs, hours) in by_backbone.items()
+        ),
+        f"Total {_time(total)} of training, {_time(total / machine['parallel_jobs'])} with {machine['parallel_jobs']} at a time.",
+    ]
+    return "\n".join(lines)
+
+
+def _time(hours: float) -> str:
+    return f"{hours:6.2f} h" if hours >= 0.5 else f"{hours * 60:6.1f} min"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Estimate the jobs and hours of a study.")
+    parser.add_argument("--configfile", default="config/config.yaml", help="the study's config (default: %(default)s)")
+    arguments = parser.parse_args()
+    try:
+        study = config.read(arguments.configfile)
+        checks.check_files(study)
+        print(show(study, plan(study)))
+    except InputError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

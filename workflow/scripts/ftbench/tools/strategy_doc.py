@@ -1,0 +1,79 @@
+"""Write docs/strategies.md's table by asking every strategy: `python -m ftbench.tools.strategy_doc`. A test holds them in step."""
+
+from pathlib import Path
+
+import torch
+
+from ftbench.model import architectures, backbones, freezing
+from ftbench.model.backbones import Backbone
+from ftbench.study import kinds
+from ftbench.train import strategies
+
+PAGE = Path(__file__).parents[4] / "docs" / "strategies.md"
+BEGIN, END = "<!-- table: written by ftbench.tools.strategy_doc -->", "<!-- end of table -->"
+NETWORKS = {"ResNet-18, 128 px": ("torchvision", "resnet18", 128), "ViT-B/16, 96 px": ("torchvision", "vit_b_16", 96)}
+CLASSES = 10
+STARTS = {
+    "random": "random weights",
+    "pretrained": "pretrained, head zero",
+    "probe": "pretrained, head of the probe",
+    "any": "pretrained where there are weights, else random",
+}
+
+
+def network(name: str) -> Backbone:
+    """One of NETWORKS without numbers, on torch's meta device."""
+    source, model, size = NETWORKS[name]
+    with torch.device("meta"):
+        made = architectures.load(source).build(model, CLASSES, size)
+    return Backbone(made, backbones.find_head(made, CLASSES, model), size, [0.5] * 3, [0.5] * 3)
+
+
+def moving(kind: str, name: str) -> int:
+    """Trainable parameters of strategy `kind` on one of NETWORKS."""
+    backbone, strategy = network(name), strategies.load(kind)
+    strategy.adapt(backbone, kinds.declared(kind).get("options", {}))
+    freezing.freeze(backbone, strategy.trainable(backbone))
+    return sum(p.numel() for p in backbone.network.parameters() if p.requires_grad)
+
+
+def table() -> str:
+    rows = []
+    for kind in kinds.names("strategies"):
+        declares = kinds.declared(kind)
+        counts = [moving(kind, name) for name in NETWORKS]
+        on_features = declares["engine"] == "features"
+        frozen = [round(100 * (1 - count / moving("finetune", name))) for count, name in zip(counts, NETWORKS)]
+        state = "none" if on_features else " / ".join(f"{8 * count / 1e6:,.1f} MB" for count in counts)
+        uses = on_features or declares["start"] == "probe"
+        rows.append(
+            [
+                f"`{kind}`",
+                STARTS[declares["start"]],
+                " / ".join(f"{count:,}" for count in counts),
+                "all the time"
+                if kind in ("knn", "linear_probe")
+                else " / ".join(f"{max(0, share)} %" for share in frozen),
+                state,
+                "features of all training rows" if uses else "nothing",
+                {"learning_rate": "learning rate", "l2": "L2", "k": "k", None: "nothing"}[declares["tuned"]],
+            ]
+        )
+    headings = ["kind", "starts from", "parameters that move", "frozen", "AdamW's state", "cached", "tuned"]
+    note = (
+        "Numbers are for "
+        + " / ".join(NETWORKS)
+        + f" with {CLASSES} classes; SGD with momentum keeps half of AdamW's state."
+    )
+    lines = [" | ".join(cells).join(("| ", " |")) for cells in (headings, ["---"] * len(headings), *rows)]
+    return "\n".join([*lines, "", note])
+
+
+def render(text: str) -> str:
+    """`text` with what stands between the two markers replaced."""
+    before, rest = text.split(BEGIN)
+    return f"{before}{BEGIN}\n\n{table()}\n\n{END}{rest.split(END)[1]}"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(render(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

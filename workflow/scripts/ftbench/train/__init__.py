@@ -1,0 +1,1 @@
+"""Training: from a run's settings to the network of its best epoch."""

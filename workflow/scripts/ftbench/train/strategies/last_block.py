@@ -1,0 +1,9 @@
+"""The head and the last stage move, the rest is frozen: the middle between feature extraction and fine-tuning."""
+
+from ftbench.model.stages import stages
+
+DECLARES = {"start": "pretrained", "engine": "loop", "tuned": "learning_rate", "stochastic": True, "recipe": {}}
+
+
+def trainable(backbone):
+    return [*stages(backbone.network, backbone.head)[-1], *backbone.head_parameters()]
