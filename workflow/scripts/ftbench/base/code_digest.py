@@ -14,7 +14,13 @@ from pathlib import Path
 
 SCRIPTS = Path(__file__).parents[2]
 # The harness around a job: where its log goes and how its error is phrased changes no result.
-HARNESS = {"ftbench.base.job", "ftbench.base.lease", "ftbench.base.errors", "ftbench.base.files"}
+HARNESS = {
+    "ftbench.base.job",
+    "ftbench.base.lease",
+    "ftbench.base.errors",
+    "ftbench.base.files",
+    "ftbench.base.verified",
+}
 
 
 @functools.cache

@@ -13,13 +13,16 @@ from pathlib import Path
 
 import numpy as np
 
+from ftbench.base import verified
+from ftbench.base.digests import damaged
 from ftbench.base.errors import InputError
 
 
 @contextlib.contextmanager
-def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
+def atomic_write(path: str | os.PathLike, noted: bool = True) -> Iterator[Path]:
     """Yield a temporary sibling of `path`; rename it onto `path` when the block succeeds, remove it when it fails.
 
+    What the file holds is noted, so that its readers can tell (`ftbench.base.verified`), unless it is one that changes all the time.
     The sibling keeps the suffix of `path` (`np.savez` and matplotlib choose formats by it). Raises InputError where the
     disk is full, naming the file.
     """
@@ -29,6 +32,8 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(0o666 & ~_umask())  # safetensors leaves its files to their owner alone
+        if noted:
+            verified.note(temporary, path)
         temporary.replace(path)
     except Exception as error:
         if _disk_is_full(error):
@@ -71,7 +76,11 @@ def write_json(path: str | os.PathLike, value) -> None:
 
 
 def read_json(path: str | os.PathLike):
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+    """The value in a JSON file. Raises InputError if it is empty, cut short or no JSON at all."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:  # of JSON, and of bytes that are no text
+        raise damaged(path, f"it is no JSON ({error})") from None
 
 
 def write_npz(path: str | os.PathLike, **arrays: np.ndarray) -> None:

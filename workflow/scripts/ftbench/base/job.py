@@ -13,6 +13,7 @@ import time
 import traceback
 from pathlib import Path
 
+from ftbench.base import verified
 from ftbench.base.errors import InputError
 from ftbench.base.lease import leased
 
@@ -33,6 +34,11 @@ def job(snakemake):
     start = time.monotonic()
     print(f"{name}: started {time.strftime('%Y-%m-%d %H:%M:%S')}, {snakemake.threads} threads")
     try:
+        unknown = verified.check(snakemake.input)
+        if unknown:
+            print(
+                f"{unknown[0]}{f' and {len(unknown) - 1} more' * (len(unknown) > 1)}: not noted when written, read as found"
+            )
         with leased(int(snakemake.resources.get("gpu", 0))) as gpus:
             if gpus:
                 os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)

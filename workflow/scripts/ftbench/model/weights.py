@@ -7,7 +7,7 @@ import torch
 from huggingface_hub.errors import HTTPError  # of whichever HTTP library the hub uses; not always an OSError
 from safetensors.torch import load_file, save_file
 
-from ftbench.base.digests import sha256_of_file
+from ftbench.base.digests import refuse_damaged, sha256_of_file
 from ftbench.base.errors import InputError
 from ftbench.base.files import atomic_write, read_json, write_json
 from ftbench.model import activations, architectures
@@ -74,6 +74,7 @@ def _from_run(name: str, entry: dict, model: str, record: str) -> dict:
         raise InputError(
             f"config: the run {name} trained {network['source']} {network['model']}, not {entry['source']} {entry['model']}."
         )
+    refuse_damaged(model, run["digests"]["model_file"])
     return {
         "state": load_file(model),
         "origin": f"run {name}, model sha256 {run['digests']['model_file']}",

@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
+from ftbench.base import verified
+from ftbench.base.digests import refuse_damaged
 from ftbench.base.errors import InputError
 from ftbench.base.files import read_json
 from ftbench.model import backbones
@@ -37,7 +39,7 @@ def load(folder: str | Path, resources: str | Path = "resources") -> Trained:
     """The network of the run in `folder`, results/<study>/runs/<dataset>/<backbone>/<strategy>/seed<k>, on the CPU in float32.
 
     A linear probe saved its head alone: the rest is read from the pretrained weights below `resources`. Raises InputError where the
-    run diverged, where its strategy has no network (knn), and where a file is missing.
+    run diverged, where its strategy has no network (knn), and if a file is missing or is not the one that was written.
     """
     folder = Path(folder)
     record, classes = (
@@ -55,6 +57,7 @@ def load(folder: str | Path, resources: str | Path = "resources") -> Trained:
         weights = Path(resources) / "weights" / network["source"] / f"{name}.safetensors"
         normalization = _read(weights.with_name(f"{name}.json"))
     backbone = backbones.build(network, len(classes), 0, weights, normalization)
+    refuse_damaged(folder / "model.safetensors", record["digests"]["model_file"])
     backbone.network.load_state_dict(load_file(folder / "model.safetensors"), strict=weights is None)
     backbone.network.eval()
     return Trained(backbone, classes)
@@ -63,4 +66,5 @@ def load(folder: str | Path, resources: str | Path = "resources") -> Trained:
 def _read(path: Path):
     if not path.exists():
         raise InputError(f"{path} is missing; give the folder of a finished run, in the results of its study.")
+    verified.check([path])
     return read_json(path)

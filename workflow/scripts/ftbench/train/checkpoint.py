@@ -52,7 +52,7 @@ def locked(folder: Path) -> Iterator[bool]:
 
 
 def save(folder: Path, identity: str, state: dict) -> None:
-    with atomic_write(folder / STATE) as temporary, temporary.open("wb") as stream:
+    with atomic_write(folder / STATE, noted=False) as temporary, temporary.open("wb") as stream:
         torch.save({"identity": identity, **state}, stream)
         stream.flush()
         os.fsync(stream.fileno())
