@@ -134,3 +134,54 @@ def test_a_file_has_the_permissions_that_the_user_asks_for_whoever_wrote_it(tmp_
         assert os.umask(mask) == mask  # looking at the mask left it as it was
     finally:
         os.umask(before)
+
+
+@pytest.fixture
+def order(monkeypatch):
+    """What reaches the disk, in its order: ("flush", path) and ("rename", path)."""
+    done = []
+    flush, replace = os.fsync, type(files.Path()).replace
+
+    def noted_flush(handle):
+        done.append(("flush", str(files.Path(f"/proc/self/fd/{handle}").readlink())))
+        flush(handle)
+
+    def noted_rename(path, target):
+        done.append(("rename", str(target)))
+        return replace(path, target)
+
+    monkeypatch.setattr(files.os, "fsync", noted_flush)
+    monkeypatch.setattr(files.Path, "replace", noted_rename)
+    return done
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_bytes_then_name_are_on_the_disk_when_a_write_is_over(tmp_path, order, name):
+    """A rename that reaches the disk before the bytes leaves an empty file after a power cut."""
+    path = tmp_path / name
+    WRITERS[name](path)
+    temporary = order[0][1]
+    assert temporary.startswith(f"{tmp_path}/.a.") and ".tmp" in temporary
+    record = ("flush", str(tmp_path / verified.RECORD))
+    assert order == [("flush", temporary), record, ("rename", str(path)), ("flush", str(tmp_path))]
+
+
+def test_a_new_folder_is_durable_in_the_one_that_holds_it(tmp_path, order):
+    files.make_folder(tmp_path / "a" / "b")
+    assert order == [("flush", str(tmp_path)), ("flush", str(tmp_path / "a"))]
+    files.make_folder(tmp_path / "a" / "b")
+    assert len(order) == 2
+
+
+def test_a_sign_of_life_costs_no_flush(tmp_path, order):
+    files.write_json(tmp_path / "progress.json", {}, lasting=False)
+    assert [what for what, _ in order] == ["rename"]
+
+
+def test_a_disk_without_room_for_a_folder_is_the_same_sentence(tmp_path, monkeypatch):
+    def full(folder):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files, "make_folder", full)
+    with pytest.raises(InputError, match="No space left on the disk while writing .*a.txt"):
+        files.write_text(tmp_path / "new" / "a.txt", "")

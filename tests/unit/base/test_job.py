@@ -84,3 +84,29 @@ def test_success_removes_what_an_earlier_failure_kept(tmp_path):
     assert kept.exists()
     run(tmp_path, "pass")
     assert not kept.exists() and "no." not in log(tmp_path).read_text()
+
+
+def test_on_a_full_disk_the_sentence_comes_first_and_needs_no_copy_of_the_log(tmp_path):
+    log(tmp_path).parent.mkdir(parents=True)
+    log(tmp_path).symlink_to("/dev/full")
+    done = run(tmp_path, "print('working')")
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.split("\n") == [
+        "",
+        "train d 3: No space left on the disk (logs/deep/er.log): free some space and start again.",
+        "(the log could not be kept: No space left on device)",
+        "",
+    ]
+    assert not log(tmp_path).with_name("er.log.failed").exists()
+
+
+def test_a_full_disk_that_a_library_meets_is_one_sentence_with_the_file(tmp_path):
+    done = run(tmp_path, "import errno", "raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), 'results/a.npy')")
+    assert "train d 3: No space left on the disk (results/a.npy): free some space and start again.\n" in done.stderr
+    assert "Traceback" not in done.stderr + log(tmp_path).read_text()
+
+
+def test_ctrl_c_ends_with_one_line(tmp_path):
+    done = run(tmp_path, "raise KeyboardInterrupt")
+    assert done.returncode == 130 and "Traceback" not in done.stderr + log(tmp_path).read_text()
+    assert done.stderr.split("\n")[1] == "train d 3: interrupted; the next start goes on from here."

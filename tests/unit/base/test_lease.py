@@ -1,6 +1,7 @@
 """The GPU lease, with device names that need not exist and processes that do."""
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -114,3 +115,117 @@ def test_all_or_none(tmp_path):
             got = small.communicate(timeout=30)[0].splitlines()[-1].split()[0]
         assert got == "b"
     assert waiting.communicate(timeout=30)[0].splitlines()[-1].split()[0] == "a,b"
+
+
+ONE = {"CUDA_VISIBLE_DEVICES": "0"}
+
+
+def private(monkeypatch, temporary: Path, runtime: Path | None) -> dict:
+    """An environment whose locks lie below `runtime`, or below `temporary` where there is none."""
+    monkeypatch.setattr(lease.tempfile, "gettempdir", lambda: str(temporary))
+    return ONE | {"XDG_RUNTIME_DIR": str(runtime or temporary / "nowhere")}
+
+
+def test_each_user_has_a_folder_that_others_cannot_write_to(tmp_path, monkeypatch):
+    runtime = tmp_path / "run"
+    runtime.mkdir(mode=0o700)
+    assert lease.lock_folder(private(monkeypatch, tmp_path, runtime)) == runtime / "ftbench-gpus"
+    folder = lease.lock_folder(private(monkeypatch, tmp_path, None))
+    assert folder == tmp_path / f"ftbench-gpus-{os.geteuid()}" and folder.stat().st_mode & 0o777 == 0o700
+    with lease.leased(1, private(monkeypatch, tmp_path, None)) as held:
+        assert held == ["0"] and [path.name for path in folder.iterdir()] == ["0.lock"]
+
+
+def test_a_folder_that_a_stranger_could_have_made_is_refused(tmp_path, monkeypatch):
+    environment = private(monkeypatch, tmp_path, None)
+    folder = tmp_path / f"ftbench-gpus-{os.geteuid()}"
+    victim = tmp_path / "victim"
+    victim.mkdir(mode=0o700)
+
+    def refused(why: str) -> None:
+        with pytest.raises(InputError, match=f"The folder of GPU locks {folder} {why}; remove it"):
+            lease.lock_folder(environment)
+
+    folder.symlink_to(victim)
+    refused("is a link")
+    assert list(victim.iterdir()) == [] and victim.stat().st_mode & 0o777 == 0o700
+    folder.unlink()
+    folder.touch()
+    refused("is no folder")
+    folder.unlink()
+    folder.mkdir()
+    folder.chmod(0o777)
+    refused("can be written to by others")
+    folder.chmod(0o700)
+    found = folder.lstat()
+    monkeypatch.setattr(lease.os, "geteuid", lambda: found.st_uid + 1)
+    folder.rename(tmp_path / f"ftbench-gpus-{found.st_uid + 1}")
+    folder = tmp_path / f"ftbench-gpus-{found.st_uid + 1}"
+    refused("belongs to another user")
+
+
+def test_users_share_a_folder_only_where_the_administrator_names_one(tmp_path):
+    with lease.leased(1, ONE | {lease.SHARED: str(tmp_path)}) as held:
+        assert held == ["0"]
+        assert (tmp_path / "0.lock").stat().st_mode & 0o777 == 0o644  # to lock it, the others read it
+    with pytest.raises(InputError, match="FTBENCH_LEASES is '/nowhere'; it must be a folder"):
+        lease.lock_folder(ONE | {lease.SHARED: "/nowhere"})
+
+
+@pytest.mark.parametrize("kind", ["a link to what is not there", "a link to a file", "a fifo", "a folder"])
+def test_a_lock_that_is_no_file_is_one_sentence_and_nothing_is_made_or_waited_for(kind, tmp_path):
+    folder, other = tmp_path / "locks", tmp_path / "other"
+    folder.mkdir()
+    lock = folder / "0.lock"
+    match kind:
+        case "a link to what is not there":
+            lock.symlink_to(other)
+        case "a link to a file":
+            other.touch()
+            lock.symlink_to(other)
+        case "a fifo":
+            os.mkfifo(lock)
+        case "a folder":
+            lock.mkdir()
+    existed = other.exists()
+    with (
+        pytest.raises(InputError, match=r"The GPU lock .*0\.lock cannot be opened \(.*\); remove it"),
+        lease.leased(1, ONE, folder),
+    ):
+        pass
+    assert other.exists() == existed
+
+
+def test_a_lock_that_was_removed_while_it_was_held_is_said(tmp_path, capsys):
+    with lease.leased(1, ONE, tmp_path):
+        (tmp_path / "0.lock").unlink()
+    assert "0.lock was removed while this job held it" in capsys.readouterr().out
+    with lease.leased(1, ONE, tmp_path):
+        pass
+    assert capsys.readouterr().out == ""
+
+
+def test_a_lock_that_is_removed_while_it_is_waited_for_is_none(tmp_path, monkeypatch):
+    """A file that lost its name between opening and locking would be held by this job alone: the next one makes a new file."""
+    flock, removed = lease.fcntl.flock, []
+
+    def late(handle, how):
+        if not removed:
+            removed.append((tmp_path / "0.lock").unlink())
+        return flock(handle, how)
+
+    monkeypatch.setattr(lease.fcntl, "flock", late)
+    with lease.leased(1, ONE, tmp_path):
+        second = holder(tmp_path, "0", 1, 0.1)
+        time.sleep(2)
+        assert second.poll() is None
+    assert second.communicate(timeout=30)[0].splitlines()[-1].startswith("0 ")
+
+
+@pytest.mark.parametrize("name", ["../../escape", "0\n1", "a" * 300, "-1", "é"])
+def test_a_devices_name_cannot_lead_out_of_the_folder(name, tmp_path):
+    folder = tmp_path / "deep" / "locks"
+    folder.mkdir(parents=True)
+    with lease.leased(1, {"CUDA_VISIBLE_DEVICES": name}, folder) as held:
+        assert held == [name] and len(list(folder.iterdir())) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["deep"]

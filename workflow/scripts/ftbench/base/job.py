@@ -2,7 +2,7 @@
 
 `log:` redirects nothing by itself, so file descriptors 1 and 2 are put onto the job's log, C libraries included.
 Snakemake deletes the log of a failed job; a copy stays beside it as `<log>.failed`, and the reason is also written to
-the terminal, where the user looks first.
+the terminal, where the user looks first. The reason comes before the copy: on a full disk there is none.
 """
 
 import contextlib
@@ -15,25 +15,22 @@ from pathlib import Path
 
 from ftbench.base import verified
 from ftbench.base.errors import InputError
+from ftbench.base.files import disk_is_full
 from ftbench.base.lease import leased
+
+INTERRUPTED = 130  # a shell's exit status of a program that Ctrl-C ended
 
 
 @contextlib.contextmanager
 def job(snakemake):
     """Run the block with its output on the job's log. An InputError ends the job with its sentence alone."""
     log = Path(snakemake.log[0])
-    log.parent.mkdir(parents=True, exist_ok=True)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    with log.open("w") as stream:
-        os.dup2(stream.fileno(), 1)
-        os.dup2(stream.fileno(), 2)
-    sys.stdout.reconfigure(line_buffering=True)
     name = " ".join([snakemake.rule, *map(str, dict(snakemake.wildcards).values())])
+    terminal = os.dup(2)
     start = time.monotonic()
-    print(f"{name}: started {time.strftime('%Y-%m-%d %H:%M:%S')}, {snakemake.threads} threads")
     try:
+        _redirect(log)
+        print(f"{name}: started {time.strftime('%Y-%m-%d %H:%M:%S')}, {snakemake.threads} threads")
         unknown = verified.check(snakemake.input)
         if unknown:
             print(
@@ -44,21 +41,64 @@ def job(snakemake):
                 os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
                 print(f"GPU {', '.join(gpus)} leased")
             yield
+        print(f"{name}: done in {time.monotonic() - start:.1f} s")
     except InputError as error:
-        print(error)
-        _tell(terminal, f"{name}: {error}", log)
+        _tell(terminal, f"{name}: {error}", str(error), log)
         raise SystemExit(1) from None
-    except Exception:
-        traceback.print_exc()
-        _tell(terminal, f"{name} failed:\n{traceback.format_exc()}", log)
+    except KeyboardInterrupt:
+        _tell(terminal, f"{name}: interrupted; the next start goes on from here.", "interrupted", log)
+        raise SystemExit(INTERRUPTED) from None
+    except Exception as error:
+        # The log lies on a disk as well: each line that is said may be the first that does not fit.
+        if disk_is_full(error):
+            sentence = f"No space left on the disk ({_named(error) or log}): free some space and start again."
+            _tell(terminal, f"{name}: {sentence}", sentence, log)
+        else:
+            _tell(terminal, f"{name} failed:\n{traceback.format_exc()}", traceback.format_exc(), log)
         raise SystemExit(1) from None
-    print(f"{name}: done in {time.monotonic() - start:.1f} s")
     log.with_name(log.name + ".failed").unlink(missing_ok=True)
 
 
-def _tell(terminal: int, message: str, log: Path) -> None:
+def _redirect(log: Path) -> None:
+    """Put this process's output, and that of its children, onto the log."""
+    log.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
     sys.stderr.flush()
+    with log.open("w") as stream:
+        os.dup2(stream.fileno(), 1)
+        os.dup2(stream.fileno(), 2)
+    sys.stdout.reconfigure(line_buffering=True)
+
+
+def _named(error: BaseException | None) -> str | None:
+    """The file that an error, or one that it followed, names."""
+    while error is not None:
+        if getattr(error, "filename", None):
+            return str(error.filename)
+        error = error.__context__
+    return None
+
+
+def _tell(terminal: int, message: str, logged: str, log: Path) -> None:
+    """Say the message on the terminal, then write it to the log and keep a copy of that, as far as there is room."""
+    os.write(terminal, f"\n{message}\n".encode(errors="backslashreplace"))
     kept = log.with_name(log.name + ".failed")
-    shutil.copyfile(log, kept)
-    os.write(terminal, f"\n{message}\n(the log is kept in {kept})\n".encode())
+    try:
+        print(logged, flush=True)
+        sys.stderr.flush()
+        shutil.copyfile(log, kept)
+        note = f"the log is kept in {kept}"
+    except OSError as error:
+        with contextlib.suppress(OSError):  # what goes wrong here has been said in the line before
+            kept.unlink(missing_ok=True)  # half a log
+        note = f"the log could not be kept: {error.strerror}"
+        _discard_output()
+    os.write(terminal, f"({note})\n".encode(errors="backslashreplace"))
+
+
+def _discard_output() -> None:
+    """Let the interpreter end without a second complaint about lines that it could not write."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)

@@ -54,8 +54,6 @@ def locked(folder: Path) -> Iterator[bool]:
 def save(folder: Path, identity: str, state: dict) -> None:
     with atomic_write(folder / STATE, noted=False) as temporary, temporary.open("wb") as stream:
         torch.save({"identity": identity, **state}, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
 
 
 def load(folder: Path, identity: str) -> dict | None:

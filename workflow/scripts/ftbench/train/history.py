@@ -48,7 +48,7 @@ def finite(rows: list[dict]) -> list[dict]:
 
 def write_progress(folder: Path, **values) -> None:
     """Leave a sign of life of a running job, for whoever watches (`ftbench.tools.watch`)."""
-    write_json(folder / PROGRESS, values)
+    write_json(folder / PROGRESS, values, lasting=False)  # every other second, and of no use after a power cut
 
 
 @dataclass
