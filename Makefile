@@ -9,7 +9,7 @@ STUDY = $(shell sed -n 's/^study:[^#A-Za-z0-9]*\([A-Za-z0-9_-]*\).*/\1/p' $(CONF
 NAMED = @test -n "$(STUDY)" || { echo "$(CONFIG) gives no study a name; it needs a line such as study: flowers." >&2; exit 1; }
 
 # What is wrong with a config, in a sentence, before Snakemake reads it.
-CHECKED = @PYTHONPATH=workflow/scripts $(BIN)/python -m ftbench.study.config $(CONFIG)
+CHECKED = @$(BIN)/ftbench check --quiet $(CONFIG)
 
 .PHONY: help setup demo study smoke unlock plan watch tensorboard report crate test test-unit test-slurm lint format bench bench-halving bench-tables scale clean
 .DEFAULT_GOAL := help
@@ -18,12 +18,13 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
 	@echo "  variables: CONFIG=$(CONFIG)  CORES=$(CORES)  PYTHON=$(PYTHON)"
 
-setup: .venv/installed ## create .venv with the pinned packages
+setup: .venv/installed ## create .venv with the pinned packages, and the package and command ftbench of this folder
 
-.venv/installed: requirements.txt
+.venv/installed: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, $(PYTHON) is {sys.version.split()[0]}; name another with PYTHON=...")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 demo: ## the whole workflow on the embedded study, and its report: about four minutes, no network
@@ -42,14 +43,14 @@ unlock: setup ## after a crash of Snakemake itself: let the next start go on whe
 	$(BIN)/snakemake --unlock --configfile $(CONFIG)
 
 plan: setup ## print the jobs and estimated hours of the study of CONFIG, and run nothing
-	@PYTHONPATH=workflow/scripts $(BIN)/python -m ftbench.tools.plan --configfile $(CONFIG)
+	@$(BIN)/ftbench plan $(CONFIG)
 	@$(SNAKEMAKE) --dry-run --quiet rules
 
 watch: setup ## show the trials and runs of CONFIG while they train, in another terminal
-	@PYTHONPATH=workflow/scripts $(BIN)/python -m ftbench.tools.watch --configfile $(CONFIG)
+	@$(BIN)/ftbench watch $(CONFIG)
 
 tensorboard: setup ## write TensorBoard event files of every trial and run of CONFIG
-	@PYTHONPATH=workflow/scripts $(BIN)/python -m ftbench.tools.tensorboard --configfile $(CONFIG)
+	@$(BIN)/ftbench tensorboard $(CONFIG)
 
 report: setup ## write the report of the study of CONFIG from its results; runs no job
 	$(NAMED)

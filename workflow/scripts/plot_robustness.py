@@ -1,4 +1,4 @@
-from ftbench.base.job import job
+from ftbench_job import job
 
 if __name__ == "__main__":
     with job(snakemake):

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from ftbench.base.job import job
+from ftbench_job import job
 
 if __name__ == "__main__":
     with job(snakemake):

@@ -117,7 +117,8 @@ def test_an_import_inside_a_function_is_followed(tree):
         ("ftbench/tools/plan.py", r"TRAINING_PASSES = 3", "TRAINING_PASSES = 4"),
         ("ftbench/train/strategies/linear_probe.py", r"MAX_ITERATIONS = 1000", "MAX_ITERATIONS = 10"),
         ("ftbench/base/job.py", r"^import", "import json\nimport"),  # the harness: where a log goes changes no result
-        ("evaluate.py", r"ftbench\.base\.job", "ftbench.base.errors"),
+        ("ftbench_job.py", r"^import", "import os\nimport"),
+        ("evaluate.py", r"ftbench_job", "ftbench.base.errors"),
     ],
 )
 def test_an_edit_of_code_that_the_job_does_not_run_leaves_it(before, tree, file, pattern, replacement):

@@ -1,5 +1,3 @@
-import sys
-
 import pytest
 
 from ftbench.study import config, grid
@@ -137,11 +135,3 @@ def test_two_jobs_at_a_time_halve_the_time_not_the_work():
 
     hours = [float(part.split()[0]) for part in last_line(2).removeprefix("Total").split(" of training, ")]
     assert hours[1] == pytest.approx(hours[0] / 2, abs=0.01)
-
-
-def test_a_bad_config_is_one_sentence_and_no_traceback(tmp_path, monkeypatch, capsys):
-    (tmp_path / "bad.yaml").write_text("study: x\n")
-    monkeypatch.setattr(sys, "argv", ["plan", "--configfile", str(tmp_path / "bad.yaml")])
-    with pytest.raises(SystemExit, match=r"^config: the config lacks the key datasets.*\.$"):
-        plan.main()
-    assert capsys.readouterr().out == ""

@@ -15,6 +15,7 @@ from pathlib import Path
 SCRIPTS = Path(__file__).parents[2]
 # The harness around a job: where its log goes and how its error is phrased changes no result.
 HARNESS = {
+    "ftbench_job",
     "ftbench.base.job",
     "ftbench.base.lease",
     "ftbench.base.errors",

@@ -1,13 +1,12 @@
 """Validate a study's config and fill in its defaults, or say in one sentence what is wrong.
 
-`resolve` is the only door: the Snakefile, `make plan` and the tests all read a config through it. The schema
+`resolve` is the only door: the Snakefile, the command `ftbench` and the tests all read a config through it. The schema
 (workflow/schemas/config.schema.yaml) knows keys, types and defaults; what crosses tables is checked in `crosschecks`.
 """
 
 import copy
 import functools
 import math
-import sys
 from pathlib import Path
 
 import jsonschema
@@ -255,15 +254,3 @@ def _shrink(config: dict) -> None:
         entry["recipe"] |= {"epochs": 1, "examples": None}
         if isinstance(entry["learning_rate"], list):
             entry["learning_rate"] = entry["learning_rate"][:kept]
-
-
-def main() -> None:
-    """`python -m ftbench.study.config FILE`: say what is wrong with a config before Snakemake reads it."""
-    try:
-        checks.check_files(read(sys.argv[1]))
-    except InputError as error:
-        sys.exit(str(error))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""What a study will cost, before anything is spent: `make plan`.
+"""What a study will cost, before anything is spent: `ftbench plan`.
 
 Time is estimated by a roofline: the floating-point operations of a forward pass, counted by torch on tensors without
 data, over the sustained arithmetic of the machine that the config names, plus the bytes of all activations over its
@@ -6,18 +6,15 @@ memory bandwidth. A training step counts three forward passes (one forward, two 
 network moves, so the plan of a partial strategy is an upper bound. Expect a factor of two either way.
 """
 
-import argparse
-import sys
 from pathlib import Path
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ftbench.base.errors import InputError
 from ftbench.base.files import read_json
 from ftbench.model import architectures
-from ftbench.study import checks, config, grid
+from ftbench.study import grid
 from ftbench.study import trials as search
 from ftbench.study.kinds import declared
 from ftbench.train import recipes
@@ -139,19 +136,3 @@ def show(study: dict, rows: list[dict]) -> str:
 
 def _time(hours: float) -> str:
     return f"{hours:6.2f} h" if hours >= 0.5 else f"{hours * 60:6.1f} min"
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Estimate the jobs and hours of a study.")
-    parser.add_argument("--configfile", default="config/config.yaml", help="the study's config (default: %(default)s)")
-    arguments = parser.parse_args()
-    try:
-        study = config.read(arguments.configfile)
-        checks.check_files(study)
-        print(show(study, plan(study)))
-    except InputError as error:
-        sys.exit(str(error))
-
-
-if __name__ == "__main__":
-    main()

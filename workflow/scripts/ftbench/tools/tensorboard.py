@@ -1,19 +1,15 @@
-"""TensorBoard event files from the histories of a study's trials and runs: `make tensorboard`.
+"""TensorBoard event files from the histories of a study's trials and runs: `ftbench tensorboard`.
 
 Made from files that exist anyway, so that nothing trains again for it, and a finished study can be looked at as well.
 """
 
-import argparse
 import shutil
-import sys
 from pathlib import Path
 
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
-from ftbench.base.errors import InputError
-from ftbench.study import config
 from ftbench.tools.progress import all_runs, state
 
 
@@ -45,19 +41,3 @@ def write_events(study: dict, results: Path) -> int:
             writer.add_event(event)
         writer.close()
     return written
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Write TensorBoard event files of a study's histories.")
-    parser.add_argument("--configfile", default="config/config.yaml", help="the study's config (default: %(default)s)")
-    arguments = parser.parse_args()
-    try:
-        study = config.read(arguments.configfile)
-    except InputError as error:
-        sys.exit(str(error))
-    results = Path("results") / study["study"]
-    print(f"{write_events(study, results)} trials and runs; show them with: tensorboard --logdir {results}/tensorboard")
-
-
-if __name__ == "__main__":
-    main()

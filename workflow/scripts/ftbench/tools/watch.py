@@ -1,7 +1,5 @@
-"""A live table of a study's trials and runs in the terminal: `make watch`. It reads files and disturbs nothing."""
+"""A live table of a study's trials and runs in the terminal: `ftbench watch`. It reads files and disturbs nothing."""
 
-import argparse
-import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -11,8 +9,6 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from ftbench.base.errors import InputError
-from ftbench.study import config
 from ftbench.tools.progress import Run, all_runs, state
 
 LOOKS = {"running": "bold green", "finished": "", "diverged": "red", "stopped": "yellow", "waiting": "dim"}
@@ -62,19 +58,14 @@ def table(name: str, runs: list[Run], height: int | None = None) -> Table:
     return shown
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Show the runs of a study while they train; ends when all have ended.")
-    parser.add_argument("--configfile", default="config/config.yaml", help="the study's config (default: %(default)s)")
-    parser.add_argument("--once", action="store_true", help="print the table once, with every run")
-    parser.add_argument("--seconds", type=float, default=2.0, help="between two looks (default: %(default)s)")
-    arguments = parser.parse_args()
-    try:
-        study = config.read(arguments.configfile)
-    except InputError as error:
-        sys.exit(str(error))
-    runs = all_runs(study, Path("results") / study["study"])
+def watch(study: dict, results: Path, seconds: float, once: bool) -> None:
+    """Show the runs of a resolved study below its folder `results`, every few seconds until all have ended.
+
+    With `once`, or if the output is no terminal, print the whole table a single time.
+    """
+    runs = all_runs(study, results)
     console = Console()
-    if arguments.once or not console.is_terminal:
+    if once or not console.is_terminal:
         console.print(table(study["study"], runs))
         return
     with Live(console=console, auto_refresh=False, screen=True) as live:
@@ -82,9 +73,5 @@ def main() -> None:
             live.update(table(study["study"], runs, console.height - 6), refresh=True)
             if all(run.record.exists() for run in runs):
                 break
-            time.sleep(arguments.seconds)
+            time.sleep(seconds)
     console.print(table(study["study"], runs))
-
-
-if __name__ == "__main__":
-    main()

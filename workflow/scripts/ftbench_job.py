@@ -1,0 +1,15 @@
+"""What every entry script imports first: `job`, of the package that lies beside the script, whatever else is installed.
+
+Snakemake puts a script's folder last on sys.path. So an ftbench in site-packages or on PYTHONPATH would be found before
+the one of this checkout, and the job would run other code than its digest names.
+"""
+
+import sys
+
+
+def job(snakemake):
+    """Enter the job of `snakemake`: ftbench.base.job has the rest. Everything after it imports from this checkout."""
+    sys.path.insert(0, snakemake.scriptdir)
+    from ftbench.base.job import job as enter
+
+    return enter(snakemake)
