@@ -67,5 +67,5 @@ onstart:
 rule all:
     default_target: True
     input:
-        get_all_tables(),
-        get_all_plots(),
+        inputs.tables(STUDY, CELLS),
+        inputs.plots(STUDY, CELLS),

@@ -19,6 +19,7 @@ from ftbench.data.split import split_dataset
 from ftbench.evaluate.compare import compare
 from ftbench.evaluate.run_scores import evaluate
 from ftbench.predict.test_set import predict_test
+from ftbench.study import grid, settings
 from ftbench.study.config import resolve
 from ftbench.train.run import train
 
@@ -32,6 +33,8 @@ study = resolve(
     {
         "study": "example",
         "seeds": [0, 1],
+        "device": "cpu",
+        "threads": 1,
         "datasets": {"digits": {"source": "digits", "train_limit": 40, "flip": False}},
         "backbones": {"small": {"source": "ftbench", "model": "resnet8", "weights": "none", "image_size": 8}},
         "training": {"epochs": 4, "batch_size": 32, "optimizer": "adamw", "augmentation": "crop"},
@@ -47,7 +50,7 @@ study = resolve(
 
 # %%
 data = folder / "data"
-dataset = study["datasets"]["digits"]
+dataset = settings.prepare(study, "digits")
 files = {name: data / f"{name}.npy" for name in ("images", "labels", "groups", "test_images", "test_labels")}
 prepare_train(
     dataset,
@@ -59,7 +62,9 @@ prepare_train(
     files=data / "files.csv",
     summary=data / "train.json",
 )
-split_dataset(files["labels"], files["groups"], data / "train.json", dataset, data / "split.npz")
+split_dataset(
+    files["labels"], files["groups"], data / "train.json", settings.split(study, "digits"), data / "split.npz"
+)
 compute_normalization(files["images"], data / "split.npz", data / "normalization.json")
 
 # %% [markdown]
@@ -67,9 +72,6 @@ compute_normalization(files["images"], data / "split.npz", data / "normalization
 # history and its record; if it is interrupted, the next call goes on from `resume`.
 
 # %%
-network = {key: study["backbones"]["small"][key] for key in ("source", "model", "weights", "image_size", "mean", "std")}
-machine = {"network": network, "device": "cpu", "precision": "float32", "channels_last": True, "crop_kernels": True}
-machine |= {"compile": False, "deterministic": False, "threads": 1, "gpus_per_run": 1}
 inputs = {
     "images": files["images"],
     "split": data / "split.npz",
@@ -78,20 +80,16 @@ inputs = {
 }
 
 
-def run_of(strategy: str, seed: int) -> Path:
-    out = folder / "runs" / strategy / f"seed{seed}"
-    entry = study["strategies"][strategy]
+def run_of(cell: grid.Cell, seed: int) -> Path:
+    out = folder / "runs" / cell.strategy / f"seed{seed}"
     out.mkdir(parents=True, exist_ok=True)
-    recipe = entry["recipe"] | {"learning_rate": entry["learning_rate"]}
-    chosen = {
-        "status": "finished",
-        "tuned": False,
-        "recipe": recipe,
-    }  # as the choice among tuning trials would write it
+    # As the choice among tuning trials would write it.
+    recipe = settings.run(study, cell, seed)["recipe"]
+    chosen = {"status": "finished", "tuned": False}
+    chosen["recipe"] = recipe | {"learning_rate": study["strategies"][cell.strategy]["learning_rate"]}
     (out / "recipe.json").write_text(json.dumps(chosen))
-    labels = {"dataset": "digits", "backbone": "small", "strategy": strategy, "kind": entry["kind"]}
     train(
-        run=machine | labels | {"seed": seed, "selection_metric": "accuracy", "recipe": entry["recipe"]},
+        run=settings.run(study, cell, seed),
         code="example",
         inputs=inputs,
         recipe=out / "recipe.json",
@@ -105,7 +103,7 @@ def run_of(strategy: str, seed: int) -> Path:
     return out
 
 
-runs = {(strategy, seed): run_of(strategy, seed) for strategy in study["strategies"] for seed in study["seeds"]}
+runs = {(cell, seed): run_of(cell, seed) for cell in grid.cells(study) for seed in study["seeds"]}
 
 # %% [markdown]
 # The test set is opened: logits first, then everything from the logits.
@@ -121,7 +119,7 @@ prepare_test(
     summary=data / "test.json",
 )
 predict_test(
-    run=machine,
+    run=settings.machine(study, "small"),
     images=files["test_images"],
     labels=files["test_labels"],
     classes=data / "classes.json",
@@ -140,11 +138,11 @@ for out in runs.values():
 # %%
 labelled = [
     {
-        "labels": {"dataset": "digits", "backbone": "small", "strategy": strategy, "seed": seed},
+        "labels": cell._asdict() | {"seed": seed},
         "run": out / "run.json",
         "test_logits": out / "test_logits.npz",
     }
-    for (strategy, seed), out in runs.items()
+    for (cell, seed), out in runs.items()
 ]
 compare(labelled, "accuracy", *(folder / f"{name}.csv" for name in ("cells", "pairwise", "differences", "classes")))
 print(pd.read_csv(folder / "cells.csv")[["strategy", "seeds", "accuracy_mean", "accuracy_ci_low", "accuracy_ci_high"]])

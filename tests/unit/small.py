@@ -18,14 +18,14 @@ from ftbench.data.images import Data, read_data
 from ftbench.model import architectures, backbones, freezing
 from ftbench.model.backbones import Backbone
 from ftbench.model.features import extract_features
-from ftbench.study import config
+from ftbench.study import config, grid, kinds, settings
 from ftbench.train import strategies
 from ftbench.train.fit_on_features import fit_on_features
 
 CLASSES = ["red", "green", "blue"]
 SIZE = 8
 STATISTICS = {"mean": [0.4, 0.5, 0.6], "std": [0.25, 0.2, 0.3]}
-RECIPE = {
+TRAINING = {
     "epochs": 3,
     "batch_size": 8,
     "optimizer": "adamw",
@@ -45,29 +45,28 @@ RECIPE = {
     "mixup": 0.0,
     "cutmix": 0.0,
     "ema_decay": 0.0,
-    "layer_decay": 0.75,
-    "rank": 2,
-    "pull": 0.01,
 }
 PENALTIES = [0.001, 0.01, 0.1, 1.0]
-NETWORK = {
-    "source": "ftbench",
-    "model": "resnet8",
-    "weights": "none",
-    "activation": None,
-    "image_size": SIZE,
-    "mean": None,
-    "std": None,
-}
-MACHINE = {
-    "device": "cpu",
-    "precision": "float32",
-    "channels_last": True,
-    "crop_kernels": False,
-    "compile": False,
-    "deterministic": False,
-    "threads": 1,
-}
+OPTIONS = {"layer_decay": 0.75, "rank": 2, "pull": 0.01}  # of single kinds, given to all: each reads its own
+RECIPE = TRAINING | OPTIONS
+STUDY = config.resolve(
+    {
+        "study": "small",
+        "seeds": [0],
+        "device": "cpu",
+        "precision": "float32",
+        "channels_last": True,
+        "crop_kernels": False,
+        "deterministic": False,
+        "threads": 1,
+        "datasets": {"colours": {"source": "digits"}},
+        "backbones": {"resnet8": {"source": "ftbench", "model": "resnet8", "weights": "none", "image_size": SIZE}},
+        "training": TRAINING,
+        "strategies": {kind: {"kind": kind} for kind in kinds.names("strategies")},
+    }
+)
+NETWORK = settings.network(STUDY, "resnet8")
+MACHINE = {key: STUDY[key] for key in settings.MACHINE}
 
 
 def images(count: int, seed: int = 0, size: int = SIZE) -> tuple[np.ndarray, np.ndarray]:
@@ -131,22 +130,9 @@ def weights(folder: Path, seed: int = 7) -> dict:
 def run(
     kind: str = "scratch", seed: int = 0, recipe: dict | None = None, network: dict | None = None, **changes
 ) -> dict:
-    """The resolved settings of one training job, as `get_run` in common.smk gives them."""
-    return (
-        MACHINE
-        | {
-            "dataset": "colours",
-            "backbone": "resnet8",
-            "strategy": kind,
-            "kind": kind,
-            "seed": seed,
-            "selection_metric": "accuracy",
-            "gpus_per_run": 1,
-            "network": NETWORK | (network or {}),
-            "recipe": RECIPE | (recipe or {}),
-        }
-        | changes
-    )
+    """The resolved settings of one training job, with options of every kind in its recipe, and with what a test changes."""
+    given = settings.run(STUDY, grid.Cell("colours", "resnet8", kind), seed)
+    return given | {"network": NETWORK | (network or {}), "recipe": RECIPE | (recipe or {})} | changes
 
 
 def selected(path: Path, recipe: dict, learning_rate: float | None = 0.01, **changes) -> str:

@@ -40,7 +40,7 @@ rule compare_activations:
     """Silent units of every cell whose backbone names its activation."""
     input:
         comparison="<results>/tables/comparison.csv",
-        activity=get_activity,
+        activity=get_silent_unit_files,
     output:
         csv="<results>/tables/activations.csv",
         markdown="<results>/tables/activations.md",
@@ -63,7 +63,7 @@ rule compare_activations:
     log:
         "<logs>/compare_activations.log",
     params:
-        labels=get_activity_labels,
+        labels=get_silent_unit_labels,
         datasets=DATASETS,
         axes=get_axes,
         code=code_of("compare_activations.py"),

@@ -4,21 +4,21 @@
 rule fetch_weights:
     """Fetch pretrained weights once, check that they fit, and record where they came from."""
     input:
-        file=weights_source("model.safetensors"),
-        run=weights_source("run.json"),
+        file=weights_origin("model.safetensors"),
+        run=weights_origin("run.json"),
     output:
         weights="<resources>/weights/{source}/{model}.{tag}.safetensors",
         record="<resources>/weights/{source}/{model}.{tag}.json",
     log:
         "<logs>/fetch_weights/{source}/{model}.{tag}.log",
     wildcard_constraints:
-        source=any_of(names("architectures")),
+        source=any_of(kinds.names("architectures")),
         model=any_of({entry["model"] for entry in STUDY["backbones"].values()}),
         tag=any_of({weights_tag(entry["weights"]) for entry in STUDY["backbones"].values()}),
     localrule: True
     params:
         entry=get_weights_entry,
-        code=network_code_of("fetch_weights.py"),
+        code=get_weights_code,
     script:
         "../scripts/fetch_weights.py"
 
@@ -40,7 +40,7 @@ rule extract_features:
         gpu=GPUS,
     params:
         run=get_machine,
-        code=network_code_of("extract_features.py"),
+        code=kind_code_of("extract_features.py", "architectures"),
     script:
         "../scripts/extract_features.py"
 
@@ -58,13 +58,13 @@ rule extract_test_features:
     log:
         "<logs>/extract_test_features/{dataset}/{backbone}.log",
     wildcard_constraints:
-        dataset=any_of(name for name in DATASETS if name not in FLIPPED),
+        dataset=any_of(NOT_FLIPPED),
     threads: THREADS
     resources:
         gpu=GPUS,
     params:
         run=get_machine,
-        code=network_code_of("extract_test_features.py"),
+        code=kind_code_of("extract_test_features.py", "architectures"),
     script:
         "../scripts/extract_test_features.py"
 
@@ -123,6 +123,6 @@ rule measure_activations:
         gpu=GPUS,
     params:
         run=get_machine,
-        code=network_code_of("measure_activations.py"),
+        code=kind_code_of("measure_activations.py", "architectures"),
     script:
         "../scripts/measure_activations.py"

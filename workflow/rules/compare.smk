@@ -89,7 +89,7 @@ rule report_comparison:
     log:
         "<logs>/report_comparison.log",
     params:
-        cells=[cell._asdict() for cell in CELLS],
+        cells=labelled(CELLS),
         code=code_of("report_comparison.py"),
     script:
         "../scripts/report_comparison.py"
@@ -204,7 +204,7 @@ rule report_cost:
     log:
         "<logs>/report_cost.log",
     params:
-        cells=[cell._asdict() for cell in CELLS],
+        cells=labelled(CELLS),
         watts=STUDY["hardware"]["watts"],
         code=code_of("report_cost.py"),
     script:
@@ -239,7 +239,7 @@ rule report_per_class:
         "<logs>/report_per_class.log",
     params:
         labels=get_run_labels,
-        cells=[cell._asdict() for cell in CELLS],
+        cells=labelled(CELLS),
         code=code_of("report_per_class.py"),
     script:
         "../scripts/report_per_class.py"
@@ -482,7 +482,7 @@ rule report_transferability:
         "<logs>/report_transferability.log",
     params:
         places=PRETRAINED,
-        cells=[cell._asdict() for cell in CELLS if fine_tunes(cell)],
+        cells=labelled(inputs.fine_tuned(STUDY, CELLS)),
         metric=STUDY["selection_metric"],
         code=code_of("report_transferability.py"),
     script:
@@ -510,7 +510,7 @@ rule report_clean_test:
         "<logs>/report_clean_test.log",
     params:
         labels=get_run_labels,
-        cells=[cell._asdict() for cell in CELLS],
+        cells=labelled(CELLS),
         lists=get_exclusions,
         code=code_of("report_clean_test.py"),
     script:
@@ -568,7 +568,7 @@ rule report_robustness:
         "<logs>/report_robustness.log",
     params:
         labels=get_corrupted_labels,
-        cells=[cell._asdict() for cell in CELLS],
+        cells=labelled(CELLS),
         code=code_of("report_robustness.py"),
     script:
         "../scripts/report_robustness.py"

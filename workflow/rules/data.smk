@@ -33,7 +33,7 @@ rule prepare_train:
     threads: 2
     params:
         settings=get_dataset,
-        code=source_code_of("prepare_train.py"),
+        code=kind_code_of("prepare_train.py", "sources"),
     script:
         "../scripts/prepare_train.py"
 
@@ -53,7 +53,7 @@ rule prepare_test:
     threads: 2
     params:
         settings=get_dataset,
-        code=source_code_of("prepare_test.py"),
+        code=kind_code_of("prepare_test.py", "sources"),
     script:
         "../scripts/prepare_test.py"
 
@@ -105,7 +105,7 @@ rule preview_augmentations:
         "<logs>/preview_augmentations/{dataset}.log",
     params:
         policies=get_policies,
-        code=code_of("preview_augmentations.py", *(kinds.module("policies", name) for name in names("policies"))),
+        code=code_of("preview_augmentations.py", *(kinds.module("policies", name) for name in kinds.names("policies"))),
     script:
         "../scripts/preview_augmentations.py"
 

@@ -8,8 +8,8 @@ rule record_environment:
         records="<results>/tables/records.jsonl",
         train=expand("<results>/data/{dataset}/train.json", dataset=DATASETS),
         test=expand("<results>/data/{dataset}/test.json", dataset=DATASETS),
-        downloads=get_all_downloads,
-        weights=get_all_weights_records,
+        downloads=inputs.downloads(STUDY, DATASETS),
+        weights=inputs.weights_records(STUDY, CELLS),
     output:
         "<results>/environment.json",
     log:
@@ -29,8 +29,8 @@ rule describe_crate:
     input:
         environment="<results>/environment.json",
         study="<results>/study.json",
-        tables=get_all_tables(),
-        plots=get_all_plots(),
+        tables=inputs.tables(STUDY, CELLS),
+        plots=inputs.plots(STUDY, CELLS),
         runs=run_files("run.json"),
         metrics=run_files("metrics.json"),
         models=run_files("model.safetensors"),

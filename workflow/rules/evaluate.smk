@@ -18,13 +18,13 @@ rule predict_test:
         "<benchmarks>/predict_test/{dataset}/{backbone}/{strategy}.tsv"
     wildcard_constraints:
         strategy=any_of(LOOP),
-        dataset=any_of(name for name in DATASETS if name not in FLIPPED),
+        dataset=any_of(NOT_FLIPPED),
     threads: THREADS
     resources:
         gpu=GPUS,
     params:
         run=get_machine,
-        code=network_code_of("predict_test.py"),
+        code=kind_code_of("predict_test.py", "architectures"),
     script:
         "../scripts/predict_test.py"
 
@@ -56,10 +56,10 @@ rule predict_test_features:
         "<logs>/predict_test_features/{dataset}/{backbone}/{strategy}.log",
     wildcard_constraints:
         strategy=any_of(FEATURES),
-        dataset=any_of(name for name in DATASETS if name not in FLIPPED),
+        dataset=any_of(NOT_FLIPPED),
     params:
         kind=get_kind,
-        code=feature_code_of("predict_test_features.py"),
+        code=kind_code_of("predict_test_features.py", "strategies"),
     script:
         "../scripts/predict_test_features.py"
 

@@ -27,7 +27,7 @@ rule fit_probe:
     threads: THREADS
     params:
         run=get_probe_run,
-        code=feature_code_of("fit_probe.py"),
+        code=kind_code_of("fit_probe.py", "strategies"),
     script:
         "../scripts/fit_probe.py"
 
@@ -54,7 +54,7 @@ rule train_trial:
     params:
         run=get_trial_run,
         resume=get_resume,
-        code=run_code_of("train_trial.py"),
+        code=kind_code_of("train_trial.py", "strategies", "policies", "architectures"),
     script:
         "../scripts/train_trial.py"
 
@@ -123,7 +123,7 @@ rule train:
     params:
         run=get_run,
         resume=get_resume,
-        code=run_code_of("train.py"),
+        code=kind_code_of("train.py", "strategies", "policies", "architectures"),
     script:
         "../scripts/train.py"
 
@@ -135,7 +135,7 @@ rule measure_cost:
         labels="<results>/data/{dataset}/labels.npy",
         split="<results>/data/{dataset}/split.npz",
         classes="<results>/data/{dataset}/classes.json",
-        models=first_seeds("model.safetensors"),
+        models=first_run_files("model.safetensors"),
     output:
         "<results>/runs/{dataset}/{backbone}/efficiency.json",
     log:

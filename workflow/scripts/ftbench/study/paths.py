@@ -1,7 +1,20 @@
-"""Names of files that several rules agree on; the path grammar itself is written out in the rules."""
+"""Names of files that several rules agree on; the path grammar itself is written out in the rules.
+
+A path in angle brackets, such as <results>, is a folder that the Snakefile names; {dataset} and the like are wildcards.
+"""
 
 import hashlib
 from pathlib import Path
+
+RUN = "<results>/runs/{dataset}/{backbone}/{strategy}/seed{seed}"
+TUNING = "<results>/tuning/{dataset}/{backbone}/{strategy}"
+SELECTED = f"{TUNING}/selected.json"
+EFFICIENCY = "<results>/runs/{dataset}/{backbone}/efficiency.json"
+TRANSFERABILITY = "<results>/features/{dataset}/{backbone}/transferability.json"
+ACTIVATIONS = "<results>/activations/{dataset}/{backbone}/{strategy}.csv"
+NORMALIZATION = "<results>/data/{dataset}/normalization.json"
+DOWNLOADED = "<resources>/datasets/torchvision/{name}/files.json"
+WEIGHTS = "<resources>/weights/{source}/{model}.{tag}"  # with .safetensors, and with .json their record
 
 
 def weights_tag(weights: str) -> str:

@@ -1,0 +1,234 @@
+"""Which files a job reads and whose they are: lists of paths and of labels, made from the resolved study.
+
+Labels (dataset, backbone, strategy, seed) travel beside the files as a parameter, in the same order: no file name is parsed.
+`cells` are those that are meant: all of the study, or those of one data set. Paths keep their <folders>, and the wildcards that
+the reading rule shares.
+"""
+
+from collections.abc import Iterable
+
+from ftbench.study import grid, settings
+from ftbench.study.grid import Cell
+from ftbench.study.kinds import declared
+from ftbench.study.paths import (
+    ACTIVATIONS,
+    DOWNLOADED,
+    NORMALIZATION,
+    RUN,
+    SELECTED,
+    TUNING,
+    WEIGHTS,
+    weights_tag,
+)
+from ftbench.study.trials import Trial
+
+# A new figure of every data set stands here and in its rule, a new table in `tables` and in its rule.
+FIGURES = (
+    "accuracy",
+    "pareto",
+    "learning_curves",
+    "tuning",
+    "confusion",
+    "per_class",
+    "mistakes",
+    "montage",
+    "augmentations",
+    "reliability",
+    "risk_coverage",
+    "audit",
+)
+
+# --- parts of the grid -----------------------------------------------------------------------------------------------
+
+
+def strategies(study: dict, engine: str) -> list[str]:
+    """Names of the strategies of one engine: "loop" or "features"."""
+    return [name for name, entry in study["strategies"].items() if declared(entry["kind"])["engine"] == engine]
+
+
+def places(cells: Iterable[Cell]) -> list[dict]:
+    """Each data set and backbone of some cells, once."""
+    return [
+        {"dataset": dataset, "backbone": backbone} for dataset, backbone in dict.fromkeys(cell[:2] for cell in cells)
+    ]
+
+
+def pretrained(study: dict, cells: Iterable[Cell]) -> list[Cell]:
+    """The cells that start from pretrained weights."""
+    return [cell for cell in cells if settings.start(study, cell) != "random"]
+
+
+def fine_tuned(study: dict, cells: Iterable[Cell]) -> list[Cell]:
+    """The cells that train a network from pretrained weights: a probe on frozen features does not."""
+    loop = strategies(study, "loop")
+    return [cell for cell in pretrained(study, cells) if cell.strategy in loop]
+
+
+def runs(study: dict, cells: Iterable[Cell]) -> list[dict]:
+    """Labels of every run of some cells, in the order of the tables."""
+    return [cell._asdict() | {"seed": seed} for cell in cells for seed in grid.seeds_of(study, cell.strategy)]
+
+
+def run_files(name: str, labels: Iterable[dict]) -> list[str]:
+    """File `name` of each run."""
+    pattern = f"{RUN}/{name}"
+    return [pattern.format(**run) for run in labels]
+
+
+def first_runs(study: dict, cells: Iterable[Cell]) -> list[dict]:
+    """Labels of the first run of each cell."""
+    return [cell._asdict() | {"seed": grid.seeds_of(study, cell.strategy)[0]} for cell in cells]
+
+
+def probes(study: dict, cells: Iterable[Cell]) -> list[dict]:
+    """Labels of the linear probes' runs: their probabilities judge a data set's labels."""
+    chosen = [cell for cell in cells if study["strategies"][cell.strategy]["kind"] == "linear_probe"]
+    return runs(study, chosen)
+
+
+def selected(cells: Iterable[Cell]) -> list[str]:
+    """The chosen recipe of each cell."""
+    return [SELECTED.format(**cell._asdict()) for cell in cells]
+
+
+# --- the seeds of one cell, whose other wildcards stay open ----------------------------------------------------------
+
+
+def seeds(study: dict, engine: str) -> list[int]:
+    """The seeds of a cell of this engine: what is fitted on features is not random."""
+    return [0] if engine == "features" else study["seeds"]
+
+
+def corrupted_seeds(study: dict, engine: str) -> list[int]:
+    """Those of them that see corrupted images."""
+    return seeds(study, engine)[: study["corruptions"]["seeds"]]
+
+
+def seed_files(name: str, seeds: Iterable[int]) -> list[str]:
+    """File `name` of each seed of a cell."""
+    return [f"{RUN}/{name}".replace("{seed}", str(seed)) for seed in seeds]
+
+
+def corrupted_runs(study: dict, cells: Iterable[Cell]) -> list[dict]:
+    """Labels of every run that sees corrupted images."""
+    seen = {engine: corrupted_seeds(study, engine) for engine in ("loop", "features")}
+    engine = {name: declared(entry["kind"])["engine"] for name, entry in study["strategies"].items()}
+    return [labels for labels in runs(study, cells) if labels["seed"] in seen[engine[labels["strategy"]]]]
+
+
+# --- what a job starts from ------------------------------------------------------------------------------------------
+
+
+def downloads(study: dict, datasets: Iterable[str]) -> list[str]:
+    """The record of every download that these data sets come from, each once."""
+    entries = [study["datasets"][name] for name in datasets]
+    published = {entry["name"] for entry in entries if entry["source"] == "torchvision"}
+    return [DOWNLOADED.format(name=name) for name in sorted(published)]
+
+
+def weights_file(study: dict, backbone: str, suffix: str) -> str | list:
+    """The file of a backbone's weights, or their record; [] if the config gives it none."""
+    entry = study["backbones"][backbone]
+    if entry["weights"] == "none":
+        return []
+    tag = weights_tag(entry["weights"])
+    return WEIGHTS.format(source=entry["source"], model=entry["model"], tag=tag) + suffix
+
+
+def weights_records(study: dict, cells: Iterable[Cell]) -> list[str]:
+    """The record of all weights that the backbones of some cells have, each once."""
+    found = [weights_file(study, backbone, ".json") for backbone in dict.fromkeys(cell.backbone for cell in cells)]
+    return list(dict.fromkeys(filter(None, found)))
+
+
+def weights_origin(study: dict, weights: str, name: str) -> str | list:
+    """What weights are copied from: the user's own file, or file `name` of the run that left them; else []."""
+    scheme, _, rest = weights.partition(":")
+    if scheme == "file" and name == "model.safetensors":
+        return rest
+    if scheme != "run":
+        return []
+    owner, dataset, backbone, strategy, seed = rest.split("/")
+    root = "<results>" if owner == study["study"] else f"<studies>/{owner}"
+    return f"{root}/runs/{dataset}/{backbone}/{strategy}/seed{seed.removeprefix('seed')}/{name}"
+
+
+def start_files(study: dict, cell, trial: Trial | None = None) -> dict:
+    """{name: file or []} of all that a trial or run starts from."""
+    start = settings.start(study, cell)
+    probe = f"{RUN}/".replace("{strategy}", str(study["strategies"][cell.strategy]["probe"])).replace("{seed}", "0")
+    return {
+        "weights": [] if start == "random" else weights_file(study, cell.backbone, ".safetensors"),
+        "record": [] if start == "random" else weights_file(study, cell.backbone, ".json"),
+        "normalization": NORMALIZATION if start == "random" else [],
+        "probe_model": f"{probe}model.safetensors" if start == "probe" else [],
+        "probe_cost": f"{probe}cost.json" if start == "probe" else [],
+        **({"promoted": f"{TUNING}/rung{trial.rung}.json" if trial.rung else []} if trial else {}),
+    }
+
+
+def trial_files(trials: Iterable[Trial], below: int | None = None) -> list[str]:
+    """The result of every trial of a cell, or of those on the rung right below `below`."""
+    return [f"{TUNING}/trial{trial.name}/trial.json" for trial in trials if below is None or trial.rung == below - 1]
+
+
+# --- questions along one axis ----------------------------------------------------------------------------------------
+
+
+def families(study: dict, datasets: Iterable[str]) -> dict:
+    """{strategy: [its name in the config, {data set: the policy that it gets there}]} of those that are one policy of several."""
+    return {
+        name: [
+            entry["family"],
+            {dataset: settings.augmentation(study, dataset, entry["recipe"]["augmentation"]) for dataset in datasets},
+        ]
+        for name, entry in study["strategies"].items()
+        if entry["family"] != name
+    }
+
+
+def silent_unit_cells(study: dict, cells: Iterable[Cell]) -> list[dict]:
+    """{"labels", "activation"} of the cells whose silent units are counted: trained networks whose backbone names its activation."""
+    loop = strategies(study, "loop")
+    return [
+        {"labels": cell._asdict(), "activation": study["backbones"][cell.backbone]["activation"]}
+        for cell in cells
+        if study["backbones"][cell.backbone]["activation"] and cell.strategy in loop
+    ]
+
+
+def silent_unit_files(study: dict, cells: Iterable[Cell]) -> list[str]:
+    return [ACTIVATIONS.format(**entry["labels"]) for entry in silent_unit_cells(study, cells)]
+
+
+def axes(study: dict, cells: Iterable[Cell]) -> list[str]:
+    """The questions along one axis that the study asks: "policies", "activations", both or neither."""
+    named = any(study["backbones"][cell.backbone]["activation"] for cell in cells)
+    return ["policies"] * bool(families(study, ())) + ["activations"] * named
+
+
+# --- the report ------------------------------------------------------------------------------------------------------
+
+
+def tables(study: dict, cells: list[Cell]) -> list[str]:
+    """Every table of the study, and the two records beside them."""
+    whole = ("comparison", "cost", "recommendation", "win_tie_loss", "per_class", "confused", "clean_test")
+    formats = {
+        "csv html md tex": (*whole, *axes(study, cells)),
+        "html md tex": ("calibration", "pairwise"),
+        "html": ("protocol", "provenance"),
+    }
+    names = [f"{name}.{suffix}" for suffixes, names in formats.items() for name in names for suffix in suffixes.split()]
+    names += ["robustness.html"] * study["corruptions"]["enabled"]
+    names += ["transferability.html"] * bool(pretrained(study, cells))
+    return [*(f"<results>/tables/{name}" for name in names), "<results>/study.json", "<results>/environment.json"]
+
+
+def plots(study: dict, cells: list[Cell]) -> list[str]:
+    """Every figure of the study: those of each data set, and one of all."""
+    figures = [*FIGURES, *axes(study, cells)] + ["robustness"] * study["corruptions"]["enabled"]
+    datasets = dict.fromkeys(cell.dataset for cell in cells)
+    return [
+        *(f"<results>/plots/{dataset}.{figure}.svg" for dataset in datasets for figure in figures),
+        "<results>/plots/critical_difference.svg",
+    ]

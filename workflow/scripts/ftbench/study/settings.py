@@ -1,0 +1,193 @@
+"""What each job runs with: plain dicts, made from the resolved study and the job's place in the grid.
+
+Snakemake hands such a dict to a job as one parameter, because it compares parameters as a set of bare values. A dict holds what
+its job reads and nothing else: a key that only a later job reads would rerun this one.
+
+`study` is what `config.resolve` returns. `cell` is a `grid.Cell`, or anything else with the attributes dataset, backbone and
+strategy: the wildcards of a job have them. Every dict can be written as JSON.
+"""
+
+from collections.abc import Iterable
+
+from ftbench.base.digests import content_of, folder_listing
+from ftbench.study import grid, trials
+from ftbench.study.kinds import declared, module
+from ftbench.study.paths import weights_tag
+
+LATER = ("validation_fraction", "train_limit", "flip", "urls", "md5", "exclude_test")  # prepare reads none of these
+SPLIT = ("validation_fraction", "train_limit", "split_seed")
+NETWORK = ("source", "model", "weights", "activation", "image_size", "mean", "std")
+WEIGHTS = ("source", "model", "weights", "image_size", "mean", "std", "licence")
+MACHINE = ("device", "precision", "channels_last", "crop_kernels", "compile", "deterministic", "threads")
+CORRUPTIONS = ("kinds", "severities", "images", "seed")
+EPOCH = 50_000  # images that an epoch is taken to have, when jobs are put in order
+
+# --- the code --------------------------------------------------------------------------------------------------------
+
+
+def modules(study: dict, cell, *doors: str) -> list[str]:
+    """The modules that a job of this cell loads by name, behind these doors: the digest of its code counts no others."""
+    found = []
+    for door in doors:
+        match door:
+            case "strategies":
+                kind = study["strategies"][cell.strategy]["kind"]
+            case "policies":
+                kind = augmentation(study, cell.dataset, study["strategies"][cell.strategy]["recipe"]["augmentation"])
+            case "sources":
+                kind = study["datasets"][cell.dataset]["source"]
+            case "architectures":
+                kind = study["backbones"][cell.backbone]["source"]
+        found.append(module(door, kind))
+    return found
+
+
+# --- data ------------------------------------------------------------------------------------------------------------
+
+
+def download(study: dict, name: str) -> dict:
+    """Where a published data set comes from. Several entries may share one download; the checks hold them to one answer."""
+    entry = next(entry for entry in study["datasets"].values() if entry["name"] == name)
+    return {key: entry[key] for key in ("source", "name", "urls", "md5")}
+
+
+def prepare(study: dict, dataset: str) -> dict:
+    """What makes arrays of a data set. Of a user's folder, the names and sizes of its files belong to it."""
+    entry = study["datasets"][dataset]
+    settings = {key: value for key, value in entry.items() if key not in LATER}
+    if entry["source"] == "imagefolder":
+        settings["listing"] = folder_listing(entry["path"], entry["groups"])
+    return settings
+
+
+def split(study: dict, dataset: str) -> dict:
+    """What holds out the validation part of a data set."""
+    return {key: study["datasets"][dataset][key] for key in SPLIT}
+
+
+def augmentation(study: dict, dataset: str, policy: str) -> str:
+    """The policy itself, or its stand-in if the data set's images must not be mirrored."""
+    return policy if study["datasets"][dataset]["flip"] else declared(policy, "policies")["without_flip"]
+
+
+def exclusions(study: dict, datasets: Iterable[str]) -> dict:
+    """{data set: {"path", "content"}} of the user's lists of test images to leave out of the clean-test table."""
+    paths = {name: study["datasets"][name]["exclude_test"] for name in datasets}
+    return {name: {"path": path, "content": content_of(path)} for name, path in paths.items()}
+
+
+# --- networks --------------------------------------------------------------------------------------------------------
+
+
+def start(study: dict, cell) -> str:
+    """Where a cell starts: "random", "pretrained" or "probe"."""
+    fact = declared(study["strategies"][cell.strategy]["kind"])["start"]
+    if fact != "any":
+        return fact
+    return "random" if study["backbones"][cell.backbone]["weights"] == "none" else "pretrained"
+
+
+def weights(study: dict, source: str, model: str, tag: str) -> dict:
+    """What fetches and checks pretrained weights: the entry of a backbone whose weights lie under these names."""
+    return next(
+        {key: entry[key] for key in WEIGHTS}
+        for entry in study["backbones"].values()
+        if (entry["source"], entry["model"], weights_tag(entry["weights"])) == (source, model, tag)
+    )
+
+
+def network(study: dict, backbone: str, random: bool = False) -> dict:
+    """A backbone as a job builds it. From random weights it is normalized with the data set's own statistics."""
+    settings = {key: study["backbones"][backbone][key] for key in NETWORK}
+    return settings | {"weights": "none", "mean": None, "std": None} if random else settings
+
+
+def machine(study: dict, backbone: str, random: bool = False) -> dict:
+    """What every job needs that runs a network."""
+    return {"network": network(study, backbone, random)} | {key: study[key] for key in MACHINE}
+
+
+def cell_machine(study: dict, cell) -> dict:
+    """The same for a job of one cell, whose strategy says where the network starts."""
+    return machine(study, cell.backbone, start(study, cell) == "random")
+
+
+# --- trials and runs -------------------------------------------------------------------------------------------------
+
+
+def run(study: dict, cell, seed: int | None = None) -> dict:
+    """What trains one network: the cell's strategy with one seed, by default that of the trials.
+
+    Its recipe lacks the learning rate, which a trial or the choice among trials brings.
+    """
+    entry = study["strategies"][cell.strategy]
+    recipe = entry["recipe"]
+    return cell_machine(study, cell) | {
+        "dataset": cell.dataset,
+        "backbone": cell.backbone,
+        "strategy": cell.strategy,
+        "kind": entry["kind"],
+        "seed": study["tuning"]["seed"] if seed is None else int(seed),
+        "selection_metric": study["selection_metric"],
+        "gpus_per_run": study["gpus_per_run"],
+        "recipe": recipe | {"augmentation": augmentation(study, cell.dataset, recipe["augmentation"])},
+    }
+
+
+def trial_run(study: dict, cell, trial: trials.Trial) -> dict:
+    """What trains one trial: the run with the trials' seed, as long as the trial's rung allows."""
+    settings = run(study, cell)
+    return settings | {"recipe": trials.shortened(settings["recipe"], trial.share), "trial": trial._asdict()}
+
+
+def promotion(study: dict, strategy: str, rung: int) -> dict:
+    """How many trials reach a rung, and by which score."""
+    places, _ = trials.rungs(study, strategy)[rung]
+    return {"places": places, "selection_metric": study["selection_metric"]}
+
+
+def selection(study: dict, cell) -> dict:
+    """What the choice of a recipe depends on beside the trials: the fixed learning rate of a strategy that is not tuned."""
+    rate = study["strategies"][cell.strategy]["learning_rate"]
+    return run(study, cell) | {"learning_rate": None if isinstance(rate, list) else rate}
+
+
+def probe_run(study: dict, cell) -> dict:
+    """What fits a strategy on cached features: a run with the values to choose from, and without a recipe."""
+    return run(study, cell) | {"grid": study["strategies"][cell.strategy]["grid"], "recipe": {}}
+
+
+def priority(study: dict, cell, trial: trials.Trial | None = None) -> int:
+    """How long a run takes beside the others: the images that it sees, times their area.
+
+    The longest start first, so that none is left over at the end when everything else is done. A trial counts double,
+    since all runs of its cell wait for it.
+    """
+    recipe, size = study["strategies"][cell.strategy]["recipe"], study["backbones"][cell.backbone]["image_size"]
+    if trial:
+        recipe = trials.shortened(recipe, trial.share)
+    return (recipe["examples"] or recipe["epochs"] * EPOCH) * size * size * (2 if trial else 1)
+
+
+# --- what is measured ------------------------------------------------------------------------------------------------
+
+
+def cost(study: dict, backbone: str, cells: Iterable[grid.Cell]) -> dict:
+    """The machine, and what each strategy of `cells`, those of one data set and backbone, runs in a training step."""
+    entries = []
+    for cell in cells:
+        facts = declared(study["strategies"][cell.strategy]["kind"])
+        settings = run(study, cell) if facts["engine"] == "loop" else None
+        frozen = settings is None or facts["start"] == "probe"  # its backbone also runs once without moving
+        entries.append({"strategy": cell.strategy, "frozen": frozen, "run": settings})
+    return {"run": machine(study, backbone), "cells": entries}
+
+
+def corruption(study: dict, cell) -> dict:
+    """The machine, the conditions, and the kind of a strategy that is fitted on features."""
+    kind = study["strategies"][cell.strategy]["kind"]
+    return {
+        "run": cell_machine(study, cell),
+        "settings": {key: study["corruptions"][key] for key in CORRUPTIONS},
+        "kind": kind if declared(kind)["engine"] == "features" else None,
+    }
