@@ -53,8 +53,13 @@ include: "workflow/rules/backbones.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/compare.smk"
-include: "workflow/rules/axes.smk"
-include: "workflow/rules/environment.smk"
+include: "workflow/rules/report_data.smk"
+include: "workflow/rules/report_protocol.smk"
+include: "workflow/rules/report_result.smk"
+include: "workflow/rules/report_classes.smk"
+include: "workflow/rules/report_uncertainty.smk"
+include: "workflow/rules/report_choice.smk"
+include: "workflow/rules/report_provenance.smk"
 
 
 onstart:

@@ -1,4 +1,31 @@
-# What a study was made of: its environment, and on request the same as an RO-Crate.
+# What a study was made of: its runs, its environment, and on request the same as an RO-Crate. Chapter 8.
+
+
+rule report_provenance:
+    """What ran, with which software and on which machine."""
+    input:
+        study="<results>/study.json",
+        records="<results>/tables/records.jsonl",
+    output:
+        runs=report(
+            "<results>/tables/provenance.html",
+            caption="../report/provenance.rst",
+            category="8 Provenance",
+            labels={"shows": "table: every run"},
+        ),
+        protocol=report(
+            "<results>/tables/protocol.html",
+            caption="../report/protocol.rst",
+            category="2 Protocol",
+            labels={"shows": "table: recipes"},
+        ),
+    log:
+        "<logs>/report_provenance.log",
+    params:
+        labels=get_run_labels,
+        code=code_of("report_provenance.py"),
+    script:
+        "../scripts/report_provenance.py"
 
 
 rule record_environment:

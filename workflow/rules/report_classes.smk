@@ -1,0 +1,99 @@
+# Which classes are confused, and which images. Chapter 4.
+
+
+rule report_per_class:
+    """Precision, recall and F1 of every class in every run."""
+    input:
+        records="<results>/tables/records.jsonl",
+        classes="<results>/tables/classes.csv",
+    output:
+        csv="<results>/tables/per_class.csv",
+        markdown="<results>/tables/per_class.md",
+        latex="<results>/tables/per_class.tex",
+        html=report(
+            "<results>/tables/per_class.html",
+            caption="../report/per_class_table.rst",
+            category="4 Classes",
+            labels={"shows": "table: per class"},
+        ),
+        confused="<results>/tables/confused.csv",
+        confused_markdown="<results>/tables/confused.md",
+        confused_latex="<results>/tables/confused.tex",
+        confused_html=report(
+            "<results>/tables/confused.html",
+            caption="../report/confused.rst",
+            category="4 Classes",
+            labels={"shows": "table: most confused pairs"},
+        ),
+    log:
+        "<logs>/report_per_class.log",
+    params:
+        labels=get_run_labels,
+        cells=labelled(CELLS),
+        code=code_of("report_per_class.py"),
+    script:
+        "../scripts/report_per_class.py"
+
+
+rule plot_per_class:
+    """Recall of every class in every cell."""
+    input:
+        per_class="<results>/tables/per_class.csv",
+    output:
+        report(
+            "<results>/plots/{dataset}.per_class.svg",
+            caption="../report/per_class.rst",
+            category="4 Classes",
+            labels={"shows": "per class, {dataset}"},
+        ),
+    log:
+        "<logs>/plot_per_class/{dataset}.log",
+    params:
+        code=code_of("plot_per_class.py"),
+    script:
+        "../scripts/plot_per_class.py"
+
+
+rule plot_confusion:
+    """Confusion matrix of the recommended cell."""
+    input:
+        records="<results>/tables/records.jsonl",
+        cells="<results>/tables/cells.csv",
+    output:
+        report(
+            "<results>/plots/{dataset}.confusion.svg",
+            caption="../report/confusion.rst",
+            category="4 Classes",
+            labels={"shows": "confusion, {dataset}"},
+        ),
+    log:
+        "<logs>/plot_confusion/{dataset}.log",
+    params:
+        labels=get_run_labels,
+        code=code_of("plot_confusion.py"),
+    script:
+        "../scripts/plot_confusion.py"
+
+
+rule plot_mistakes:
+    """The most confident mistakes of the recommended cell."""
+    input:
+        records="<results>/tables/records.jsonl",
+        logits=run_files("test_logits.npz"),
+        cells="<results>/tables/cells.csv",
+        images="<results>/data/{dataset}/test_images.npy",
+        classes="<results>/data/{dataset}/classes.json",
+    output:
+        report(
+            "<results>/plots/{dataset}.mistakes.svg",
+            caption="../report/mistakes.rst",
+            category="4 Classes",
+            labels={"shows": "most confident mistakes, {dataset}"},
+        ),
+    log:
+        "<logs>/plot_mistakes/{dataset}.log",
+    params:
+        labels=get_run_labels,
+        code=code_of("plot_mistakes.py"),
+    script:
+        "../scripts/plot_mistakes.py"

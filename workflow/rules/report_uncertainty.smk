@@ -1,0 +1,95 @@
+# How sure the differences and the answers are. Chapter 5; the calibration table is made in report_result.smk.
+
+
+rule report_pairwise:
+    """The tests between cells, to read: each difference, wins and losses, ranks over data sets."""
+    input:
+        pairwise="<results>/tables/pairwise.csv",
+        comparison="<results>/tables/comparison.csv",
+    output:
+        markdown="<results>/tables/pairwise.md",
+        latex="<results>/tables/pairwise.tex",
+        html=report(
+            "<results>/tables/pairwise.html",
+            caption="../report/pairwise.rst",
+            category="5 Uncertainty",
+            labels={"shows": "table: differences"},
+        ),
+        matrix="<results>/tables/win_tie_loss.csv",
+        matrix_markdown="<results>/tables/win_tie_loss.md",
+        matrix_latex="<results>/tables/win_tie_loss.tex",
+        matrix_html=report(
+            "<results>/tables/win_tie_loss.html",
+            caption="../report/win_tie_loss.rst",
+            category="5 Uncertainty",
+            labels={"shows": "table: wins, ties, losses"},
+        ),
+        ranks="<results>/tables/ranks.csv",
+        diagram=report(
+            "<results>/plots/critical_difference.svg",
+            caption="../report/critical_difference.rst",
+            category="5 Uncertainty",
+            labels={"shows": "ranks over data sets"},
+        ),
+    log:
+        "<logs>/report_pairwise.log",
+    params:
+        axes=get_axes,
+        code=code_of("report_pairwise.py"),
+    script:
+        "../scripts/report_pairwise.py"
+
+
+rule plot_reliability:
+    """Whether confidences come true, and what the error falls to without the least sure answers."""
+    input:
+        records="<results>/tables/records.jsonl",
+    output:
+        reliability=report(
+            "<results>/plots/{dataset}.reliability.svg",
+            caption="../report/reliability.rst",
+            category="5 Uncertainty",
+            labels={"shows": "reliability, {dataset}"},
+        ),
+        risk_coverage=report(
+            "<results>/plots/{dataset}.risk_coverage.svg",
+            caption="../report/risk_coverage.rst",
+            category="5 Uncertainty",
+            labels={"shows": "risk and coverage, {dataset}"},
+        ),
+    log:
+        "<logs>/plot_reliability/{dataset}.log",
+    params:
+        labels=get_run_labels,
+        axes=get_axes,
+        code=code_of("plot_reliability.py"),
+    script:
+        "../scripts/plot_reliability.py"
+
+
+rule report_clean_test:
+    """The scores without the test images that the audit or the user marks, beside the full ones."""
+    input:
+        records="<results>/tables/records.jsonl",
+        logits=run_files("test_logits.npz"),
+        marks=expand("<results>/data/{dataset}/audit/test_marks.csv", dataset=DATASETS),
+        files=expand("<results>/data/{dataset}/test_files.csv", dataset=DATASETS),
+    output:
+        csv="<results>/tables/clean_test.csv",
+        markdown="<results>/tables/clean_test.md",
+        latex="<results>/tables/clean_test.tex",
+        html=report(
+            "<results>/tables/clean_test.html",
+            caption="../report/clean_test.rst",
+            category="5 Uncertainty",
+            labels={"shows": "table: cleaned test set"},
+        ),
+    log:
+        "<logs>/report_clean_test.log",
+    params:
+        labels=get_run_labels,
+        cells=labelled(CELLS),
+        lists=get_exclusions,
+        code=code_of("report_clean_test.py"),
+    script:
+        "../scripts/report_clean_test.py"
