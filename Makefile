@@ -11,7 +11,7 @@ NAMED = @test -n "$(STUDY)" || { echo "$(CONFIG) gives no study a name; it needs
 # What is wrong with a config, in a sentence, before Snakemake reads it.
 CHECKED = @$(BIN)/ftbench check --quiet $(CONFIG)
 
-.PHONY: help setup demo study smoke unlock plan watch tensorboard report crate test test-unit test-slurm lint format bench bench-halving bench-tables scale clean
+.PHONY: help setup demo study smoke unlock plan watch tensorboard report crate test test-unit test-slurm stress lint format bench bench-halving bench-tables scale clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -89,6 +89,9 @@ scale: setup ## measure planning and aggregation of studies of 100 to 9,000 jobs
 
 test-slurm: setup ## run the cluster tests on a real Slurm, installed from Debian's packages where it is missing
 	FTBENCH_SLURM=required $(BIN)/python -m pytest tests/cluster
+
+stress: setup ## attack a study: 100 kills, 20 power cuts (needs root), every file damaged; under half an hour
+	$(BIN)/python tests/stress/attacks.py
 
 bench-halving: setup ## measure what successive halving saves and loses, on real trials (results/bench_halving.json)
 	$(BIN)/python benchmarks/halving.py

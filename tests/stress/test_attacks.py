@@ -1,6 +1,7 @@
 """The attacks of `make stress`, a few of each: no result is changed, and no damaged file is read."""
 
 import os
+from pathlib import Path
 
 import attacks
 import pytest
@@ -27,7 +28,7 @@ def test_kills_change_no_result(whole):
     assert result["kills"] == 3 and result["wrong"] == []
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or not os.path.exists("/dev/loop-control"), reason="mounting a file needs root")
+@pytest.mark.skipif(os.geteuid() != 0 or not Path("/dev/loop-control").exists(), reason="mounting a file needs root")
 def test_a_power_cut_changes_no_result(whole):
     folder, _, expected = whole
     assert attacks.power_cuts(folder, count=1, seed=2, expected=expected)["wrong"] == []
