@@ -57,20 +57,24 @@ def report_comparison(study, paths):
 
     inputs = [paths / f"{name}.csv" for name in ("runs", "cells", "differences")]
     comparison_table(*inputs, study["cells"], paths / "comparison.csv")
-    comparison_pages(paths / "comparison.csv", inputs[2], pages(paths, "comparison"), pages(paths, "calibration"))
+    comparison_pages(paths / "comparison.csv", inputs[2], pages(paths, "comparison"))
+
+
+def report_calibration(study, paths):
+    from ftbench.report.uncertainty.calibration_table import calibration_pages
+
+    calibration_pages(paths / "comparison.csv", pages(paths, "calibration"))
 
 
 def report_pairwise(study, paths):
-    from ftbench.report.layout.frames import read_table
     from ftbench.report.uncertainty.critical_difference_figure import critical_difference
     from ftbench.report.uncertainty.pairwise_table import pairwise_pages
-    from ftbench.report.uncertainty.ranks_tables import rank_cells, ranks_table, win_tie_loss_pages, win_tie_loss_table
+    from ftbench.report.uncertainty.ranks_tables import ranks_table, win_tie_loss_pages, win_tie_loss_table
 
     pairwise_pages(paths / "pairwise.csv", pages(paths, "pairwise"))
-    ranks_table(paths / "comparison.csv", paths / "ranks.csv")
+    sentence = ranks_table(paths / "comparison.csv", paths / "ranks.csv")
     critical_difference(paths / "comparison.csv", study["strategies"], paths / "critical_difference.svg")
     win_tie_loss_table(paths / "pairwise.csv", paths / "win_tie_loss.csv")
-    sentence = rank_cells(read_table(paths / "comparison.csv")).sentence
     win_tie_loss_pages(paths / "win_tie_loss.csv", study["strategies"], sentence, pages(paths, "win_tie_loss"))
 
 
@@ -104,10 +108,11 @@ def report_provenance(study, paths):
 
 
 def figure(study, paths, name):
-    """One figure of the study's only data set; `name` is a module of ftbench.report and the function in it."""
+    """One figure of the study's only data set: function `name` of ftbench/report/<chapter>/<name>_figure.py."""
     import importlib
 
-    draw = getattr(importlib.import_module(f"ftbench.report.{name}"), name)
+    (file,) = (ROOT / "workflow" / "scripts" / "ftbench" / "report").glob(f"*/{name}_figure.py")
+    draw = getattr(importlib.import_module(f"ftbench.report.{file.parent.name}.{file.stem}"), name)
     dataset, out = study["datasets"][0], paths / f"{name}.svg"
     order, data = (study["strategies"], study["backbones"]), study["data"][dataset]
     runs, tables = study["runs"], {key: paths / f"{key}.csv" for key in ("comparison", "runs", "cells", "per_class")}
@@ -133,7 +138,7 @@ FIGURES += ("mistakes",)
 STEPS = [  # jobs of one step do not need each other
     [collect_metrics, compare_strategies],
     [report_comparison, report_cost, report_per_class, report_provenance],
-    [report_pairwise, report_recommendation, *FIGURES],
+    [report_calibration, report_pairwise, report_recommendation, *FIGURES],
 ]
 
 

@@ -7,8 +7,7 @@ from unit.by_hand import example
 from ftbench.base.files import write_json, write_npz
 from ftbench.evaluate import calibration as cal
 from ftbench.evaluate import compare, selective
-from ftbench.evaluate.metrics import bootstrap_interval, scores, tta_accuracy
-from ftbench.evaluate.run_scores import calibrate
+from ftbench.evaluate.metrics import bootstrap_interval, scores
 from ftbench.evaluate.statistics import (
     cell_interval,
     crossed_variance,
@@ -46,14 +45,16 @@ example("adaptive_ece")(
     lambda: cal.adaptive_calibration_error(np.array([0.5, 0.6, 0.8, 0.9]), np.array([1, 0, 1, 1]), bins=2)
 )
 example("temperature")(lambda: cal.fit_temperature(*FOUR))
-example("nll_scaled")(lambda: tuple(calibrate(*FOUR, *FOUR)[name] for name in ("nll_scaled", "ece_scaled")))
+example("nll_scaled")(lambda: tuple(scores(*FOUR, validation=FOUR)[name] for name in ("nll_scaled", "ece_scaled")))
 example("aurc")(lambda: selective.area(RISKS))
 example("risk_coverage")(lambda: tuple(RISKS))
 example("worst_class")(lambda: tuple(answers(*HALVES)[name] for name in ("worst_class", "worst_class_accuracy")))
 example("class_gap")(lambda: answers(*HALVES)["class_gap"])
 example("confusion")(lambda: answers([0, 0, 1], [0, 1, 1])["confusion"].tolist())
 example("accuracy_bootstrap_*")(lambda: [round(end, 9) for end in bootstrap_interval(5, 10)])
-example("tta_accuracy")(lambda: tta_accuracy(np.log([[0.6, 0.4]]), np.log([[0.1, 0.9]]), np.array([1])))
+example("tta_accuracy")(
+    lambda: scores(np.log([[0.6, 0.4]]), np.array([1]), mirrored=np.log([[0.1, 0.9]]))["tta_accuracy"]
+)
 RISKS = selective.risks(np.array([0.9, 0.8, 0.7, 0.6]), np.array([True, False, True, False]))
 
 

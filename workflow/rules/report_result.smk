@@ -17,14 +17,6 @@ rule report_comparison:
             category="3 Result",
             labels={"shows": "table: all cells"},
         ),
-        calibration_markdown="<results>/tables/calibration.md",
-        calibration_latex="<results>/tables/calibration.tex",
-        calibration_html=report(
-            "<results>/tables/calibration.html",
-            caption="../report/calibration.rst",
-            category="5 Uncertainty",
-            labels={"shows": "table: calibration"},
-        ),
     log:
         "<logs>/report_comparison.log",
     params:

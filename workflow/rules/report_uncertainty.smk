@@ -1,4 +1,4 @@
-# How sure the differences and the answers are. Chapter 5; the calibration table is made in report_result.smk.
+# How sure the differences and the answers are. Chapter 5.
 
 
 rule report_pairwise:
@@ -38,6 +38,27 @@ rule report_pairwise:
         code=code_of("report_pairwise.py"),
     script:
         "../scripts/report_pairwise.py"
+
+
+rule report_calibration:
+    """How far confidence and accuracy are apart, before and after the temperature: to read."""
+    input:
+        comparison="<results>/tables/comparison.csv",
+    output:
+        markdown="<results>/tables/calibration.md",
+        latex="<results>/tables/calibration.tex",
+        html=report(
+            "<results>/tables/calibration.html",
+            caption="../report/calibration.rst",
+            category="5 Uncertainty",
+            labels={"shows": "table: calibration"},
+        ),
+    log:
+        "<logs>/report_calibration.log",
+    params:
+        code=code_of("report_calibration.py"),
+    script:
+        "../scripts/report_calibration.py"
 
 
 rule plot_reliability:

@@ -6,6 +6,4 @@ if __name__ == "__main__":
 
         given, out = snakemake.input, snakemake.output
         comparison_table(given.runs, given.cells, given.differences, snakemake.params.cells, out.csv)
-        formats = ("html", "markdown", "latex")
-        calibration = {name: out[f"calibration_{name}"] for name in formats}
-        comparison_pages(out.csv, given.differences, {name: out[name] for name in formats}, calibration)
+        comparison_pages(out.csv, given.differences, {name: out[name] for name in ("html", "markdown", "latex")})

@@ -3,6 +3,7 @@ import pytest
 from scipy.optimize import minimize_scalar
 
 from ftbench.evaluate import calibration, selective
+from ftbench.evaluate.probabilities import log_softmax
 
 RNG = np.random.default_rng(0)
 CONFIDENCE = RNG.uniform(0.1, 1, 700)
@@ -64,7 +65,7 @@ def test_the_temperature_has_the_lowest_nll():
     logits, labels = draw(500, scale=4.0)
 
     def loss(temperature):
-        return calibration.nll(calibration.log_softmax(logits / temperature), labels)
+        return calibration.nll(log_softmax(logits / temperature), labels)
 
     found = calibration.fit_temperature(logits, labels)
     best = minimize_scalar(loss, bounds=(0.1, 20), method="bounded")

@@ -7,8 +7,9 @@ from ftbench.base.errors import InputError
 from ftbench.base.files import read_json
 from ftbench.evaluate.cells import recommended_cell
 from ftbench.evaluate.charges import charge, study_total
-from ftbench.evaluate.collect import collect, read_runs
+from ftbench.evaluate.collect import collect
 from ftbench.evaluate.compare import compare
+from ftbench.evaluate.runs_csv import read_runs
 
 
 @pytest.fixture(scope="module")

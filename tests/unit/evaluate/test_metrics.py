@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, log_loss, precision_score
 
-from ftbench.evaluate import metrics
+from ftbench.evaluate import calibration, metrics
+from ftbench.evaluate.probabilities import log_softmax
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def test_agrees_with_scikit_learn(data):
     )
     recalls = [(predicted[labels == number] == number).mean() for number in range(4)]
     assert result["balanced_accuracy"] == pytest.approx(np.mean(recalls))
-    probabilities = np.exp(metrics.log_softmax(logits))
+    probabilities = np.exp(log_softmax(logits))
     assert result["nll"] == pytest.approx(log_loss(labels, probabilities, labels=range(5)))
     assert result["worst_class"] != 4
     assert result["confusion"].sum() == 200
@@ -91,7 +92,7 @@ def test_ece_equals_the_naive_loop():
     confidence = np.concatenate([rng.uniform(0, 1, 500), [0.0, 1.0, 1.0]])
     right = rng.random(503) < confidence
     for bins in (1, 10, 15):
-        assert metrics.expected_calibration_error(confidence, right, bins) == pytest.approx(
+        assert calibration.expected_calibration_error(confidence, right, bins) == pytest.approx(
             naive_ece(confidence, right, bins)
         )
 

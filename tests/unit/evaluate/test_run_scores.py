@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from ftbench.base.errors import InputError
-from ftbench.evaluate.run_scores import SCORES, evaluate
+from ftbench.evaluate.metrics import SCORES
+from ftbench.evaluate.run_scores import evaluate
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def test_diverged_has_the_same_keys_and_no_scores(run):
     bad = run(np.full((3, 3), np.nan, np.float32), np.arange(3), "diverged")
     assert set(good) == set(bad)
     assert bad["status"] == "diverged"
-    assert all(bad[name] is None for name in SCORES)
+    assert all(bad[score.name] is None for score in SCORES)
     assert bad["images"] == 3
 
 

@@ -9,12 +9,17 @@ import torch
 from runs_to_predict import seed_run
 
 from ftbench.data.images import Images
-from ftbench.evaluate.metrics import mean_probabilities, tta_accuracy
+from ftbench.evaluate.metrics import scores
+from ftbench.evaluate.probabilities import mean_probabilities
 from ftbench.evaluate.run_scores import evaluate
 from ftbench.model import backbones
 from ftbench.model.features import extract_features
 from ftbench.predict.mirrored import Flipped, extract_flipped_features
 from ftbench.predict.test_set import predict_test
+
+
+def tta_accuracy(logits, flipped, labels) -> float:
+    return scores(logits, labels, mirrored=flipped)["tta_accuracy"]
 
 
 def test_mean_probabilities_by_hand():

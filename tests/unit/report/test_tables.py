@@ -19,6 +19,7 @@ from ftbench.report.result.comparison_table import (
     comparison_table,
     detectable_note,
 )
+from ftbench.report.uncertainty.calibration_table import calibration_pages
 from ftbench.report.uncertainty.pairwise_table import pairwise_pages
 from ftbench.report.uncertainty.ranks_tables import win_tie_loss_pages, win_tie_loss_table
 
@@ -43,14 +44,15 @@ def pages(study):
     """{file name: text} of every page, made from the study's tables."""
     paths = study[1]
     folder = paths["comparison"].parent / "pages"
-    comparison_pages(paths["comparison"], paths["differences"], outs(folder, "comparison"), outs(folder, "calibration"))
+    comparison_pages(paths["comparison"], paths["differences"], outs(folder, "comparison"))
+    calibration_pages(paths["comparison"], outs(folder, "calibration"))
     pairwise_pages(paths["pairwise"], outs(folder, "pairwise"))
     cost_pages(paths["cost"], paths["runs"], outs(folder, "cost"))
     class_pages(paths["per_class"], paths["confused"], outs(folder, "per_class"), outs(folder, "confused"))
     recommendation_pages(paths["recommendation"], outs(folder, "recommendation"))
     win_tie_loss_table(paths["pairwise"], folder / "win_tie_loss.csv")
     win_tie_loss_pages(folder / "win_tie_loss.csv", study[0]["strategies"], "No diagram.", outs(folder, "win_tie_loss"))
-    return {path.name: path.read_text() for path in folder.glob("*.*") if path.suffix != ".csv"}
+    return {path.name: path.read_text() for path in folder.glob("[!.]*.*") if path.suffix != ".csv"}
 
 
 def test_agreed_columns_first_and_rows_in_config_order(study):
@@ -118,9 +120,9 @@ def test_the_note_on_detectable_differences_leaves_out_what_no_difference_can_re
     pairs = pd.DataFrame({"dataset": "d", "detectable": [0.02, 0.04, 2.5]})
     said = detectable_note(comparison, pairs, "d")
     assert "differences of 3.0 points" in said and "from 2.0 to 4.0" in said
-    assert "1 of 3 pairs could show no difference at all" in said
+    assert "for 1 of 3 pairs the seeds vary so much that no difference could have been detected" in said
     assert detectable_note(comparison, pairs[2:], "d").startswith(
-        "d, 100 test images, 2 seeds: 1 of 1 pairs could show"
+        "d, 100 test images, 2 seeds: for 1 of 1 pairs the seeds vary"
     )
 
 
@@ -133,7 +135,7 @@ def test_mixed_hardware_is_flagged_in_both_tables_and_one_kind_is_not(study, pag
     comparison_table(tmp_path / "runs.csv", *tables, study[0]["cells"], tmp_path / "comparison.csv")
     cost_table(tmp_path / "runs.csv", study[0]["cells"], tmp_path / "cost.csv")
     comparison = outs(tmp_path, "comparison")
-    comparison_pages(tmp_path / "comparison.csv", tables[1], comparison, {})
+    comparison_pages(tmp_path / "comparison.csv", tables[1], comparison)
     cost_pages(tmp_path / "cost.csv", tmp_path / "runs.csv", outs(tmp_path, "cost"))
     for path in (*comparison.values(), tmp_path / "cost.html"):
         assert "do not compare" in path.read_text()
@@ -216,7 +218,7 @@ def test_html_is_self_contained_small_and_repeats(study, pages, tmp_path):
             assert set(re.findall(r'href="([^"]*)"', page)) == {"data:,"}
             assert len(text) < 400_000
     again = outs(tmp_path, "a")
-    comparison_pages(study[1]["comparison"], study[1]["differences"], again, outs(tmp_path, "b"))
+    comparison_pages(study[1]["comparison"], study[1]["differences"], again)
     assert again["html"].read_text() == pages["comparison.html"]
 
 

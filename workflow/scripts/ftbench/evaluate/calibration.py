@@ -12,13 +12,6 @@ ECE_BINS = 15  # Guo et al. 2017, section 3
 TEMPERATURES = (0.01, 100.0)
 
 
-def log_softmax(logits: np.ndarray) -> np.ndarray:
-    """Log-probabilities (N, C) float64; the row maximum is subtracted first, so no exponent overflows."""
-    shifted = logits.astype(np.float64)
-    shifted -= shifted.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-
-
 def nll(log_probabilities: np.ndarray, labels: np.ndarray) -> float:
     """Mean negative log-likelihood of the true class, in nats."""
     return float(-log_probabilities[np.arange(len(labels)), labels].mean())
@@ -59,7 +52,7 @@ def expected_calibration_error(confidence: np.ndarray, is_correct: np.ndarray, b
 def adaptive_calibration_error(confidence: np.ndarray, is_correct: np.ndarray, bins: int = ECE_BINS) -> float:
     """The same with bins of equal size instead of equal width (Nguyen & O'Connor 2015; Nixon et al. 2019).
 
-    Images are sorted by confidence and cut into `bins` runs whose sizes differ by at most one. Where most confidences lie
+    Images are sorted by confidence and cut into `bins` groups whose sizes differ by at most one. If most confidences lie
     near 1, equal widths would put nearly all images into one bin. Images of equal confidence share their mean answer, so
     the order in which they come does not matter.
     """

@@ -1,15 +1,10 @@
 """Cells of a study: the labels that name them, their files side by side, and which of them is recommended."""
 
+CELL = ["dataset", "backbone", "strategy"]  # the labels of a cell
+LABELS = (*CELL, "seed")  # the labels of a run
+# The study's selection metric -> the key of run.json by which cells are chosen, and the same on the test set in comparison.csv.
 SELECTION = {"accuracy": "validation_accuracy", "balanced_accuracy": "validation_balanced_accuracy"}
-MEASURED = {
-    "accuracy": "accuracy_mean",
-    "balanced_accuracy": "balanced_accuracy",
-}  # the same on the test set, in comparison.csv
-
-LABELS = ("dataset", "backbone", "strategy", "seed")
-
-
-CELL = ["dataset", "backbone", "strategy"]
+MEASURED = {"accuracy": "accuracy_mean", "balanced_accuracy": "balanced_accuracy"}
 
 
 def zip_runs(labels: list[dict], **files: list) -> list[dict]:
@@ -27,11 +22,11 @@ def add_shared(runs: list[dict], labels: list[dict], **files: list) -> None:
 
 
 def recommended_cell(cells: dict[tuple, dict]) -> tuple | None:
-    """The key of the cell with the best validation score; None where nothing finished.
+    """The key of the cell with the best validation score; None if nothing finished.
 
-    `cells` maps a key to {"validation": mean over finished seeds or None, "nll": the same of validation NLL, "diverged": number of
-    seeds}. A cell without diverged seeds goes before one with some; ties go to the lower NLL, then to the first in order.
-    Test scores play no part, so the recommended cell's test accuracy is not flattered by having been chosen.
+    `cells` maps a key to {"validation": mean over finished seeds or None, "nll": the same of validation NLL, "diverged":
+    number of seeds}. A cell without diverged seeds goes before one with some; ties go to the lower NLL, then to the first in
+    order. Test scores play no part, so the recommended cell's test accuracy is not flattered by having been chosen.
     """
     finished = [key for key, cell in cells.items() if cell["validation"] is not None]
     if not finished:

@@ -68,7 +68,7 @@ def _loop_flops(counted: dict, run: dict) -> int:
 
 
 def study_total(runs: pd.DataFrame) -> dict:
-    """Seconds that the whole study took, from the frame that `ftbench.evaluate.collect.collect` writes.
+    """Seconds that the whole study took, from the frame that `ftbench.evaluate.collect` writes.
 
     Every run's own loop, every cell's own trials once, and one feature file per data set and backbone. A probe that runs start from
     is a row of its own, or `exclude` keeps it out of the table: then it counts once, from what was charged to those runs.

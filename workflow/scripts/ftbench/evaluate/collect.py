@@ -6,9 +6,11 @@ Which data set, backbone, strategy and seed a file belongs to comes with it as l
 import pandas as pd
 
 from ftbench.base.errors import InputError
-from ftbench.base.files import atomic_write, read_json
+from ftbench.base.files import read_json
 from ftbench.evaluate.cells import CELL, LABELS
 from ftbench.evaluate.charges import charge, charge_flops
+from ftbench.evaluate.metrics import KEPT, SCORES
+from ftbench.evaluate.runs_csv import write_runs
 
 FROM_RUN = (
     "kind",
@@ -26,39 +28,19 @@ FROM_RUN = (
     "device_name",
     "precision",
 )
-FROM_METRICS = (
-    "accuracy",
-    "accuracy_bootstrap_low",
-    "accuracy_bootstrap_high",
-    "balanced_accuracy",
-    "macro_precision",
-    "macro_recall",
-    "macro_f1",
-    "nll",
-    "ece",
-    "adaptive_ece",
-    "brier",
-    "aurc",
-    "temperature",
-    "nll_scaled",
-    "ece_scaled",
-    "worst_class",
-    "worst_class_accuracy",
-    "class_gap",
-    "tta_accuracy",
-    "images",
-)
+FROM_METRICS = (*(score.name for score in SCORES if score.kind != KEPT), "images")
 FROM_COST = ("images_per_second", "peak_memory_mb", "threads", "resumes")
 FROM_EFFICIENCY = ("forward_flops", "latency_ms_batch1", "latency_ms_batch256", "model_bytes")
-# Whole numbers that may be absent stay whole in the CSV, and flags stay flags.
-NULLABLE = {"best_epoch": "Int64", "at_grid_edge": "boolean", "tuned": "boolean", "stochastic": "boolean"}
 
 
 def row(
     labels: dict, run: dict, cost: dict, metrics: dict, selected: dict, efficiency: dict, probe: str | None
 ) -> dict:
-    """One run as a flat dict; `selected` is the cell's selected.json, `efficiency` its backbone's efficiency.json, `probe` the strategy
-    whose probe it starts from."""
+    """One run as a flat dict.
+
+    `selected` is the cell's selected.json, `efficiency` its backbone's efficiency.json, `probe` the strategy whose probe the run
+    starts from.
+    """
     for label in CELL:
         if run[label] != labels[label]:
             raise InputError(
@@ -90,8 +72,8 @@ def collect(runs: list[dict], probes: dict[str, str], out) -> None:
     """Write a CSV with one row per run, in the order given.
 
     `runs` holds {"labels": {dataset, backbone, strategy, seed}, "run", "cost", "metrics", "selected", "efficiency": paths},
-    `probes` the linear_probe strategy that each strategy of kind lp_ft starts from.
-    Accuracies are fractions, seconds are those charged to the run (`ftbench.evaluate.charges.charge`). Scores of a diverged run are empty.
+    `probes` the linear_probe strategy that each strategy of kind lp_ft starts from. Accuracies are fractions, seconds are those
+    charged to the run (`ftbench.evaluate.charges.charge`). Scores of a diverged run are empty.
     """
     read = [
         row(
@@ -105,14 +87,4 @@ def collect(runs: list[dict], probes: dict[str, str], out) -> None:
         raise InputError(
             "The study has no runs to collect: its grid needs at least one data set, backbone, strategy and seed."
         )
-    with atomic_write(out) as temporary:
-        pd.DataFrame(read).astype(NULLABLE).to_csv(temporary, index=False)
-
-
-def read_runs(path) -> pd.DataFrame:
-    """The frame that `collect` wrote, names as text (a class called 0 or a backbone called 1e3 stays what it is)."""
-    text = dict.fromkeys(
-        (*CELL, "kind", "status", "probe", "worst_class", "device", "device_name", "precision", "latency_device"),
-        "str",
-    )
-    return pd.read_csv(path, dtype={**text, **NULLABLE}, keep_default_na=False, na_values=[""])
+    write_runs(pd.DataFrame(read), out)

@@ -12,7 +12,7 @@ from ftbench.base.errors import InputError, choices
 from ftbench.base.files import atomic_write
 from ftbench.base.logits import load_logits
 from ftbench.evaluate.cells import CELL, SELECTION, recommended_cell
-from ftbench.evaluate.metrics import correct
+from ftbench.evaluate.probabilities import correct
 from ftbench.evaluate.records import content
 from ftbench.evaluate.statistics import cell_interval, difference, holm, mcnemar, summarize
 

@@ -1,23 +1,44 @@
-"""Scores of one run from its logits and the true labels.
+"""Every score of a run, a row of `SCORES` each: metrics.json, the CSV tables and the pages take theirs from it.
 
-Everything here is a pure function of `logits` (N, C) float and `labels` (N,) int in [0, C). Softmax and its logarithm are
-computed in float64: a confident float32 row would round to probability 1 and lose the tail that NLL measures.
+To add a score: write its function, a pure one of the run's `Answers`; add its row; give it a line with an example by hand
+in docs/metrics.md.
 """
 
+from collections.abc import Callable, Collection
+from typing import Any, NamedTuple
+
 import numpy as np
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 from statsmodels.stats.proportion import proportion_confint
 
-from ftbench.evaluate.calibration import adaptive_calibration_error, brier, expected_calibration_error, log_softmax, nll
-from ftbench.evaluate.selective import area, risks
+from ftbench.evaluate.answers import Answers
+from ftbench.evaluate.calibration import adaptive_calibration_error, brier, expected_calibration_error, nll, reliability
+from ftbench.evaluate.probabilities import mean_probabilities
+from ftbench.evaluate.selective import area, curve, risks
 
 RESAMPLES = 10_000  # the Monte Carlo error of a 2.5 % quantile is then well below the digits that are shown
 BOOTSTRAP_SEED = 20_240_229  # fixed, so that equal logits give equal intervals
 
+# How the scores of a cell's finished seeds become one number of the cell.
+MEAN = "mean"
+MODE = "most frequent"
+INTERVAL = "mean with the crossed interval of ftbench.evaluate.statistics"
+KEPT = "none: it stays in metrics.json"
+# What a score needs beside the test logits.
+VALIDATION, MIRRORED = "validation", "mirrored"
 
-def correct(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """(N,) bool: the largest logit is the true class. Ties go to the lower class number, as `argmax` has it."""
-    return logits.argmax(axis=1) == labels
+
+class Score(NamedTuple):
+    """One score: where its value comes from, how the tables average it, and how readers see it."""
+
+    name: str  # its key in metrics.json, and its column in the CSV tables
+    of: Callable[[Answers], Any]
+    kind: str = MEAN
+    heading: str = ""  # of its column in the pages, without the unit
+    unit: str = ""  # "%" and "points" show a fraction times 100
+    spec: str = ".1f"  # of the number in the pages
+    comparison: int = 0  # its place among the scores of the comparison page; 0: it is not there
+    calibration: int = 0  # the same for the calibration page
+    needs: str = ""  # VALIDATION or MIRRORED; the score is None without it
 
 
 def bootstrap_interval(right: int, images: int, resamples: int = RESAMPLES, level: float = 0.95) -> tuple[float, float]:
@@ -31,66 +52,127 @@ def bootstrap_interval(right: int, images: int, resamples: int = RESAMPLES, leve
     return float(low), float(high)
 
 
-def scores(logits: np.ndarray, labels: np.ndarray) -> dict:
-    """Every score of one run.
+def accuracy(answers: Answers) -> float:
+    return float(answers.is_correct.mean())
 
-    Keys: accuracy, accuracy_bootstrap_low, accuracy_bootstrap_high, balanced_accuracy, macro_precision, macro_recall,
-    macro_f1, nll, ece, adaptive_ece, brier, aurc, worst_class (class number), worst_class_accuracy, class_gap (best recall of a
-    class minus the worst), images, all Python numbers; per_class {precision, recall, recall_low, recall_high, f1, support},
-    arrays (C,), where the ends are Wilson's 95 % interval (1927) of this one run, NaN without test images; confusion (C, C) int,
-    rows are true classes.
-    A ratio with nothing below the line is 0 (`zero_division=0`). Macro averages run over the classes that occur among the
-    labels or predictions, scikit-learn's default; worst class and balanced accuracy over those that have test images.
+
+def bootstrap_low(answers: Answers) -> float:
+    return bootstrap_interval(int(answers.is_correct.sum()), len(answers.labels))[0]
+
+
+def bootstrap_high(answers: Answers) -> float:
+    return bootstrap_interval(int(answers.is_correct.sum()), len(answers.labels))[1]
+
+
+def balanced_accuracy(answers: Answers) -> float:
+    """Mean recall of the classes that have test images."""
+    return float(answers.by_class["recall"][answers.tested].mean())
+
+
+def macro(part: str) -> Callable[[Answers], float]:
+    """The mean of "precision", "recall" or "f1" over the classes that occur among labels or predictions, as scikit-learn
+    has it by default.
     """
-    classes = logits.shape[1]
-    predicted = logits.argmax(axis=1)
-    is_correct = predicted == labels
-    log_probabilities = log_softmax(logits)
-    probabilities = np.exp(log_probabilities)
-    every = np.arange(classes)
-    precision, recall, f1, support = precision_recall_fscore_support(labels, predicted, labels=every, zero_division=0)
-    confusion = confusion_matrix(labels, predicted, labels=every)
-    occurs = (support + confusion.sum(axis=0)) > 0
-    tested = np.flatnonzero(support)
-    worst = int(tested[recall[tested].argmin()])
-    low, high = bootstrap_interval(int(is_correct.sum()), len(labels))
-    confidence = probabilities.max(axis=1)
-    ends = np.full((2, classes), np.nan)
-    ends[:, tested] = proportion_confint(np.diag(confusion)[tested], support[tested], method="wilson")
-    return {
-        "accuracy": float(is_correct.mean()),
-        "accuracy_bootstrap_low": low,
-        "accuracy_bootstrap_high": high,
-        "balanced_accuracy": float(recall[tested].mean()),
-        "macro_precision": float(precision[occurs].mean()),
-        "macro_recall": float(recall[occurs].mean()),
-        "macro_f1": float(f1[occurs].mean()),
-        "nll": nll(log_probabilities, labels),
-        "ece": expected_calibration_error(confidence, is_correct),
-        "adaptive_ece": adaptive_calibration_error(confidence, is_correct),
-        "brier": brier(probabilities, labels),
-        "aurc": area(risks(confidence, is_correct)),
-        "worst_class": worst,
-        "worst_class_accuracy": float(recall[worst]),
-        "class_gap": float(recall[tested].max() - recall[worst]),
-        "images": len(labels),
-        "per_class": {
-            "precision": precision,
-            "recall": recall,
-            "recall_low": ends[0],
-            "recall_high": ends[1],
-            "f1": f1,
-            "support": support,
-        },
-        "confusion": confusion,
-    }
+
+    def mean(answers: Answers) -> float:
+        occurs = (answers.by_class["support"] + answers.confusion.sum(axis=0)) > 0
+        return float(answers.by_class[part][occurs].mean())
+
+    return mean
 
 
-def mean_probabilities(logits: np.ndarray, flipped: np.ndarray) -> np.ndarray:
-    """(N, C) float64: the mean of the softmax of two logits (N, C) of the same images."""
-    return (np.exp(log_softmax(logits)) + np.exp(log_softmax(flipped))) / 2
+def worst_class(answers: Answers) -> int:
+    """The number of the class with the lowest recall, among those that have test images."""
+    return int(answers.tested[answers.by_class["recall"][answers.tested].argmin()])
 
 
-def tta_accuracy(logits: np.ndarray, flipped: np.ndarray, labels: np.ndarray) -> float:
-    """Accuracy of the mean probabilities; `labels` (N,) int."""
-    return float((mean_probabilities(logits, flipped).argmax(axis=1) == labels).mean())
+def worst_class_accuracy(answers: Answers) -> float:
+    return float(answers.by_class["recall"][worst_class(answers)])
+
+
+def class_gap(answers: Answers) -> float:
+    """The best recall of a class minus the worst."""
+    return float(answers.by_class["recall"][answers.tested].max() - worst_class_accuracy(answers))
+
+
+def per_class(answers: Answers) -> dict[str, np.ndarray]:
+    """precision, recall, recall_low, recall_high, f1 and support, (C,) each. The ends are Wilson's 95 % interval (1927) of
+    this one run; NaN without test images.
+    """
+    tested, support = answers.tested, answers.by_class["support"]
+    ends = np.full((2, len(support)), np.nan)
+    ends[:, tested] = proportion_confint(np.diag(answers.confusion)[tested], support[tested], method="wilson")
+    return answers.by_class | {"recall_low": ends[0], "recall_high": ends[1]}
+
+
+def listed(values: np.ndarray) -> list:
+    """Values as JSON has them: None for NaN, which alone differs from itself."""
+    return [None if value != value else value for value in values.tolist()]
+
+
+def bins(confidence: np.ndarray, is_correct: np.ndarray) -> dict[str, list]:
+    """Reliability bins as JSON has them; an empty bin has None."""
+    return {name: listed(values) for name, values in reliability(confidence, is_correct).items()}
+
+
+def tta_accuracy(answers: Answers) -> float:
+    """Accuracy of the mean probabilities of an image and its mirror image."""
+    mean = mean_probabilities(answers.logits, answers.mirrored)
+    return float((mean.argmax(axis=1) == answers.labels).mean())
+
+
+# fmt: off
+SCORES = (
+    Score("accuracy", accuracy, INTERVAL),
+    Score("accuracy_bootstrap_low", bootstrap_low),
+    Score("accuracy_bootstrap_high", bootstrap_high),
+    Score("balanced_accuracy", balanced_accuracy),
+    Score("macro_precision", macro("precision")),
+    Score("macro_recall", macro("recall")),
+    Score("macro_f1", macro("f1"), heading="Macro F1", unit="%", comparison=2),
+    Score("nll", lambda a: nll(a.log_probabilities, a.labels),
+          heading="NLL", unit="nats", spec=".3f", comparison=5, calibration=1),
+    Score("ece", lambda a: expected_calibration_error(a.confidence, a.is_correct),
+          heading="ECE", unit="%", comparison=6, calibration=3),
+    Score("adaptive_ece", lambda a: adaptive_calibration_error(a.confidence, a.is_correct),
+          heading="Adaptive ECE", unit="%", calibration=4),
+    Score("brier", lambda a: brier(a.probabilities, a.labels),
+          heading="Brier", spec=".3f", calibration=2),
+    Score("aurc", lambda a: area(risks(a.confidence, a.is_correct)), heading="AURC", unit="%", spec=".2f", calibration=8),
+    Score("temperature", lambda a: a.temperature,
+          heading="Temperature", spec=".2f", calibration=5, needs=VALIDATION),
+    Score("nll_scaled", lambda a: nll(a.scaled, a.labels),
+          heading="NLL at it", unit="nats", spec=".3f", calibration=6, needs=VALIDATION),
+    Score("ece_scaled", lambda a: expected_calibration_error(a.scaled_confidence, a.is_correct),
+          heading="ECE at it", unit="%", calibration=7, needs=VALIDATION),
+    Score("worst_class", worst_class, MODE),
+    Score("worst_class_accuracy", worst_class_accuracy, heading="Worst class", unit="%", comparison=3),
+    Score("class_gap", class_gap, heading="Class gap", unit="points", comparison=4),
+    Score("per_class", per_class, KEPT),
+    Score("confusion", lambda a: a.confusion, KEPT),
+    Score("reliability", lambda a: bins(a.confidence, a.is_correct), KEPT),
+    Score("reliability_scaled", lambda a: bins(a.scaled_confidence, a.is_correct), KEPT, needs=VALIDATION),
+    Score("risk_coverage", lambda a: curve(risks(a.confidence, a.is_correct)).tolist(), KEPT),
+    Score("tta_accuracy", tta_accuracy, heading="With flips", unit="%", comparison=1, needs=MIRRORED),
+)
+# fmt: on
+
+
+def scores(
+    logits: np.ndarray,
+    labels: np.ndarray,
+    validation: tuple[np.ndarray, np.ndarray] | None = None,
+    mirrored: np.ndarray | None = None,
+    names: Collection[str] | None = None,
+) -> dict[str, Any]:
+    """The scores of one run by name, as `SCORES` has them, or those of `names`, and `images`.
+
+    The arguments are those of `Answers`. Numbers are Python's. worst_class is a class number, per_class holds arrays (C,),
+    confusion is (C, C) int with true classes as rows, risk_coverage has 100 risks, at 1 ... 100 % of the images. A score whose
+    `validation` or `mirrored` is missing is None.
+    """
+    answers = Answers(logits, labels, validation, mirrored)
+    given = {"": True, VALIDATION: validation is not None, MIRRORED: mirrored is not None}
+    asked = [score for score in SCORES if names is None or score.name in names]
+    values = {score.name: score.of(answers) if given[score.needs] else None for score in asked}
+    return values | {"images": len(labels)}

@@ -7,7 +7,7 @@ import numpy as np
 from ftbench.base.errors import InputError
 from ftbench.base.files import read_json
 from ftbench.base.logits import load_logits
-from ftbench.evaluate.calibration import log_softmax
+from ftbench.evaluate.probabilities import log_softmax
 from ftbench.report.layout.pictures import thumbnail
 from ftbench.report.layout.recommended_runs import finished_runs_of_recommended
 from ftbench.report.layout.style import blank, message, panels, save, style, title

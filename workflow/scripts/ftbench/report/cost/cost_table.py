@@ -4,7 +4,7 @@ import pandas as pd
 
 from ftbench.evaluate.cells import CELL
 from ftbench.evaluate.charges import study_total
-from ftbench.evaluate.collect import read_runs
+from ftbench.evaluate.runs_csv import read_runs
 from ftbench.report.layout.columns import (
     CELL_COLUMNS,
     Column,

@@ -8,15 +8,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from ftbench.report.layout.formats import (
-    MISSING,
-    duration,
-    number,
-    operations,
-    percent,
-)
+from ftbench.report.layout.formats import MISSING, duration, interval, number, operations, percent
 
-ACCURACY = "Accuracy, % [95 % interval]"
+ACCURACY = "Accuracy, % [95 % interval]"  # the heading of `ACCURACY_COLUMN`
 
 
 class Column(NamedTuple):
@@ -48,6 +42,22 @@ def as_whole(name: str) -> Column:
     return Column(lambda row: number(getattr(row, name), ",.0f"), name)
 
 
+def as_plain(name: str) -> Column:
+    """Text that may be missing."""
+    return Column(lambda row: MISSING if pd.isna(getattr(row, name)) else getattr(row, name))
+
+
+def as_number(name: str, spec: str = "g") -> Column:
+    """A setting that may be missing."""
+    return Column(lambda row: MISSING if pd.isna(getattr(row, name)) else format(getattr(row, name), spec), name)
+
+
+def as_interval(mean: str, low: str, high: str) -> Column:
+    """A fraction with its interval, in percent."""
+    return Column(lambda row: interval(getattr(row, mean), getattr(row, low), getattr(row, high)), mean)
+
+
+ACCURACY_COLUMN = as_interval("accuracy_mean", "accuracy_ci_low", "accuracy_ci_high")
 CELL_COLUMNS = {"Dataset": as_text("dataset"), "Backbone": as_text("backbone"), "Strategy": as_text("strategy")}
 
 
@@ -57,11 +67,3 @@ def readable(frame: pd.DataFrame, columns: dict[str, Column]) -> tuple[pd.DataFr
     rows = list(frame.itertuples(index=False))
     text = pd.DataFrame([[column.show(row) for column in columns.values()] for row in rows], columns=list(columns))
     return text, {heading: frame[column.by].tolist() for heading, column in columns.items() if column.by}
-
-
-def as_plain(name: str) -> Column:
-    return Column(lambda row: MISSING if pd.isna(getattr(row, name)) else getattr(row, name))
-
-
-def as_number(name: str, spec: str = "g") -> Column:
-    return Column(lambda row: MISSING if pd.isna(getattr(row, name)) else format(getattr(row, name), spec), name)

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.lines import Line2D
 
-from ftbench.evaluate.collect import read_runs
+from ftbench.evaluate.runs_csv import read_runs
 from ftbench.report.layout.frames import read_table
 from ftbench.report.layout.style import GREY, legend, looks, message, panels, save, style, title
 

@@ -3,14 +3,14 @@
 from matplotlib.lines import Line2D
 
 from ftbench.report.layout.style import GREY, legend, looks, message, panels, save, style, title
-from ftbench.report.result.activations_table import read_activity
+from ftbench.report.result.activations_table import read_silent_units
 
 ROWS = {"dead": "dead units, %", "sparsity": "values not positive, %"}
 
 
-def silence(cells: list[dict], dataset: str, strategies: list[str], backbones: list[str], out) -> None:
+def activations(cells: list[dict], dataset: str, strategies: list[str], backbones: list[str], out) -> None:
     """Draw one data set: a column per backbone, dead units above and sparsity below, over the activations in order."""
-    frame = read_activity(cells)
+    frame = read_silent_units(cells)
     frame = frame[frame.dataset == dataset]
     if frame.empty:
         message(f"No backbone on {dataset} names an activation", "Nothing was measured.", out)

@@ -4,26 +4,25 @@ import pandas as pd
 
 from ftbench.base.errors import InputError
 from ftbench.evaluate.cells import CELL
-from ftbench.report.layout.columns import CELL_COLUMNS, Column
+from ftbench.report.layout.columns import ACCURACY_COLUMN, CELL_COLUMNS, Column, as_text
 from ftbench.report.layout.formats import percent
 from ftbench.report.layout.frames import read_table, write_csv
 from ftbench.report.layout.pages import publish
-from ftbench.report.result.policies_table import ACCURACY
 
 ACTIVATIONS = CELL_COLUMNS | {
-    "Activation": Column(lambda row: row.activation),
+    "Activation": as_text("activation"),
     "Dead units before, %": Column(lambda row: percent(row.dead_before, 2), "dead_before"),
     "Dead units after, %": Column(lambda row: percent(row.dead_after, 2), "dead_after"),
     "Not positive before, %": Column(lambda row: percent(row.sparsity_before, 2), "sparsity_before"),
     "Not positive after, %": Column(lambda row: percent(row.sparsity_after, 2), "sparsity_after"),
-    "Accuracy, %": ACCURACY,
+    "Accuracy, %": ACCURACY_COLUMN,
 }
 
 
-def read_activity(cells: list[dict]) -> pd.DataFrame:
-    """All counts in one frame; `cells` holds {"labels": {dataset, backbone, strategy}, "activity": path, "activation": name}."""
+def read_silent_units(cells: list[dict]) -> pd.DataFrame:
+    """All counts in one frame; `cells` holds {"labels": {dataset, backbone, strategy}, "counts": path, "activation": name}."""
     frames = [
-        pd.read_csv(cell["activity"], dtype={"layer": "str"}).assign(**cell["labels"], activation=cell["activation"])
+        pd.read_csv(cell["counts"], dtype={"layer": "str"}).assign(**cell["labels"], activation=cell["activation"])
         for cell in cells
     ]
     if not frames:
@@ -31,12 +30,13 @@ def read_activity(cells: list[dict]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def activation_table(cells: list[dict], comparison_csv, out, pages: dict) -> None:
-    """Write a row per cell, as CSV and in the formats of `pages`: the share of dead units and of values that are not positive, with the accuracy.
+def activations_table(cells: list[dict], comparison_csv, out, pages: dict) -> None:
+    """Write activations.csv and its page in the formats of `pages`: a row per cell.
 
-    Shares are means over layers, weighted by their units, and over seeds.
+    A row has the shares of dead units and of values that are not positive, before and after training, and the accuracy. Shares
+    are means over layers, weighted by their units, and over seeds. `cells` is as for `read_silent_units`.
     """
-    frame = read_activity(cells)
+    frame = read_silent_units(cells)
     weighted = frame.assign(**{name: frame[name] * frame["units"] for name in ("dead", "sparsity")})
     grouped = weighted.groupby([*CELL, "activation", "when"], sort=False)[["dead", "sparsity", "units"]].sum()
     shares = grouped[["dead", "sparsity"]].div(grouped["units"], axis=0).unstack("when")

@@ -1,24 +1,16 @@
-"""The CSV tables of a study, a row per cell (data set, backbone, strategy), in the order of the config.
+"""The comparison of all cells: `comparison.csv`, a row per cell in the order of the config, and its page.
 
-Numbers stay exact here: fractions, seconds, counts. `ftbench.report.layout.formats` turns them into pages for readers.
+Numbers stay exact in the CSV: fractions, seconds, counts. The page shows them in percent, with units and few digits.
 """
 
 import numpy as np
 import pandas as pd
 
 from ftbench.evaluate.cells import CELL
-from ftbench.evaluate.collect import read_runs
-from ftbench.report.layout.columns import (
-    ACCURACY,
-    CELL_COLUMNS,
-    Column,
-    as_decimal,
-    as_duration,
-    as_percent,
-    as_whole,
-    readable,
-)
-from ftbench.report.layout.formats import MISSING, count, percent
+from ftbench.evaluate.metrics import MEAN, MODE, SCORES
+from ftbench.evaluate.runs_csv import read_runs
+from ftbench.report.layout.columns import ACCURACY, CELL_COLUMNS, Column, as_duration, as_whole, readable
+from ftbench.report.layout.formats import MISSING, count, interval, percent
 from ftbench.report.layout.frames import (
     OF_CELL,
     by_cell,
@@ -29,7 +21,7 @@ from ftbench.report.layout.frames import (
     write_csv,
 )
 from ftbench.report.layout.pages import MIXED_NOTE, publish
-from ftbench.report.uncertainty.calibration_table import CALIBRATION
+from ftbench.report.layout.score_columns import scores_of_page
 
 FLIPS_NOTE = (
     "with flips: test-time augmentation, the mean probability of an image and its mirror image; nothing else uses it"
@@ -42,13 +34,19 @@ NOTES = {
     "d": "some or all seeds diverged: scores are means over the others",
     "1": "one run only (a deterministic strategy, or a single seed): its interval covers the test images alone",
 }
-WITH_FLIPS = "With flips, %"
+WITH_FLIPS, WORST_CLASS = "With flips, %", "Worst class, %"  # headings of scores that the page treats in its own way
 
 
 def _accuracy(row) -> str:
     if row.status == "diverged":
         return "diverged"
-    return f"{percent(row.accuracy_mean)} [{percent(row.accuracy_ci_low)}, {percent(row.accuracy_ci_high)}]"
+    return interval(row.accuracy_mean, row.accuracy_ci_low, row.accuracy_ci_high)
+
+
+def _worst_class(row) -> str:
+    if pd.isna(row.worst_class_accuracy):
+        return MISSING
+    return f"{percent(row.worst_class_accuracy)} ({row.worst_class})"
 
 
 def _seeds(row) -> str:
@@ -71,17 +69,8 @@ COMPARISON = {
     "Flags": Column(_flags),
     "Seeds": Column(_seeds, "seeds"),
     ACCURACY: Column(_accuracy, "accuracy_mean"),
-    WITH_FLIPS: as_percent("tta_accuracy"),
-    "Macro F1, %": as_percent("macro_f1"),
-    "Worst class, %": Column(
-        lambda row: (
-            MISSING if pd.isna(row.worst_class_accuracy) else f"{percent(row.worst_class_accuracy)} ({row.worst_class})"
-        ),
-        "worst_class_accuracy",
-    ),
-    "Class gap, points": as_percent("class_gap"),
-    "NLL, nats": as_decimal("nll", ".3f"),
-    "ECE, %": as_percent("ece"),
+    **scores_of_page("comparison"),
+    WORST_CLASS: Column(_worst_class, "worst_class_accuracy"),
     "Training, per run": as_duration("train_seconds"),
     "Tuning, all trials": as_duration("tuning_seconds"),
     "Trainable": Column(lambda row: count(row.trainable_params), "trainable_params"),
@@ -142,26 +131,10 @@ EXTRA_COLUMNS = [
     "train_flops",
     *OF_CELL,
 ]
-MEANS = [
-    "macro_precision",
-    "macro_recall",
-    "macro_f1",
-    "nll",
-    "ece",
-    "worst_class_accuracy",
-    "validation_accuracy",
-    "balanced_accuracy",
-    "brier",
-    "accuracy_bootstrap_low",
-    "accuracy_bootstrap_high",
-    "adaptive_ece",
-    "temperature",
-    "nll_scaled",
-    "ece_scaled",
-    "aurc",
-    "class_gap",
-    "tta_accuracy",
-]
+AVERAGED = [score.name for score in SCORES if score.kind == MEAN]
+MOST_FREQUENT = [score.name for score in SCORES if score.kind == MODE]
+# A score without a place in the agreed order stands behind all of it.
+EXTRA_COLUMNS += [name for name in (*AVERAGED, *MOST_FREQUENT) if name not in COMPARISON_COLUMNS + EXTRA_COLUMNS]
 
 
 def detectable(
@@ -178,8 +151,9 @@ def detectable(
 def comparison_table(runs_csv, cells_csv, differences_csv, cells: list[dict], out) -> None:
     """Write comparison.csv: `COMPARISON_COLUMNS`, then `EXTRA_COLUMNS`.
 
-    `runs_csv` is from `ftbench.evaluate.collect`, `cells_csv` and `differences_csv` from `ftbench.evaluate.compare`; `cells` lists {dataset, backbone,
-    strategy} in config order.
+    `runs_csv` is from `ftbench.evaluate.collect`, `cells_csv` and `differences_csv` from `ftbench.evaluate.compare`; `cells` lists
+    {dataset, backbone, strategy} in config order.
+
     Scores are means over the finished seeds, which `seeds` counts; a bootstrap interval is the mean of its ends over seeds;
     worst_class names the class most often worst. Costs are means per finished run, peak memory is the highest of any run.
     status: finished, partly diverged (diverged_seeds > 0) or diverged (no scores). detectable_difference: the median over the
@@ -187,35 +161,46 @@ def comparison_table(runs_csv, cells_csv, differences_csv, cells: list[dict], ou
     """
     differences = read_table(differences_csv)
     intervals = read_table(cells_csv).set_index(CELL)
-    rows = []
-    for key, own in by_cell(read_runs(runs_csv), cells):
-        finished, timed, interval = own[own["status"] == "finished"], finished_or_all(own), intervals.loc[key]
-        first = own.iloc[0]
-        diverged = len(own) - len(finished)
-        worst = finished["worst_class"].mode()
-        rows.append(
-            {
-                **dict(zip(CELL, key)),
-                "seeds": len(finished),
-                **{name: interval[name] for name in ("accuracy_mean", "accuracy_ci_low", "accuracy_ci_high")},
-                **{name: finished[name].mean() if len(finished) else np.nan for name in MEANS},
-                **{
-                    name: timed[name].mean()
-                    for name in ("train_seconds", "tuning_seconds", "images_per_second", "train_flops")
-                },
-                **{name: first[name] for name in ("trainable_params", "total_params", "kind", "stochastic", "tuned")},
-                **{name: first[name] for name in ("at_grid_edge", "learning_rate", "l2", *OF_CELL)},
-                "peak_memory_mb": own["peak_memory_mb"].max(),
-                "status": "finished" if not diverged else "diverged" if not len(finished) else "partly diverged",
-                "diverged_seeds": diverged,
-                "recommended": bool(interval["recommended"]),
-                "worst_class": worst.iloc[0] if len(worst) else None,
-                "test_images": first["images"],
-                "detectable_difference": detectable(differences, *key).median(),
-                **{name: joined(own[name]) for name in ("precision", "threads", "device_name")},
-            }
-        )
+    rows = [
+        {
+            **dict(zip(CELL, key)),
+            **_scores(own, intervals.loc[key]),
+            **_costs(own),
+            "detectable_difference": detectable(differences, *key).median(),
+        }
+        for key, own in by_cell(read_runs(runs_csv), cells)
+    ]
     write_csv(pd.DataFrame(rows, columns=COMPARISON_COLUMNS + EXTRA_COLUMNS), out)
+
+
+def _scores(own: pd.DataFrame, interval: pd.Series) -> dict:
+    """What the runs of one cell scored; `interval` is its row of cells.csv."""
+    finished = own[own["status"] == "finished"]
+    diverged = len(own) - len(finished)
+    frequent = {name: finished[name].mode() for name in MOST_FREQUENT}
+    return {
+        "seeds": len(finished),
+        "diverged_seeds": diverged,
+        "status": "finished" if not diverged else "diverged" if not len(finished) else "partly diverged",
+        "recommended": bool(interval["recommended"]),
+        "test_images": own.iloc[0]["images"],
+        **{name: interval[name] for name in ("accuracy_mean", "accuracy_ci_low", "accuracy_ci_high")},
+        **{name: finished[name].mean() if len(finished) else np.nan for name in (*AVERAGED, "validation_accuracy")},
+        **{name: values.iloc[0] if len(values) else None for name, values in frequent.items()},
+    }
+
+
+def _costs(own: pd.DataFrame) -> dict:
+    """What the runs of one cell were and cost."""
+    timed, first = finished_or_all(own), own.iloc[0]
+    means = ("train_seconds", "tuning_seconds", "images_per_second", "train_flops")
+    shared = ("trainable_params", "total_params", "kind", "stochastic", "tuned", "at_grid_edge", "learning_rate", "l2")
+    return {
+        **{name: timed[name].mean() for name in means},
+        **{name: first[name] for name in (*shared, *OF_CELL)},
+        "peak_memory_mb": own["peak_memory_mb"].max(),
+        **{name: joined(own[name]) for name in ("precision", "threads", "device_name")},
+    }
 
 
 def leaders(frame: pd.DataFrame) -> list[int]:
@@ -246,32 +231,23 @@ def detectable_note(frame: pd.DataFrame, differences: pd.DataFrame, dataset: str
     if len(seen):
         said += (
             f"of true differences of {percent(seen.median())} points 80 % would be found (p < 0.05 before correction; median over "
-            f"pairs of cells, which range from {percent(seen.min())} to {percent(seen.max())}); differences smaller than that may "
-            "exist unseen"
+            f"the pairs of cells, which range from {percent(seen.min())} to {percent(seen.max())}); smaller differences may exist "
+            "without being seen"
         )
     if len(seen) < len(found):
         said += "; " * bool(len(seen))
-        said += f"{len(found) - len(seen)} of {len(found)} pairs could show no difference at all, so far apart are their seeds"
+        said += f"for {len(found) - len(seen)} of {len(found)} pairs the seeds vary so much that no difference could have been detected"
     return said
 
 
-def comparison_pages(comparison_csv, differences_csv, comparison_out: dict, calibration_out: dict) -> None:
-    """Write the comparison (leaders bold, flags and detectable differences below it) and the calibration table of the same cells."""
+def comparison_pages(comparison_csv, differences_csv, out: dict) -> None:
+    """Write the comparison in the formats of `out`: leaders bold, flags and detectable differences explained below it."""
     frame, differences = read_table(comparison_csv), read_table(differences_csv)
-    detectables = [detectable_note(frame, differences, dataset) for dataset in dict.fromkeys(frame["dataset"])]
     flips = frame["tta_accuracy"].notna().any()
-    # without flips where no data set of the study may be mirrored
+    # without flips if no data set of the study may be mirrored
     columns = {heading: column for heading, column in COMPARISON.items() if flips or heading != WITH_FLIPS}
-    notes = _comparison_notes(readable(frame, columns)[0]) + detectables
+    notes = _comparison_notes(readable(frame, columns)[0])
+    notes += [detectable_note(frame, differences, dataset) for dataset in dict.fromkeys(frame["dataset"])]
     notes += [FLIPS_NOTE] * bool(flips) + [MIXED_NOTE] * mixed_hardware(frame)
     subtitle = "Means over seeds on the sealed test set; intervals over seeds and test images."
-    publish(frame, columns, comparison_out, "Comparison of all cells", subtitle, notes, leaders(frame))
-    notes = [
-        "temperature: fitted on validation logits, then divides the test logits; above 1 the model was too sure, below 1 not sure enough; "
-        "no prediction changes",
-        "AURC: mean error over all shares of images that are answered, the surest first; lower is better",
-        "ECE: 15 bins of equal width, adaptive ECE: 15 bins of equal size",
-    ]
-    finished = frame[frame["accuracy_mean"].notna()].reset_index(drop=True)
-    subtitle = "Whether the models know how sure they may be: test set, means over seeds."
-    publish(finished, CALIBRATION, calibration_out, "Calibration and selective prediction", subtitle, notes)
+    publish(frame, columns, out, "Comparison of all cells", subtitle, notes, leaders(frame))

@@ -1,18 +1,15 @@
-"""Answers along one axis of a study: the same strategy under several augmentation policies, the same network with several
-activations. Tables for both, from the tables of the comparison and the counts of silent units.
-"""
+"""The table of augmentation policies: the same strategy under several of them, and what each gains over the first."""
 
 import pandas as pd
 
-from ftbench.report.layout.columns import CELL_COLUMNS, Column
-from ftbench.report.layout.formats import MISSING, interval, p_value, points
+from ftbench.report.layout.columns import ACCURACY_COLUMN, CELL_COLUMNS, Column, as_text
+from ftbench.report.layout.formats import MISSING, p_value, points
 from ftbench.report.layout.frames import read_table, write_csv
 from ftbench.report.layout.pages import publish
 
-ACCURACY = Column(lambda row: interval(row.accuracy_mean, row.accuracy_ci_low, row.accuracy_ci_high), "accuracy_mean")
 POLICIES = CELL_COLUMNS | {
-    "Policy": Column(lambda row: row.policy),
-    "Accuracy, %": ACCURACY,
+    "Policy": as_text("policy"),
+    "Accuracy, %": ACCURACY_COLUMN,
     "Gain over the first, points": Column(
         lambda row: MISSING if pd.isna(row.gain) else points(row.gain, row.gain_low, row.gain_high), "gain"
     ),
@@ -20,23 +17,23 @@ POLICIES = CELL_COLUMNS | {
 }
 
 
-def policy_table(comparison_csv, pairwise_csv, families: dict[str, list], out, pages: dict) -> None:
-    """Write a row per policy of every family, as CSV and in the formats of `pages`: accuracy with interval, and the gain over the family's first policy.
+def policies_table(comparison_csv, pairwise_csv, variants: dict[str, list], out, pages: dict) -> None:
+    """Write policies.csv and its page in the formats of `pages`: a row per policy, its accuracy, and its gain over the first policy.
 
-    `families` maps each strategy that is one policy of several to [the name in the config, {data set: the policy there}]. Gains are fractions
-    with the crossed interval and Holm's p of the comparison; empty for the first policy and where a cell diverged.
+    `variants` maps each strategy that is one policy of several to [the name in the config, {data set: the policy there}]. Gains are
+    fractions with the crossed interval and Holm's p of the comparison; empty for the first policy, and if a cell diverged.
     """
     comparison, pairwise = read_table(comparison_csv), read_table(pairwise_csv)
     rows = []
     for cell in comparison.itertuples(index=False):
-        if cell.strategy not in families:
+        if cell.strategy not in variants:
             continue
-        family, policies = families[cell.strategy]
-        first = next(name for name, (own, _) in families.items() if own == family)
+        name_in_config, policies = variants[cell.strategy]
+        first = next(name for name, (own, _) in variants.items() if own == name_in_config)
         rows.append(
             {
                 **{name: getattr(cell, name) for name in ("dataset", "backbone")},
-                "strategy": family,
+                "strategy": name_in_config,
                 "policy": policies[cell.dataset],
                 "seeds": cell.seeds,
                 **{name: getattr(cell, name) for name in ("accuracy_mean", "accuracy_ci_low", "accuracy_ci_high")},

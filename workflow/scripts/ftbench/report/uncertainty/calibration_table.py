@@ -1,19 +1,22 @@
 """The table of calibration: how far confidence and accuracy are apart, before and after temperature scaling."""
 
-from ftbench.report.layout.columns import CELL_COLUMNS, Column, as_decimal, as_percent
-from ftbench.report.layout.formats import (
-    percent,
-)
+from ftbench.report.layout.columns import CELL_COLUMNS, as_percent
+from ftbench.report.layout.frames import read_table
+from ftbench.report.layout.pages import publish
+from ftbench.report.layout.score_columns import scores_of_page
 
-CALIBRATION = {
-    **CELL_COLUMNS,
-    "Accuracy, %": as_percent("accuracy_mean"),
-    "NLL, nats": as_decimal("nll", ".3f"),
-    "Brier": as_decimal("brier", ".3f"),
-    "ECE, %": as_percent("ece"),
-    "Adaptive ECE, %": as_percent("adaptive_ece"),
-    "Temperature": as_decimal("temperature", ".2f"),
-    "NLL at it, nats": as_decimal("nll_scaled", ".3f"),
-    "ECE at it, %": as_percent("ece_scaled"),
-    "AURC, %": Column(lambda row: percent(row.aurc, 2), "aurc"),
-}
+CALIBRATION = {**CELL_COLUMNS, "Accuracy, %": as_percent("accuracy_mean"), **scores_of_page("calibration")}
+NOTES = [
+    "temperature: fitted on validation logits, then divides the test logits; above 1 the model was too sure, below 1 not sure enough; "
+    "no prediction changes",
+    "AURC: mean error over all shares of images that are answered, the surest first; lower is better",
+    "ECE: 15 bins of equal width, adaptive ECE: 15 bins of equal size",
+]
+
+
+def calibration_pages(comparison_csv, out: dict) -> None:
+    """Write the calibration of the cells that finished, in the formats of `out`; the numbers are columns of comparison.csv."""
+    frame = read_table(comparison_csv)
+    finished = frame[frame["accuracy_mean"].notna()].reset_index(drop=True)
+    subtitle = "Whether the models know how sure they may be: test set, means over seeds."
+    publish(finished, CALIBRATION, out, "Calibration and selective prediction", subtitle, NOTES)

@@ -10,20 +10,21 @@ import numpy as np
 import pandas as pd
 
 from ftbench.base.errors import InputError
-from ftbench.base.files import atomic_write
 from ftbench.base.logits import load_logits
 from ftbench.base.user_csv import user_table
 from ftbench.evaluate.cells import CELL, config_order
-from ftbench.evaluate.metrics import correct, scores
+from ftbench.evaluate.metrics import scores
+from ftbench.evaluate.probabilities import correct
 from ftbench.evaluate.records import content
 from ftbench.evaluate.statistics import cell_interval, summarize
-from ftbench.report.layout.columns import Column
-from ftbench.report.layout.formats import MISSING, interval, number, percent
-from ftbench.report.layout.frames import read_table
+from ftbench.report.layout.columns import ACCURACY, ACCURACY_COLUMN, CELL_COLUMNS, Column, as_percent, as_text
+from ftbench.report.layout.formats import MISSING
+from ftbench.report.layout.frames import read_table, write_csv
 from ftbench.report.layout.pages import publish
+from ftbench.report.layout.score_columns import named_scores
 
 LISTED, ALL = "listed by the user", "any mark"
-MEANS = ["balanced_accuracy", "macro_f1", "nll", "ece", "worst_class_accuracy"]
+SCORED = ["balanced_accuracy", "macro_f1", "nll", "ece", "worst_class_accuracy"]
 COLUMNS = [
     *CELL,
     "without",
@@ -36,24 +37,16 @@ COLUMNS = [
     "change",
     "rank",
     "rank_full",
-    *MEANS,
+    *SCORED,
 ]
-PAGE = {
-    "Dataset": Column(lambda row: row.dataset),
-    "Backbone": Column(lambda row: row.backbone),
-    "Strategy": Column(lambda row: row.strategy),
-    "Without": Column(lambda row: row.without),
+PAGE = CELL_COLUMNS | {
+    "Without": as_text("without"),
     "Images": Column(lambda row: f"{row.images:,} (−{row.removed:,})", "images"),
-    "Accuracy, % [95 % interval]": Column(
-        lambda row: interval(row.accuracy_mean, row.accuracy_ci_low, row.accuracy_ci_high), "accuracy_mean"
-    ),
-    "All images, %": Column(lambda row: percent(row.accuracy_full), "accuracy_full"),
+    ACCURACY: ACCURACY_COLUMN,
+    "All images, %": as_percent("accuracy_full"),
     "Change, points": Column(lambda row: MISSING if pd.isna(row.change) else f"{100 * row.change:+.2f}", "change"),
     "Rank (all)": Column(lambda row: MISSING if pd.isna(row.rank) else f"{row.rank:.0f} ({row.rank_full:.0f})", "rank"),
-    "Macro F1, %": Column(lambda row: percent(row.macro_f1), "macro_f1"),
-    "Worst class, %": Column(lambda row: percent(row.worst_class_accuracy), "worst_class_accuracy"),
-    "NLL, nats": Column(lambda row: number(row.nll, ".3f"), "nll"),
-    "ECE, %": Column(lambda row: percent(row.ece), "ece"),
+    **named_scores(("macro_f1", "worst_class_accuracy", "nll", "ece")),
 }
 
 
@@ -120,8 +113,7 @@ def clean_test_table(runs: list[dict], audits: list[dict], cells: list[dict], ou
     frame = pd.DataFrame(rows, columns=COLUMNS)
     for rank, score in (("rank", "accuracy_mean"), ("rank_full", "accuracy_full")):
         frame[rank] = frame.groupby(["dataset", "without"])[score].rank(ascending=False, method="min")
-    with atomic_write(out) as temporary:
-        frame.to_csv(temporary, index=False)
+    write_csv(frame, out)
 
 
 def _marked(audit: dict, files: list[str]) -> dict[str, list[int]]:
@@ -142,7 +134,7 @@ def _scores(saved: list[tuple], removed: list[int]) -> dict:
     kept = [~np.isin(ids, removed) for _, _, ids in saved]
     right = np.stack([correct(logits, labels) for logits, labels, _ in saved])
     found = cell_interval(summarize(np.stack([row[keep] for row, keep in zip(right, kept)])))
-    own = [scores(logits[keep], labels[keep]) for (logits, labels, _), keep in zip(saved, kept)]
+    own = [scores(logits[keep], labels[keep], names=SCORED) for (logits, labels, _), keep in zip(saved, kept)]
     full = float(right.mean())
     return {
         "accuracy_mean": found["accuracy"],
@@ -150,7 +142,7 @@ def _scores(saved: list[tuple], removed: list[int]) -> dict:
         "accuracy_ci_high": found["ci_high"],
         "accuracy_full": full,
         "change": found["accuracy"] - full,
-        **{name: float(np.mean([one[name] for one in own])) for name in MEANS},
+        **{name: float(np.mean([one[name] for one in own])) for name in SCORED},
     }
 
 

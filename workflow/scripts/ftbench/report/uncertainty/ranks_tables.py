@@ -15,9 +15,8 @@ from ftbench.report.layout.columns import Column
 from ftbench.report.layout.frames import read_table, write_csv
 from ftbench.report.layout.pages import publish
 
-FEWEST_BLOCKS = (
-    10  # data sets from which on ranks say something; Demšar asks for more than 10 data sets and 5 classifiers
-)
+# Data sets from which on ranks say something; Demšar asks for more than 10 data sets and 5 classifiers.
+FEWEST_BLOCKS = 10
 FEWEST_CELLS = 3  # Friedman's test compares three or more; two are a pair of the differences table
 
 
@@ -66,17 +65,20 @@ def win_tie_loss_table(pairwise_csv, out) -> None:
     """
     pairs = read_table(pairwise_csv).query("family == 'strategies'")
     counts = win_tie_loss(zip(pairs["strategy_a"], pairs["strategy_b"], pairs["difference"], pairs["p_holm"]))
-    rows = [(*names, *outcome) for names, outcome in counts.items()]
+    rows = [(*names, *found) for names, found in counts.items()]
     write_csv(pd.DataFrame(rows, columns=["strategy_a", "strategy_b", "wins", "ties", "losses"]), out)
 
 
-def ranks_table(comparison_csv, out) -> None:
-    """Write ranks.csv: cell, mean_rank, blocks, friedman_p (empty without a test), best first."""
+def ranks_table(comparison_csv, out) -> str:
+    """Write ranks.csv: cell, mean_rank, blocks, friedman_p (empty without a test), best first.
+
+    Returns the sentence that says what the ranks tell, or why there is no test.
+    """
     ranks = rank_cells(read_table(comparison_csv))
     frame = pd.DataFrame({"cell": ranks.mean.index, "mean_rank": ranks.mean.to_numpy()})
-    write_csv(
-        frame.assign(blocks=ranks.blocks, friedman_p=np.nan if ranks.friedman_p is None else ranks.friedman_p), out
-    )
+    p = np.nan if ranks.friedman_p is None else ranks.friedman_p
+    write_csv(frame.assign(blocks=ranks.blocks, friedman_p=p), out)
+    return ranks.sentence
 
 
 def win_tie_loss_pages(win_tie_loss_csv, strategies: list[str], sentence: str, out: dict) -> None:

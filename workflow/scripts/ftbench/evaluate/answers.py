@@ -1,0 +1,83 @@
+"""One run's answers to its test images, and the parts that several scores need: each is computed when first asked for."""
+
+from functools import cached_property
+
+import numpy as np
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+from ftbench.evaluate.calibration import fit_temperature
+from ftbench.evaluate.probabilities import correct, log_softmax
+
+
+class Answers:
+    """What every score is a function of.
+
+    `logits` (N, C) float and `labels` (N,) int in [0, C) are the test set's. `validation` is the pair of the same two of
+    the validation images, `mirrored` (N, C) the logits of the mirrored test images; None if the run has none.
+    """
+
+    def __init__(
+        self,
+        logits: np.ndarray,
+        labels: np.ndarray,
+        validation: tuple[np.ndarray, np.ndarray] | None = None,
+        mirrored: np.ndarray | None = None,
+    ):
+        self.logits, self.labels, self.validation, self.mirrored = logits, labels, validation, mirrored
+
+    @cached_property
+    def predicted(self) -> np.ndarray:
+        """(N,) int: the class with the largest logit."""
+        return self.logits.argmax(axis=1)
+
+    @cached_property
+    def is_correct(self) -> np.ndarray:
+        """(N,) bool."""
+        return correct(self.logits, self.labels)
+
+    @cached_property
+    def log_probabilities(self) -> np.ndarray:
+        """(N, C) float64."""
+        return log_softmax(self.logits)
+
+    @cached_property
+    def probabilities(self) -> np.ndarray:
+        """(N, C) float64."""
+        return np.exp(self.log_probabilities)
+
+    @cached_property
+    def confidence(self) -> np.ndarray:
+        """(N,) float64: the largest probability."""
+        return self.probabilities.max(axis=1)
+
+    @cached_property
+    def by_class(self) -> dict[str, np.ndarray]:
+        """precision, recall, f1 and support (test images), (C,) each. A ratio with nothing below the line is 0."""
+        every = np.arange(self.logits.shape[1])
+        found = precision_recall_fscore_support(self.labels, self.predicted, labels=every, zero_division=0)
+        return dict(zip(("precision", "recall", "f1", "support"), found))
+
+    @cached_property
+    def confusion(self) -> np.ndarray:
+        """(C, C) int: images of each true class (row) by predicted class (column)."""
+        return confusion_matrix(self.labels, self.predicted, labels=np.arange(self.logits.shape[1]))
+
+    @cached_property
+    def tested(self) -> np.ndarray:
+        """Numbers of the classes that have test images."""
+        return np.flatnonzero(self.by_class["support"])
+
+    @cached_property
+    def temperature(self) -> float:
+        """The temperature that fits the validation logits best."""
+        return fit_temperature(*self.validation)
+
+    @cached_property
+    def scaled(self) -> np.ndarray:
+        """(N, C) float64: log-probabilities of the test logits divided by the temperature. No prediction changes."""
+        return log_softmax(self.logits.astype(np.float64) / self.temperature)
+
+    @cached_property
+    def scaled_confidence(self) -> np.ndarray:
+        """(N,) float64: the largest probability at the temperature."""
+        return np.exp(self.scaled.max(axis=1))

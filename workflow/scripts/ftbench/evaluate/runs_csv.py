@@ -1,0 +1,24 @@
+"""The frame of all runs as a file, `tables/runs.csv`: written by collection, read by tables and figures."""
+
+import os
+
+import pandas as pd
+
+from ftbench.base.files import atomic_write
+from ftbench.evaluate.cells import CELL
+
+# Whole numbers that may be absent stay whole in the CSV, and flags stay flags.
+NULLABLE = {"best_epoch": "Int64", "at_grid_edge": "boolean", "tuned": "boolean", "stochastic": "boolean"}
+# Names stay text: a class called 0 or a backbone called 1e3 stays what it is.
+TEXT = (*CELL, "kind", "status", "probe", "worst_class", "device", "device_name", "precision", "latency_device")
+
+
+def write_runs(frame: pd.DataFrame, out: str | os.PathLike) -> None:
+    with atomic_write(out) as temporary:
+        frame.astype(NULLABLE).to_csv(temporary, index=False)
+
+
+def read_runs(path: str | os.PathLike) -> pd.DataFrame:
+    """The frame that `write_runs` wrote: an empty field is missing, any other text is itself."""
+    types = {**dict.fromkeys(TEXT, "str"), **NULLABLE}
+    return pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""])
