@@ -90,7 +90,7 @@ def test_the_archive_from_a_mirror_after_a_broken_one(mirror, md5, tmp_path):
     downloaded = json.loads((clone.root / "resources/datasets/torchvision/CIFAR10/files.json").read_text())
     assert downloaded["files"][0]["md5"] == md5
     assert downloaded["files"][0]["url"] == f"{mirror}/cifar-10-python.tar.gz"
-    told = (clone.root / "results/tiny/logs/download_dataset/CIFAR10.log").read_text()
+    told = (clone.root / "results/tiny/logs/download_dataset/torchvision/CIFAR10.log").read_text()
     assert f"{mirror}/cut/cifar-10-python.tar.gz: " in told
 
 
@@ -100,7 +100,7 @@ def test_an_archive_with_another_checksum_is_refused(mirror, md5, tmp_path):
     entry = {"source": "torchvision", "name": "CIFAR10", "urls": [f"{mirror}/"], "md5": wrong}
     clone.write_config(config("archive", entry, LIMIT))
     printed = clone.snakemake("results/tiny/data/archive/train.json", fails=True, env=OFFLINE)
-    sentence = next(line for line in printed.splitlines() if line.startswith("download_dataset CIFAR10: "))
+    sentence = next(line for line in printed.splitlines() if line.startswith("download_dataset torchvision CIFAR10: "))
     for part in ("cifar-10-python.tar.gz", f"expected md5 {wrong}", f"has md5 {md5}", "`urls`", "`md5`"):
         assert part in sentence
     assert "Traceback" not in printed

@@ -13,7 +13,7 @@ from ftbench.base.errors import InputError
 from ftbench.study import grid, inputs, kinds, settings, trials
 from ftbench.study.commands import note_command
 from ftbench.study.config import resolve
-from ftbench.study.paths import EFFICIENCY, NORMALIZATION, TRANSFERABILITY, resume_folder, weights_tag
+from ftbench.study.paths import DOWNLOADED, EFFICIENCY, NORMALIZATION, TRANSFERABILITY, resume_folder, weights_tag
 
 # --- the study -------------------------------------------------------------------------------------------------------
 
@@ -72,7 +72,7 @@ def get_kind(wildcards):
 
 
 def get_download(wildcards):
-    return settings.download(STUDY, wildcards.name)
+    return settings.download(STUDY, wildcards.source, wildcards.name)
 
 
 def get_dataset(wildcards):

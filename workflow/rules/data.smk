@@ -2,12 +2,13 @@
 
 
 rule download_dataset:
-    """Fetch a torchvision data set's archives, on the machine that submits: compute nodes often have no network."""
+    """Fetch a published data set's archives, on the machine that submits: compute nodes often have no network."""
     output:
-        "<resources>/datasets/torchvision/{name}/files.json",
+        DOWNLOADED,
     log:
-        "<logs>/download_dataset/{name}.log",
+        "<logs>/download_dataset/{source}/{name}.log",
     wildcard_constraints:
+        source=any_of(kinds.having("sources", "download")),
         name=any_of(entry["name"] for entry in STUDY["datasets"].values() if entry["name"]),
     localrule: True
     params:

@@ -4,8 +4,11 @@ import importlib
 import pytest
 
 from ftbench.base.errors import InputError
-from ftbench.study import config, kinds
+from ftbench.data.sources import digits
+from ftbench.study import checks, config, kinds
 
+# These are no policies: weights "none", class weights "none", and images that are cropped to fit.
+ELSEWHERE = {'== "none"', '!= "none"', '== "crop"'}
 VALUES = {
     "start": {"random", "pretrained", "probe", "any"},
     "engine": {"loop", "features"},
@@ -17,7 +20,7 @@ VALUES = {
 @pytest.mark.parametrize("kind", kinds.names("strategies"))
 def test_every_strategy_declares_all_its_facts_with_known_values(kind):
     declares = kinds.declared(kind)
-    assert {*VALUES, "recipe"} <= set(declares) <= {*VALUES, "recipe", "options"}
+    assert {*VALUES, "recipe"} <= set(declares) <= {*VALUES, "recipe", "options", "linear_head", "probabilities"}
     for key, valid in VALUES.items():
         assert declares[key] in valid, key
     assert set(declares["recipe"]) <= {*config.recipe_keys(), "learning_rate"}
@@ -36,7 +39,46 @@ def test_a_policy_without_flip_is_a_policy_that_does_not_flip(kind):
     assert set(stand_in.split("_")) == set(whole.split("_")) - {"flip"}  # and nothing else is lost
 
 
-@pytest.mark.parametrize("door", ["strategies", "policies"])
+@pytest.mark.parametrize("kind", kinds.names("sources"))
+def test_every_source_declares_all_its_facts_with_known_values(kind):
+    facts = kinds.declared(kind, "sources")
+    assert set(facts) == {"needs", "options", "download", "listing", "sizes"}
+    assert facts["needs"] in ("name", "path", None)
+    assert {facts["needs"], *facts["options"]} - {None} <= checks.SOURCES
+    assert facts["download"] <= (facts["needs"] == "name") and facts["listing"] <= (facts["needs"] == "path")
+    for known, sizes in facts["sizes"].items():
+        assert (known is None) == (facts["needs"] is None) and len(sizes) == 3 and all(size > 0 for size in sizes)
+
+
+def test_the_digits_are_as_many_as_declared():
+    classes, items = digits.read({"groups": None, "test_fraction": None}, None, "train")
+    _, tests = digits.read({"groups": None, "test_fraction": None}, None, "test")
+    assert (len(list(items)), len(list(tests)), len(classes)) == kinds.declared("digits", "sources")["sizes"][None]
+
+
+@pytest.mark.parametrize("kind", kinds.names("architectures"))
+def test_a_library_that_publishes_weights_can_fetch_them(kind):
+    module = importlib.import_module(kinds.module("architectures", kind))
+    assert kinds.declared(kind, "architectures")["publishes"] in (True, False)
+    if kind != "ftbench":
+        assert kinds.declared(kind, "architectures") == {"publishes": True}
+    assert callable(module.published)
+
+
+@pytest.mark.parametrize("door", kinds.DOORS)
+def test_no_kind_is_named_outside_its_own_file_and_its_helpers(door):
+    """The package asks for facts. A name of its own folder, in code or in a sentence that is not a docstring, is a fault."""
+    folder = kinds.PACKAGE / kinds.DOORS[door]
+    rules = kinds.PACKAGE.parents[1] / "rules"
+    for path in [*sorted(kinds.PACKAGE.rglob("*.py")), *sorted(rules.glob("*.smk"))]:
+        if folder in path.parents:
+            continue
+        text = path.read_text(encoding="utf-8")
+        quoted = {quote for name in kinds.names(door) for quote in (f'== "{name}"', f'!= "{name}"') if quote in text}
+        assert not quoted - ELSEWHERE, f"{path} asks for {quoted}"
+
+
+@pytest.mark.parametrize("door", kinds.DOORS)
 def test_the_declarations_read_from_the_syntax_tree_are_those_of_the_module(door):
     for name in kinds.names(door):
         assert kinds.declared(name, door) == importlib.import_module(kinds.module(door, name)).DECLARES

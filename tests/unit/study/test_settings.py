@@ -43,7 +43,7 @@ CELLS = grid.cells(STUDY)
 
 def every_dict(study: dict) -> dict:
     """{what it is for: the dict} of every job of a study."""
-    found = {("download", "CIFAR10"): settings.download(study, "CIFAR10")}
+    found = {("download", "CIFAR10"): settings.download(study, "torchvision", "CIFAR10")}
     for name in study["datasets"]:
         found["prepare", name] = settings.prepare(study, name)
         found["split", name] = settings.split(study, name)

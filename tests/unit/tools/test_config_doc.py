@@ -23,7 +23,8 @@ def test_the_tables_hold_every_key_kind_and_policy():
         assert f"| `{key}` | " in table
         for inner, sub in part.get("properties", {}).items():
             assert f"| `{inner}` | `{json.dumps(sub['default'])}` | {sub['description']} |" in table
-    for folder in ("strategies", "policies"):
+    assert "CIFAR10" in next(line for line in table.splitlines() if line.startswith("| `torchvision` | "))
+    for folder in ("sources", "strategies", "policies"):
         for name in kinds.names(folder):
             line = next(line for line in table.splitlines() if line.startswith(f"| `{name}` | "))
             assert len(line) > len(f"| `{name}` |  |")

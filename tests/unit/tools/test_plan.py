@@ -1,5 +1,6 @@
 import pytest
 
+from ftbench.data.sources import torchvision
 from ftbench.study import config, grid
 from ftbench.study.kinds import declared
 from ftbench.tools import plan
@@ -113,8 +114,7 @@ def study_text(datasets):
 
 
 def test_every_published_set_has_a_size():
-    known = config.schema()["properties"]["datasets"]["additionalProperties"]["properties"]["name"]["enum"]
-    assert set(plan.SIZES) == set(known) - {None}
+    assert set(declared("torchvision", "sources")["sizes"]) == set(torchvision.NAMES)
 
 
 def test_the_text_names_the_machine_and_adds_up():

@@ -13,6 +13,7 @@ from ftbench.base.errors import InputError
 from ftbench.base.files import read_json
 from ftbench.model import backbones
 from ftbench.model.backbones import Backbone
+from ftbench.study import kinds
 from ftbench.study.paths import weights_tag
 
 BATCH = 256
@@ -38,8 +39,8 @@ class Trained:
 def load(folder: str | Path, resources: str | Path = "resources") -> Trained:
     """The network of the run in `folder`, results/<study>/runs/<dataset>/<backbone>/<strategy>/seed<k>, on the CPU in float32.
 
-    A linear probe saved its head alone: the rest is read from the pretrained weights below `resources`. Raises InputError where the
-    run diverged, where its strategy has no network (knn), and if a file is missing or is not the one that was written.
+    What is fitted on features saved its linear head alone: the rest is read from the pretrained weights below `resources`. Raises
+    InputError if the run diverged, if its strategy fits no linear head, and if a file is missing or is not the one that was written.
     """
     folder = Path(folder)
     record, classes = (
@@ -48,11 +49,15 @@ def load(folder: str | Path, resources: str | Path = "resources") -> Trained:
     )
     if record["status"] == "diverged":
         raise InputError(f"{folder} diverged and has no network; take another seed or strategy.")
-    if record["kind"] == "knn":
-        raise InputError(f"{folder} is of kind knn, which has no network of its own; take another strategy.")
+    facts = kinds.declared(record["kind"])
+    on_features = facts["engine"] == "features"
+    if on_features and not facts.get("linear_head"):
+        raise InputError(
+            f"{folder} is of kind {record['kind']}, which has no network of its own; take another strategy."
+        )
     network = record["network"]
     weights, normalization = None, record.get("normalization")
-    if record["kind"] == "linear_probe":
+    if on_features:
         name = f"{network['model']}.{weights_tag(network['weights'])}"
         weights = Path(resources) / "weights" / network["source"] / f"{name}.safetensors"
         normalization = _read(weights.with_name(f"{name}.json"))

@@ -7,11 +7,12 @@ from ftbench.base.errors import InputError, choices
 from ftbench.study import grid, kinds
 from ftbench.study import trials as search
 
+SOURCES = {"name", "path", "groups", "test_fraction", "urls", "md5"}  # keys of a data set that only some sources read
 RUN = re.compile(r"run:([\w-]+/){4}(seed)?\d+", re.ASCII)  # weights that a training run left
 
 
 def check(config: dict) -> None:
-    """Raise InputError, one sentence, at the first thing that contradicts another. Fills in the probe of each `lp_ft`."""
+    """Raise InputError, one sentence, at the first thing that contradicts another. Fills in the probe that a strategy starts from."""
     _seeds_and_trials(config)
     _halving(config)
     _datasets(config)
@@ -28,7 +29,7 @@ def check_files(config: dict) -> None:
     Asked before a study starts, not whenever a config is read: a report is written from results alone.
     """
     for name, entry in config["datasets"].items():
-        if entry["source"] == "imagefolder" and not Path(entry["path"]).is_dir():
+        if kinds.declared(entry["source"], "sources")["listing"] and not Path(entry["path"]).is_dir():
             raise InputError(
                 f"config: datasets.{name}.path is {entry['path']}, and there is no such folder; give the folder that holds the class "
                 "folders or train and test."
@@ -104,18 +105,21 @@ def _datasets(config: dict) -> None:
                 "columns id or file, and reason, seen from the folder where Snakemake runs."
             )
         kinds.check("sources", entry["source"], f"{key}.source")
-        needed = {"torchvision": "name", "imagefolder": "path"}.get(entry["source"])
+        facts = kinds.declared(entry["source"], "sources")
+        needed = facts["needs"]
         if needed and not entry[needed]:
             raise InputError(f"config: {key}.{needed} is missing; a {entry['source']} data set needs it.")
-        downloaded = {"urls", "md5"} if entry["source"] != "torchvision" else set()
-        for unused in sorted({"name", "path"} - {needed} | downloaded):
+        if needed == "name" and facts["sizes"] and entry["name"] not in facts["sizes"]:
+            raise InputError(f"config: {key}.name is {entry['name']!r}; valid: {choices(facts['sizes'])}.")
+        for unused in sorted(SOURCES - {needed, *facts["options"]}):
             if entry[unused] not in (None, []):
                 raise InputError(f"config: {key}.{unused} has no effect with source {entry['source']}; remove it.")
 
     published = {}
     for name, entry in config["datasets"].items():
-        if entry["source"] == "torchvision":
-            first = published.setdefault(entry["name"], (name, entry["urls"], entry["md5"]))
+        if kinds.declared(entry["source"], "sources")["download"]:
+            download = (entry["source"], entry["name"])
+            first = published.setdefault(download, (name, entry["urls"], entry["md5"]))
             if first[1:] != (entry["urls"], entry["md5"]):
                 raise InputError(
                     f"config: datasets.{name} and datasets.{first[0]} give different urls or md5 for {entry['name']}, "
@@ -133,9 +137,10 @@ def _backbones(config: dict) -> None:
                 f"config: {key}.weights is {weights!r}; valid: a tag, pip:<package>, file:<path>, "
                 "run:<study>/<dataset>/<backbone>/<strategy>/<seed> or none."
             )
-        if entry["source"] == "ftbench" and weights != "none" and not weights.startswith(("file:", "run:")):
+        publishes = kinds.declared(entry["source"], "architectures")["publishes"]
+        if not publishes and weights != "none" and not weights.startswith(("file:", "run:")):
             raise InputError(
-                f"config: {key}.weights is {weights!r}; the source ftbench publishes none: use none, file:<path> or run:<...>."
+                f"config: {key}.weights is {weights!r}; the source {entry['source']} publishes none: use none, file:<path> or run:<...>."
             )
         if (entry["mean"] is None) != (entry["std"] is None):
             raise InputError(f"config: {key} gives only one of mean and std; give both or neither.")
@@ -177,7 +182,8 @@ def _chains(config: dict) -> None:
 
 
 def _probes(config: dict) -> None:
-    probes = [name for name, entry in config["strategies"].items() if entry["kind"] == "linear_probe"]
+    heads = kinds.having("strategies", "linear_head")
+    probes = [name for name, entry in config["strategies"].items() if entry["kind"] in heads]
     for name, entry in config["strategies"].items():
         if kinds.declared(entry["kind"])["start"] != "probe":
             if entry["probe"] is not None:
@@ -189,7 +195,7 @@ def _probes(config: dict) -> None:
             entry["probe"] = probes[0]
         if entry["probe"] not in probes:
             raise InputError(
-                f"config: strategies.{name}.probe is {entry['probe']!r}; it must name a strategy of kind linear_probe "
+                f"config: strategies.{name}.probe is {entry['probe']!r}; it must name a strategy of kind {choices(heads)} "
                 f"({choices(probes) or 'the study has none: add one'})."
             )
 
@@ -204,10 +210,11 @@ def _grid(config: dict) -> None:
                         f"config: exclude.{number}.{axis} is {name!r}, which is not in {tables[axis]}; "
                         f"valid: {choices(config[tables[axis]])}."
                     )
+    random = kinds.having("strategies", "start", "random")
     if not grid.cells(config):
         raise InputError(
             "config: the grid is empty, since exclude and the backbones without weights leave no cell; "
-            "drop an exclude entry, or add a strategy of kind scratch for backbones with weights none."
+            f"drop an exclude entry, or add a strategy of kind {choices(random)} for backbones with weights none."
         )
     for name, backbone in config["backbones"].items():
         left = [
@@ -219,5 +226,5 @@ def _grid(config: dict) -> None:
         if left and not any(grid.admits(backbone, config["strategies"][strategy]) for strategy in left):
             raise InputError(
                 f"config: backbones.{name} has weights none, from which {choices(set(left))} cannot start, so that nothing would run "
-                "on it; name its weights, add a strategy of kind scratch, or list it in exclude."
+                f"on it; name its weights, add a strategy of kind {choices(random)}, or list it in exclude."
             )

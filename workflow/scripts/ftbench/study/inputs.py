@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from ftbench.study import grid, settings
 from ftbench.study.grid import Cell
-from ftbench.study.kinds import declared
+from ftbench.study.kinds import declared, having
 from ftbench.study.paths import (
     ACTIVATIONS,
     DOWNLOADED,
@@ -81,9 +81,9 @@ def first_runs(study: dict, cells: Iterable[Cell]) -> list[dict]:
 
 
 def probes(study: dict, cells: Iterable[Cell]) -> list[dict]:
-    """Labels of the linear probes' runs: their probabilities judge a data set's labels."""
-    chosen = [cell for cell in cells if study["strategies"][cell.strategy]["kind"] == "linear_probe"]
-    return runs(study, chosen)
+    """Labels of the runs whose probabilities judge a data set's labels: those of linear probes."""
+    judges = having("strategies", "probabilities")
+    return runs(study, [cell for cell in cells if study["strategies"][cell.strategy]["kind"] in judges])
 
 
 def selected(cells: Iterable[Cell]) -> list[str]:
@@ -122,8 +122,10 @@ def corrupted_runs(study: dict, cells: Iterable[Cell]) -> list[dict]:
 def downloads(study: dict, datasets: Iterable[str]) -> list[str]:
     """The record of every download that these data sets come from, each once."""
     entries = [study["datasets"][name] for name in datasets]
-    published = {entry["name"] for entry in entries if entry["source"] == "torchvision"}
-    return [DOWNLOADED.format(name=name) for name in sorted(published)]
+    fetched = {
+        (entry["source"], entry["name"]) for entry in entries if declared(entry["source"], "sources")["download"]
+    }
+    return [DOWNLOADED.format(source=source, name=name) for source, name in sorted(fetched)]
 
 
 def weights_file(study: dict, backbone: str, suffix: str) -> str | list:

@@ -1,8 +1,8 @@
-"""What the drop-in files declare: strategies, augmentation policies and image sources, read without importing them.
+"""What the drop-in files declare: strategies, augmentation policies, image sources and architectures, read without importing them.
 
-A strategy is one file, `strategies/<kind>.py`; its `DECLARES` is a literal dict. Snakemake parses the workflow once per
+A kind is one file behind one of four doors, and its `DECLARES` is a literal dict. Snakemake parses the workflow once per
 cluster job and torch costs seconds, so the declarations are read from the syntax tree. Dropping a file into the folder
-is all it takes to add a kind.
+is all it takes to add a kind: the checks, the plan and the rules ask for its facts, never for its name.
 
 What a strategy declares:
     start       "random" | "pretrained" | "probe" (a fitted linear probe) | "any" (pretrained where the backbone is)
@@ -11,6 +11,23 @@ What a strategy declares:
     stochastic  False: one run, shown as seed0, without a seed interval
     recipe      values that replace the study's `training` block for this kind
     options     settings of this kind alone, with their defaults (may be left out)
+    linear_head     True: what it fits is the weight and the bias of a linear head, which a network can carry and a strategy
+                    that starts from a "probe" starts from (may be left out: False)
+    probabilities   True: its softmax outputs are fit to judge labels by, as the audit does (may be left out: False)
+
+What an augmentation policy declares:
+    without_flip    its stand-in for images that must not be mirrored; the policy itself if it mirrors none
+
+What a source of images declares:
+    needs       the key of a data set's entry that names its images: "name", "path" or None
+    options     those keys of an entry that have an effect on some sources alone, and have one on this
+    download    True: a job fetches its archives first; data sets of one `name` share them
+    listing     True: `path` is a folder of the user's; a file added, removed or resized there reruns what reads it
+    sizes       {name: (images to train and validate with, test images, classes)} of every set that it knows, as published; under
+                None if it needs no name; {} if it cannot know, and then any name is taken
+
+What a library of architectures declares:
+    publishes   whether it has pretrained weights of its own; if not, a backbone starts from a file, a run or none
 """
 
 import ast
@@ -46,9 +63,14 @@ def check(door: str, name: str, key: str) -> None:
         raise InputError(f"config: {key} is {name!r}, which does not exist; valid: {choices(names(door))}.")
 
 
+def having(door: str, fact: str, value=True) -> list[str]:
+    """The kinds behind a door that declare this value of a fact, sorted."""
+    return [kind for kind in names(door) if declared(kind, door).get(fact) == value]
+
+
 @functools.cache
 def declared(kind: str, door: str = "strategies") -> dict:
-    """The `DECLARES` dict of strategy `kind` (or of a policy, with door "policies"), as written in its file."""
+    """The `DECLARES` dict of strategy `kind`, or of a kind behind another door, as written in its file."""
     check(door, kind, "kind")
     tree = ast.parse((PACKAGE / DOORS[door] / f"{kind}.py").read_text(encoding="utf-8"))
     for node in tree.body:

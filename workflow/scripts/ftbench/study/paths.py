@@ -13,7 +13,7 @@ EFFICIENCY = "<results>/runs/{dataset}/{backbone}/efficiency.json"
 TRANSFERABILITY = "<results>/features/{dataset}/{backbone}/transferability.json"
 ACTIVATIONS = "<results>/activations/{dataset}/{backbone}/{strategy}.csv"
 NORMALIZATION = "<results>/data/{dataset}/normalization.json"
-DOWNLOADED = "<resources>/datasets/torchvision/{name}/files.json"
+DOWNLOADED = "<resources>/datasets/{source}/{name}/files.json"
 WEIGHTS = "<resources>/weights/{source}/{model}.{tag}"  # with .safetensors, and with .json their record
 
 

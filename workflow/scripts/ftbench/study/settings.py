@@ -45,9 +45,9 @@ def modules(study: dict, cell, *doors: str) -> list[str]:
 # --- data ------------------------------------------------------------------------------------------------------------
 
 
-def download(study: dict, name: str) -> dict:
+def download(study: dict, source: str, name: str) -> dict:
     """Where a published data set comes from. Several entries may share one download; the checks hold them to one answer."""
-    entry = next(entry for entry in study["datasets"].values() if entry["name"] == name)
+    entry = next(entry for entry in study["datasets"].values() if (entry["source"], entry["name"]) == (source, name))
     return {key: entry[key] for key in ("source", "name", "urls", "md5")}
 
 
@@ -55,7 +55,7 @@ def prepare(study: dict, dataset: str) -> dict:
     """What makes arrays of a data set. Of a user's folder, the names and sizes of its files belong to it."""
     entry = study["datasets"][dataset]
     settings = {key: value for key, value in entry.items() if key not in LATER}
-    if entry["source"] == "imagefolder":
+    if declared(entry["source"], "sources")["listing"]:
         settings["listing"] = folder_listing(entry["path"], entry["groups"])
     return settings
 

@@ -3,10 +3,12 @@
 import json
 from pathlib import Path
 
+from ftbench.base.errors import choices
 from ftbench.study import config, kinds
 
 README = Path(__file__).parents[4] / "config" / "README.md"
 BEGIN, END = "<!-- keys: written by ftbench.tools.config_doc from the schema -->", "<!-- end of keys -->"
+DOORS = {"sources": "Sources of images", "strategies": "Kinds of strategy", "policies": "Augmentation policies"}
 TITLES = {
     "": "Top level",
     "datasets": "An entry of `datasets`",
@@ -33,8 +35,8 @@ def key_tables() -> str:
         rows = [f"| `{key}` | {_default(part)} | {part['description']} |" for key, part in keys.items()]
         title = TITLES.get(name, f"`{name}`")
         blocks.append("\n".join([f"### {title}", "", "| key | default | effect |", "|---|---|---|", *rows]))
-    for door, title in (("strategies", "Kinds of strategy"), ("policies", "Augmentation policies")):
-        rows = [f"| `{name}` | {_first_line(door, name)} |" for name in kinds.names(door)]
+    for door, title in DOORS.items():
+        rows = [f"| `{name}` | {_first_line(door, name)}{_known_sets(door, name)} |" for name in kinds.names(door)]
         blocks.append("\n".join([f"### {title}", "", "| name | what it is |", "|---|---|", *rows]))
     return "\n\n".join(blocks)
 
@@ -52,6 +54,11 @@ def _first_line(door: str, name: str) -> str:
         .strip()
         .splitlines()[0]
     )
+
+
+def _known_sets(door: str, name: str) -> str:
+    known = [each for each in kinds.declared(name, door).get("sizes", {}) if each]
+    return f" Names: {choices(known)}." if known else ""
 
 
 def render(text: str) -> str:

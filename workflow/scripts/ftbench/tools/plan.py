@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from ftbench.base.errors import InputError
 from ftbench.base.files import read_json
 from ftbench.model import architectures
 from ftbench.study import grid
@@ -19,26 +20,6 @@ from ftbench.study import trials as search
 from ftbench.study.kinds import declared
 from ftbench.train import recipes
 
-# Images of the train (with validation, where published apart) and test parts, and classes, from the publishers' pages.
-SIZES = {
-    "CIFAR10": (50_000, 10_000, 10),
-    "CIFAR100": (50_000, 10_000, 100),
-    "MNIST": (60_000, 10_000, 10),
-    "FashionMNIST": (60_000, 10_000, 10),
-    "KMNIST": (60_000, 10_000, 10),
-    "USPS": (7_291, 2_007, 10),
-    "SVHN": (73_257, 26_032, 10),
-    "STL10": (5_000, 8_000, 10),
-    "GTSRB": (26_640, 12_630, 43),
-    "Flowers102": (2_040, 6_149, 102),
-    "OxfordIIITPet": (3_680, 3_669, 37),
-    "DTD": (3_760, 1_880, 47),
-    "FGVCAircraft": (6_667, 3_333, 100),
-    "Food101": (75_750, 25_250, 101),
-    "Country211": (42_200, 21_100, 211),
-    "RenderedSST2": (7_792, 1_821, 2),
-}
-DIGITS = (1_200, 597, 10)
 CLASSES = 10  # of the head while counting; it is a rounding error
 TRAINING_PASSES = 3
 
@@ -61,15 +42,19 @@ def forward_cost(entry: dict, bytes_per_value: int) -> tuple[float, float]:
 
 
 def images_of(name: str, entry: dict, study: str) -> tuple[int, int]:
-    """(train with validation, test) images: counted where they are prepared already, else from what is known."""
-    folder = Path("results", study, "data", name)
+    """(train with validation, test) images: counted if they are prepared already, else from what the source declares."""
+    folder, facts = Path("results", study, "data", name), declared(entry["source"], "sources")
+    published = facts["sizes"].get(entry["name"])
     if all((folder / f"{part}.json").exists() for part in ("train", "test")):
         train, test = (read_json(folder / f"{part}.json")["images"] for part in ("train", "test"))
         classes = len(read_json(folder / "classes.json"))
-    elif entry["source"] == "digits":
-        train, test, classes = DIGITS
-    elif entry["source"] == "torchvision":
-        train, test, classes = SIZES[entry["name"]]
+    elif published:
+        train, test, classes = published
+    elif not facts["listing"]:
+        raise InputError(
+            f"config: datasets.{name} has source {entry['source']}, which does not say how many images it has; "
+            f"prepare it first: snakemake {folder / 'train.json'} {folder / 'test.json'}."
+        )
     else:
         root = Path(entry["path"])
         files = sum(1 for path in root.rglob("*") if path.is_file())

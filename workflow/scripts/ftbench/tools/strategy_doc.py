@@ -37,13 +37,18 @@ def moving(kind: str, name: str) -> int:
     return sum(p.numel() for p in backbone.network.parameters() if p.requires_grad)
 
 
+def parameters(name: str) -> int:
+    """All parameters of one of NETWORKS."""
+    return sum(p.numel() for p in network(name).network.parameters())
+
+
 def table() -> str:
     rows = []
     for kind in kinds.names("strategies"):
         declares = kinds.declared(kind)
         counts = [moving(kind, name) for name in NETWORKS]
         on_features = declares["engine"] == "features"
-        frozen = [round(100 * (1 - count / moving("finetune", name))) for count, name in zip(counts, NETWORKS)]
+        frozen = [round(100 * (1 - count / parameters(name))) for count, name in zip(counts, NETWORKS)]
         state = "none" if on_features else " / ".join(f"{8 * count / 1e6:,.1f} MB" for count in counts)
         uses = on_features or declares["start"] == "probe"
         rows.append(
@@ -51,9 +56,7 @@ def table() -> str:
                 f"`{kind}`",
                 STARTS[declares["start"]],
                 " / ".join(f"{count:,}" for count in counts),
-                "all the time"
-                if kind in ("knn", "linear_probe")
-                else " / ".join(f"{max(0, share)} %" for share in frozen),
+                "all the time" if on_features else " / ".join(f"{max(0, share)} %" for share in frozen),
                 state,
                 "features of all training rows" if uses else "nothing",
                 {"learning_rate": "learning rate", "l2": "L2", "k": "k", None: "nothing"}[declares["tuned"]],

@@ -9,7 +9,7 @@
 Labels are row numbers of `classes`. Nothing is decoded before `load()` is called, so reading the train part opens no
 test image.
 
-Adding a source is adding a file here.
+Adding a source is adding a file here, with its facts in `DECLARES` (see `ftbench.study.kinds`).
 """
 
 import importlib
@@ -35,7 +35,8 @@ def refuse_folder_settings(settings: dict) -> None:
     """For the sources that have a test part of their own and no file names that a table could list."""
     for key in ("groups", "test_fraction"):
         if settings[key] is not None:
+            takers = [kind for kind in kinds.names("sources") if key in kinds.declared(kind, "sources")["options"]]
             raise InputError(
-                f"{key}: {settings[key]} is given for source {settings['source']}; it works with source imagefolder "
-                f"only, so set it to null."
+                f"{key}: {settings[key]} is given for source {settings['source']}; it works with source "
+                f"{choices(takers)} only, so set it to null."
             )

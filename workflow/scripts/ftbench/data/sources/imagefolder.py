@@ -1,6 +1,6 @@
-"""A folder of images, one folder per class: <root>/train/<class>/... and <root>/test/<class>/..., or <root>/<class>/...
+"""A folder of your own images, with one folder per class.
 
-Everything below a class folder belongs to the class. Hidden files and folders are ignored, and so is what lies beside
+Either <root>/train/<class>/... and <root>/test/<class>/..., or <root>/<class>/... . Everything below a class folder belongs to the class. Hidden files and folders are ignored, and so is what lies beside
 train/ and test/ or beside the class folders without being a folder. Any format that Pillow opens is read. The order is
 that of the sorted paths, whatever the file system says.
 """
@@ -19,6 +19,13 @@ from ftbench.data.groups import merge_groups, read_groups
 from ftbench.data.sources import require_part
 from ftbench.data.split import TEST_STREAM, stratified_group_split
 
+DECLARES = {
+    "needs": "path",
+    "options": ["groups", "test_fraction"],
+    "download": False,
+    "listing": True,
+    "sizes": {},  # counted in the folder
+}
 PARTS = ("train", "test")
 
 

@@ -1,4 +1,4 @@
-"""Data sets that torchvision knows: it says where the archives are and reads what they hold.
+"""Published data sets that torchvision knows how to find and to read.
 
 The archives are downloaded and verified elsewhere (ftbench.data.download). `read` unpacks them beside themselves into the
 layout that torchvision's class expects and constructs that class with `download=False`, so it never touches a network.
@@ -25,6 +25,30 @@ from ftbench.base.errors import InputError, choices
 from ftbench.data.sources import refuse_folder_settings, require_part
 from ftbench.data.sources._torchvision_sets import AIRCRAFT_MD5, GTSRB_MD5, GTSRB_URL, SETS, Set
 
+DECLARES = {
+    "needs": "name",
+    "options": ["urls", "md5"],
+    "download": True,
+    "listing": False,
+    "sizes": {  # from the publishers' pages; an official validation part counts with the train part
+        "CIFAR10": (50_000, 10_000, 10),
+        "CIFAR100": (50_000, 10_000, 100),
+        "MNIST": (60_000, 10_000, 10),
+        "FashionMNIST": (60_000, 10_000, 10),
+        "KMNIST": (60_000, 10_000, 10),
+        "USPS": (7_291, 2_007, 10),
+        "SVHN": (73_257, 26_032, 10),
+        "STL10": (5_000, 8_000, 10),
+        "GTSRB": (26_640, 12_630, 43),
+        "Flowers102": (2_040, 6_149, 102),
+        "OxfordIIITPet": (3_680, 3_669, 37),
+        "DTD": (3_760, 1_880, 47),
+        "FGVCAircraft": (6_667, 3_333, 100),
+        "Food101": (75_750, 25_250, 101),
+        "Country211": (42_200, 21_100, 211),
+        "RenderedSST2": (7_792, 1_821, 2),
+    },
+}
 STALE_SECONDS = 2 * 24 * 3600  # an unpacked copy this old was left behind by a job that was killed
 NAMES = sorted(SETS)
 

@@ -1,4 +1,4 @@
-"""Libraries of architectures, one file each.
+"""Libraries of architectures, one file each, with its facts in `DECLARES` (see `ftbench.study.kinds`).
 
 names() -> list of model names
 build(model, classes, image_size) -> network with random weights and a linear head of `classes` outputs

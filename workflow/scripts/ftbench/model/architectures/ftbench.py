@@ -11,6 +11,7 @@ from torch import nn
 from ftbench.base.errors import InputError
 from ftbench.model import architectures
 
+DECLARES = {"publishes": False}
 WIDTHS = (16, 32, 64)
 DEPTHS = {f"resnet{6 * n + 2}": n for n in (1, 2, 3, 5, 7, 9)}
 

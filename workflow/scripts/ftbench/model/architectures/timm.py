@@ -7,6 +7,8 @@ from timm.models import load_state_dict_from_hf
 from ftbench.base.errors import InputError
 from ftbench.model import architectures
 
+DECLARES = {"publishes": True}
+
 
 def names() -> list[str]:
     return timm.list_models()

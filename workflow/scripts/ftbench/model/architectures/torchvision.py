@@ -5,6 +5,8 @@ from torchvision.models.vision_transformer import interpolate_embeddings
 
 from ftbench.model import architectures
 
+DECLARES = {"publishes": True}
+
 
 def names() -> list[str]:
     return torchvision.models.list_models(module=torchvision.models)

@@ -14,6 +14,7 @@ from ftbench.report.layout.columns import Column
 from ftbench.report.layout.formats import duration, number, p_value, percent
 from ftbench.report.layout.frames import read_table
 from ftbench.report.layout.pages import publish
+from ftbench.study import kinds
 
 FEWEST = 4  # backbones: the six orders of three say nothing, and the smallest p of four is 1/12
 ORDERS = 50_000  # of backbones that Spearman's p looks at: all of up to eight, a random choice above
@@ -62,7 +63,7 @@ def transferability_table(
     tuned = pd.MultiIndex.from_tuples([tuple(cell.values()) for cell in cells] or [("", "", "")])
     keys = pd.MultiIndex.from_frame(comparison[[*PLACE, "strategy"]])
     fine_tuned = comparison[keys.isin(tuned) & comparison["accuracy_mean"].notna()]
-    probes = comparison[comparison["kind"] == "linear_probe"]
+    probes = comparison[comparison["kind"].isin(kinds.having("strategies", "linear_head"))]
     rows = []
     for entry in scored:
         place, scores = entry["labels"], read_json(entry["scores"])

@@ -8,7 +8,15 @@ MAX_ITERATIONS = 1000
 TOLERANCE = 1e-4  # of the largest gradient component
 RARE = 0.1  # of the root mean square of the features' standard deviations: the smallest that a feature is divided by
 
-DECLARES = {"start": "pretrained", "engine": "features", "tuned": "l2", "stochastic": False, "recipe": {}}
+DECLARES = {
+    "start": "pretrained",
+    "engine": "features",
+    "tuned": "l2",
+    "stochastic": False,
+    "recipe": {},
+    "linear_head": True,
+    "probabilities": True,
+}
 
 
 def trainable(backbone):
