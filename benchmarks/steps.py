@@ -17,16 +17,16 @@ from reference_loop import serve
 from ftbench.base.files import write_npy
 from ftbench.data.images import Data, Images
 from ftbench.machine import memory
-from ftbench.model import backbones, freezing
+from ftbench.model import backbones
 from ftbench.study.kinds import declared
-from ftbench.train import checkpoint, loop
+from ftbench.train.step import NORM_STEPS, Step
 
 CASES = {  # name: (source, model, network's size, stored size, batch, target ratio)
     "train_step_resnet18_128": ("torchvision", "resnet18", 128, 128, 128, 3.5),
     "train_step_resnet18_32": ("torchvision", "resnet18", 32, 32, 128, 1.5),
     "train_step_efficientnet_lite0_64": ("timm", "tf_efficientnet_lite0", 64, 64, 128, 2.5),
 }
-BATCHES = loop.CHECK_STEPS  # in an epoch of the benchmark: the loop looks at the gradient once in so many steps
+BATCHES = NORM_STEPS  # in an epoch of the benchmark: the gradient's norm is measured once in so many steps
 SHARES = {"train_step_resnet18_128": ("data_share_128", 0.03), "train_step_resnet18_32": ("data_share_32", 0.05)}
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 CLASSES = 10
@@ -48,12 +48,11 @@ def fast_precision() -> str:
 
 
 class Timer:
-    """Steps of the training loop itself, timed one by one through its own `train_step`."""
+    """The steps that a training run takes, timed one by one."""
 
-    def __init__(self, backbone, data, run, batch, folder: Path):
-        recipe = RECIPE | {"batch_size": batch}
-        self.loop = loop.TrainingLoop(backbone, data, run, recipe, torch.device("cpu"), folder, "bench")
-        freezing.train_mode(backbone.network)
+    def __init__(self, backbone, data, run, batch):
+        self.step = Step(backbone, data, run, RECIPE | {"batch_size": batch}, torch.device("cpu"))
+        self.step.open_epoch(0)
         self.order = np.random.default_rng(0).permutation(data.train)
         self.batch = batch
 
@@ -61,16 +60,15 @@ class Timer:
         first = number * self.batch % (len(self.order) - self.batch + 1)
         return self.order[first : first + self.batch]
 
-    def step(self, number: int) -> float:
-        self.loop.step = number % BATCHES
+    def step_seconds(self, number: int) -> float:
         start = time.perf_counter()
-        self.loop.train_step(self.ids(number))
+        self.step.take(self.ids(number), 0, number % BATCHES)
         return time.perf_counter() - start
 
     def data_seconds(self, number: int) -> float:
         start = time.perf_counter()
-        images = self.loop.augment(self.loop.data.images.batch(self.ids(number)), self.loop.generator)
-        self.loop.backbone.to_input(images)
+        images = self.step.augment(self.step.data.images.batch(self.ids(number)), self.step.generator)
+        self.step.backbone.to_input(images)
         return time.perf_counter() - start
 
 
@@ -87,7 +85,7 @@ def timer_of(name: str, settings: dict, folder: Path) -> tuple[Timer, np.ndarray
     backbones.prepare(backbone, run, torch.device("cpu"))
     store = Images(folder / f"{name}.npy", torch.device("cpu"))
     data = Data(store, labels, np.arange(len(images)), np.arange(8), CLASSES)
-    return Timer(backbone, data, run, batch, folder / name), images, labels, entry
+    return Timer(backbone, data, run, batch), images, labels, entry
 
 
 def compare(name: str, precision: str, threads: int, steps: int, blocks: int, folder: Path) -> list[dict]:
@@ -107,13 +105,12 @@ def compare(name: str, precision: str, threads: int, steps: int, blocks: int, fo
         theirs.send(steps)
         times["theirs"] += theirs.recv()
         for number in range(block * steps, (block + 1) * steps + 1):
-            mine, data = timer.step(number), timer.data_seconds(number)
+            mine, data = timer.step_seconds(number), timer.data_seconds(number)
             if number > block * steps:  # the first step of a block warms up
                 times["ours"].append(mine)
                 times["data"].append(data)
     theirs.send(0)
     medians = {key: statistics.median(values) for key, values in times.items()}
-    checkpoint.clear(folder / name)
     (folder / f"{name}.npy").unlink()
     print(f"{name}: reference {medians['theirs']:.3f} s, this loop {medians['ours']:.3f} s per step of {batch}")
     results = [{"name": name, "value": medians["theirs"] / medians["ours"], "unit": "ratio", "target": target}]

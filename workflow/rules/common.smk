@@ -208,15 +208,6 @@ def corrupted_run_files(name):
     return get
 
 
-def first_run_files(name):
-    """An input function: a file of the first run of each cell of the wildcards' data set and backbone."""
-
-    def get(wildcards):
-        return inputs.run_files(name, inputs.first_runs(STUDY, cells_on(wildcards)))
-
-    return get
-
-
 def probe_files(name):
     """An input function: a file of every linear probe on the wildcards' data set."""
 

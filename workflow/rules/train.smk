@@ -135,7 +135,6 @@ rule measure_cost:
         labels="<results>/data/{dataset}/labels.npy",
         split="<results>/data/{dataset}/split.npz",
         classes="<results>/data/{dataset}/classes.json",
-        models=first_run_files("model.safetensors"),
     output:
         "<results>/runs/{dataset}/{backbone}/efficiency.json",
     log:

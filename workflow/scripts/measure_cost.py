@@ -11,6 +11,5 @@ if __name__ == "__main__":
             labels=given.labels,
             split=given.split,
             classes=given.classes,
-            models=given.models,
             out=snakemake.output[0],
         )

@@ -78,7 +78,7 @@ def test_comments_docstrings_and_layout_change_nothing(before, tree):
     "file, pattern, replacement",
     [
         ("train.py", r"resume=snakemake.params.resume", "resume=snakemake.params.code"),
-        ("ftbench/train/run.py", r'"feature_seconds": 0\.0', '"feature_seconds": 1.0'),
+        ("ftbench/train/record.py", r'"feature_seconds": 0\.0', '"feature_seconds": 1.0'),
         ("ftbench/train/recipes.py", r"steps // 10", "steps // 20"),  # imported by loop, which training imports
         ("ftbench/model/stages.py", r"denseblock", "dense_block"),  # imported by the strategy alone
         ("ftbench/pixels/augment.py", r"height // 8", "height // 4"),  # imported by the policy alone

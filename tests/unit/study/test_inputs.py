@@ -23,7 +23,7 @@ def test_runs_are_the_cells_times_their_seeds_in_order():
 
 @pytest.mark.parametrize(
     "labels",
-    [inputs.runs(STUDY, CELLS), inputs.first_runs(STUDY, CELLS), inputs.corrupted_runs(STUDY, CELLS), inputs.probes(STUDY, CELLS)],
+    [inputs.runs(STUDY, CELLS), inputs.corrupted_runs(STUDY, CELLS), inputs.probes(STUDY, CELLS)],
 )  # fmt: skip
 def test_files_stand_in_the_order_of_their_labels_each_once(labels):
     files = inputs.run_files("run.json", labels)
@@ -33,8 +33,7 @@ def test_files_stand_in_the_order_of_their_labels_each_once(labels):
     assert set(keys(labels)) <= FULL
 
 
-def test_first_runs_are_one_per_cell_and_probes_are_linear():
-    assert [grid.Cell(*key[:3]) for key in keys(inputs.first_runs(STUDY, CELLS))] == CELLS
+def test_probes_are_linear():
     assert {run["strategy"] for run in inputs.probes(STUDY, CELLS)} == {"probe"}
 
 

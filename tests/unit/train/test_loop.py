@@ -15,6 +15,7 @@ from ftbench.base.logits import validation_scores
 from ftbench.model import backbones, freezing
 from ftbench.train import loop, recipes, strategies
 from ftbench.train.loop import TrainingLoop
+from ftbench.train.step import Step
 
 CPU = torch.device("cpu")
 STEPS, EPOCHS, BATCH = 3, 3, 13  # an epoch takes 39 of the 42 training images
@@ -104,14 +105,14 @@ def test_every_key_of_a_recipe_changes_the_run(whole, key, value):
 
 
 def test_the_learning_rate_follows_the_schedule_over_all_steps(inputs, tmp_path, monkeypatch):
-    used, original = [], TrainingLoop.train_step
+    used, original = [], Step.take
 
-    def step(self, ids):
-        loss = original(self, ids)
+    def take(self, ids, epoch, number):
+        taken = original(self, ids, epoch, number)
         used.append({group["lr"] for group in self.optimizer.param_groups})
-        return loss
+        return taken
 
-    monkeypatch.setattr(TrainingLoop, "train_step", step)
+    monkeypatch.setattr(Step, "take", take)
     outcome = fit(inputs, tmp_path / "r")
     total = EPOCHS * STEPS
     expected = [{recipes.learning_rate(small.recipe(), step, total)} for step in range(total)]
@@ -151,14 +152,14 @@ def test_frozen_parts_stay_through_a_whole_run(inputs, tmp_path):
 
 def stop_at(monkeypatch, steps, number=signal.SIGTERM):
     """Send this process a signal in the middle of the given steps, counted over all processes of a run."""
-    original, done = TrainingLoop.train_step, iter(range(1, 1000))
+    original, done = Step.take, iter(range(1, 1000))
 
-    def step(self, ids):
+    def take(self, *given):
         if next(done) in steps:
             os.kill(os.getpid(), number)
-        return original(self, ids)
+        return original(self, *given)
 
-    monkeypatch.setattr(TrainingLoop, "train_step", step)
+    monkeypatch.setattr(Step, "take", take)
 
 
 RANDOM_STEPS = sorted(np.random.default_rng(17).choice(np.arange(2, 9), 3, replace=False).tolist())
@@ -241,9 +242,9 @@ def test_a_signal_during_validation_is_not_kept_waiting_and_costs_no_step(inputs
 
         return predict(backbone, one_by_one(), *rest)
 
-    train_step = TrainingLoop.train_step
+    take = Step.take
     monkeypatch.setattr(backbones, "predict", counted)
-    monkeypatch.setattr(TrainingLoop, "train_step", lambda self, ids: steps.append(1) or train_step(self, ids))
+    monkeypatch.setattr(Step, "take", lambda self, *given: steps.append(1) or take(self, *given))
     with pytest.raises(SystemExit):
         fit(inputs, tmp_path / "r", recipe=recipe)
     assert len(batches) == at  # not a batch more
@@ -264,16 +265,16 @@ def test_a_run_without_a_warning_goes_on_from_the_last_save(
     """SIGKILL or a power cut: no signal handler runs."""
     monkeypatch.setattr(loop, "SAVE_SECONDS", inside)
     monkeypatch.setattr(loop, "EPOCH_SAVE_SECONDS", between)
-    original, done = TrainingLoop.train_step, []
+    original, done = Step.take, []
 
-    def step(self, ids):
+    def take(self, *given):
         if len(done) == STEPS + 2:
             done.append("killed")
             raise KeyboardInterrupt  # stands in for the end of the process
         done.append(1)
-        return original(self, ids)
+        return original(self, *given)
 
-    monkeypatch.setattr(TrainingLoop, "train_step", step)
+    monkeypatch.setattr(Step, "take", take)
     with pytest.raises(KeyboardInterrupt):
         fit(inputs, tmp_path / "r")
     done_before = len(done)
@@ -285,7 +286,7 @@ def test_a_run_without_a_warning_goes_on_from_the_last_save(
 def test_a_finished_run_whose_outputs_were_not_written_trains_no_further_step(inputs, tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "EPOCH_SAVE_SECONDS", -1.0)
     first = fit(inputs, tmp_path / "r")
-    monkeypatch.setattr(TrainingLoop, "train_step", None)
+    monkeypatch.setattr(Step, "take", None)
     assert_same(first, fit(inputs, tmp_path / "r"))
 
 
@@ -370,11 +371,11 @@ def test_a_learning_rate_beyond_all_reason_is_recorded_as_diverged(inputs, tmp_p
 def test_the_first_bad_loss_is_named_by_epoch_step_and_rate(inputs, tmp_path, monkeypatch, at, loss, recorded):
     calls = []
 
-    def step(self, ids):
-        calls.append(self.rate(self.step))
-        return torch.tensor(loss if len(calls) == at else 1.0)
+    def take(self, ids, epoch, number):
+        calls.append(self.rate(epoch, number))
+        return torch.tensor(loss if len(calls) == at else 1.0), None
 
-    monkeypatch.setattr(TrainingLoop, "train_step", step)
+    monkeypatch.setattr(Step, "take", take)
     outcome = fit(inputs, tmp_path / "r")
     assert len(calls) == at  # not a step more
     assert outcome.diverged == {
@@ -394,7 +395,7 @@ def test_logits_that_are_not_numbers_are_a_divergence_too(inputs, tmp_path, monk
 
 
 def test_a_high_but_harmless_loss_is_no_divergence(inputs, tmp_path, monkeypatch):
-    monkeypatch.setattr(TrainingLoop, "train_step", lambda self, ids: torch.tensor(99 * np.log(3)))
+    monkeypatch.setattr(Step, "take", lambda *_: (torch.tensor(99 * np.log(3)), None))
     assert fit(inputs, tmp_path / "r").status == "finished"
 
 

@@ -17,11 +17,14 @@ from ftbench.base import digests
 from ftbench.base.errors import InputError
 from ftbench.base.files import read_json, write_json
 from ftbench.machine import devices
-from ftbench.model import backbones, freezing
+from ftbench.model import backbones
+from ftbench.model.tensors import digest_of_tensors
 from ftbench.train import checkpoint, loop, start
 from ftbench.train import run as training
 from ftbench.train.history import Outcome
 from ftbench.train.loop import TrainingLoop
+from ftbench.train.start import start_run
+from ftbench.train.step import Step
 
 CPU = torch.device("cpu")
 RECIPE = {"epochs": 2, "batch_size": 20}
@@ -100,7 +103,7 @@ def test_the_record_says_what_ran(finished):
     assert record["trainable_params"] == record["total_params"] == 78_042 - 7 * 65
     assert record["digests"]["code"] == "c" * 16 and record["digests"]["data"] == read_json(inputs["data"])["digest"]
     assert record["digests"]["weights"] is record["digests"]["probe"] is None
-    assert record["digests"]["model"] == freezing.digest_of_tensors(load_file(outputs["model"]))
+    assert record["digests"]["model"] == digest_of_tensors(load_file(outputs["model"]))
     assert torch.__version__.startswith(record["versions"]["torch"])
     with safe_open(outputs["model"], "pt") as model:
         assert model.metadata() == {"identity": record["identity"]}
@@ -111,6 +114,7 @@ def test_what_was_measured_is_in_the_cost_and_not_in_the_record(finished):
     cost, record = read_json(outputs["cost"]), Path(outputs["run_json"]).read_text()
     assert cost["train_seconds"] > 0 and cost["images_per_second"] > 0 and cost["peak_memory_mb"] > 10
     assert (cost["resumes"], cost["threads"], cost["feature_seconds"], cost["probe"]) == (0, 1, 0.0, None)
+    assert cost["checkpoint_bytes"] == Path(finished[2]["model"]).stat().st_size
     for word in ("seconds", "memory", "per_second", "resumes", "time"):
         assert word not in record
 
@@ -134,7 +138,7 @@ def test_anything_that_may_change_the_result_changes_the_identity(finished, tmp_
 
 def test_new_data_a_new_split_and_new_weights_change_the_identity(pretrained, tmp_path):
     def identity():
-        return training._Job(small.run("finetune"), "c", pretrained, small.recipe()).identity
+        return start_run(small.run("finetune"), "c", pretrained, small.recipe()).identity
 
     found = [identity()]
     split = dict(np.load(pretrained["split"])) | {"digest": np.str_("e" * 64)}
@@ -187,7 +191,7 @@ def test_a_stopped_run_leaves_its_state_and_no_output_and_the_next_start_ends_wi
     original = TrainingLoop.leave_if_asked
 
     def leave_if_asked(self):
-        self.stop.number = 15 if (self.epoch, self.step) == (1, 1) and not self.outcome.resumes else None
+        self.stop.number = 15 if (self.epoch, self.done) == (1, 1) and not self.outcome.resumes else None
         original(self)
 
     monkeypatch.setattr(TrainingLoop, "leave_if_asked", leave_if_asked)
@@ -285,7 +289,7 @@ def assert_diverged(outputs, inputs, where):
 def test_a_diverged_run_is_a_result(inputs, tmp_path, monkeypatch):
     where = {"epoch": 1, "step": 2, "learning_rate": 5.0, "loss": None}
     losses = iter([1.0, float("nan")])
-    monkeypatch.setattr(TrainingLoop, "train_step", lambda self, ids: torch.tensor(next(losses)))
+    monkeypatch.setattr(Step, "take", lambda *_: (torch.tensor(next(losses)), None))
     monkeypatch.setattr("ftbench.train.recipes.learning_rate", lambda *_: 5.0)
     outputs = train(tmp_path / "run", inputs)
     assert_diverged(outputs, inputs, where)
@@ -367,7 +371,7 @@ def test_inputs_that_a_cell_lacks_are_none_and_the_probes_two_files_one_entry():
 
 def test_a_digest_of_tensors_sees_every_bit_name_shape_and_type_but_no_order():
     one = {"a": torch.zeros(2, 3), "b": torch.ones(2, 3)}
-    digest = freezing.digest_of_tensors
+    digest = digest_of_tensors
     assert digest(one) == digest(dict(reversed(one.items())))
     flipped = one["a"].clone()
     flipped[1, 2] = -0.0  # one bit
@@ -404,12 +408,12 @@ def test_a_compiled_network_trains_to_the_same_result(finished, inputs, tmp_path
     assert one["validation_nll"] == pytest.approx(other["validation_nll"], rel=1e-4)
 
 
-def test_more_processes_than_gpus_are_refused(monkeypatch):
-    job = training._Job.__new__(training._Job)
-    job.run, job.device = {"gpus_per_run": 4}, torch.device("cuda")
+def test_more_processes_than_gpus_are_refused(inputs, monkeypatch):
+    begun = start_run(small.run(gpus_per_run=4), "c", inputs, small.recipe())
+    begun.device = torch.device("cuda")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(InputError, match="gpus_per_run is 4, but this job has 1 GPU.*FTBENCH_GPUS"):
-        job.fit("nowhere")
+        training.fit(begun, Path("nowhere"))
 
 
 def test_an_operation_without_determinism_is_explained():

@@ -62,7 +62,7 @@ def row(
         **{name: cost[name] for name in FROM_COST},
         **{name: efficiency[name] for name in FROM_EFFICIENCY},
         **charge_flops(counted, run, selected),
-        "checkpoint_bytes": counted["checkpoint_bytes"],
+        "checkpoint_bytes": cost["checkpoint_bytes"],
         "latency_device": efficiency["device_name"],
         "latency_threads": efficiency["threads"],
     }

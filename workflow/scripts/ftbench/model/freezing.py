@@ -1,11 +1,10 @@
 """Which parameters and modules of a network move, and the proof that the others did not."""
 
-import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from ftbench.base.digests import digest_of_parts
 from ftbench.model.backbones import Backbone
+from ftbench.model.tensors import digest_of_tensors
 
 
 def freeze(backbone: Backbone, names: list[str]) -> None:
@@ -48,15 +47,3 @@ def frozen_tensors(network: nn.Module) -> dict:
 def frozen_digest(network: nn.Module) -> str:
     """The digest of all that must not change: equal before and after a training, or the training is wrong."""
     return digest_of_tensors(frozen_tensors(network))
-
-
-def digest_of_tensors(tensors: dict[str, torch.Tensor]) -> str:
-    """Hex sha256 over names, shapes, types and bytes of tensors, in the order of their names."""
-    return digest_of_parts(
-        (f"{name} {tuple(tensor.shape)} {tensor.dtype}", _bytes(tensor)) for name, tensor in sorted(tensors.items())
-    )
-
-
-def _bytes(tensor: torch.Tensor):
-    """The tensor's values as a numpy array of bytes; numpy has no bfloat16."""
-    return tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy()

@@ -75,11 +75,6 @@ def run_files(name: str, labels: Iterable[dict]) -> list[str]:
     return [pattern.format(**run) for run in labels]
 
 
-def first_runs(study: dict, cells: Iterable[Cell]) -> list[dict]:
-    """Labels of the first run of each cell."""
-    return [cell._asdict() | {"seed": grid.seeds_of(study, cell.strategy)[0]} for cell in cells]
-
-
 def probes(study: dict, cells: Iterable[Cell]) -> list[dict]:
     """Labels of the runs whose probabilities judge a data set's labels: those of linear probes."""
     judges = having("strategies", "probabilities")

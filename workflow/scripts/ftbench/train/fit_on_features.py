@@ -3,26 +3,25 @@
 Starting a process costs more than most fits, and nothing here is random: one job tunes and is the final run.
 """
 
-import csv
 import time
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from threadpoolctl import threadpool_limits
 
-from ftbench.base.digests import digest, refuse_damaged, sha256_of_file
-from ftbench.base.files import atomic_write, read_json, write_json, write_npz
+from ftbench.base.digests import digest, refuse_damaged
+from ftbench.base.files import read_json, write_json, write_npz
 from ftbench.base.logits import validation_scores
 from ftbench.data.split import digest_of_split, training_rows
-from ftbench.machine.devices import device_name, peak_memory_mb, versions
-from ftbench.model.freezing import digest_of_tensors
+from ftbench.machine.devices import device_name, peak_memory_mb
 from ftbench.study.kinds import declared
 from ftbench.train import strategies
+from ftbench.train.history import Outcome, write_history
+from ftbench.train.record import SCORES, cost_record, run_record, write_model
 
-SMALL = (
-    20_000_000  # values: below, threads cost more than they bring (two took 2-3 times as long as one on 1,000 × 1,280)
-)
+SMALL = 20_000_000  # values; with fewer, threads cost more than they bring: two took 2-3 times as long on 1,000 × 1,280
+SETTINGS = ("network", "precision", "threads")  # what run.json keeps of the settings: no network runs here
+CPU = torch.device("cpu")
 
 
 def fit_threads(features: np.ndarray, threads: int) -> int:
@@ -54,105 +53,106 @@ def fit_on_features(
     """
     start = time.perf_counter()
     torch.set_num_threads(run["threads"])
-    strategy, parameter = strategies.load(run["kind"]), declared(run["kind"])["tuned"]
-    extraction, prepared = read_json(features_cost), read_json(data)
+    parameter = declared(run["kind"])["tuned"]
+    extraction, prepared, parts = read_json(features_cost), read_json(data), np.load(split)
     refuse_damaged(labels, prepared["sha256"]["labels"])
     refuse_damaged(features, extraction["digest"])
-    vectors = np.load(features)
-    parts, target, names = np.load(split), np.load(labels), read_json(classes)
-    rows = training_rows(split)
-    train, validation = np.searchsorted(rows, parts["train"]), np.searchsorted(rows, parts["validation"])
-    y = target[rows]
-    trials, fits = [], []
-    for number, value in enumerate(run["grid"]):
-        begun = time.perf_counter()
-        with threadpool_limits(fit_threads(vectors, run["threads"])):
-            fitted = strategy.fit(vectors[train], y[train], len(names), value)
-            logits = strategy.logits(vectors[validation], fitted)
-            scores = validation_scores(logits, y[validation])
-        seconds = time.perf_counter() - begun
-        fits.append((fitted, logits))
-        trials.append({"trial": number, parameter: value, "status": "finished", **scores, "seconds": seconds})
-        print(f"{parameter} {value:g}: validation accuracy {scores['validation_accuracy']:.4f}, {seconds:.1f} s")
-    metric = f"validation_{run['selection_metric']}"
-    best = max(trials, key=lambda trial: (trial[metric], trial[parameter]))
-    edge = len(trials) > 1 and best[parameter] in (min(run["grid"]), max(run["grid"]))
-    chosen, logits = fits[best["trial"]]
-    fitted = {f"{extraction['head']}.{name}": tensor for name, tensor in chosen.items()}
-    # A bank of neighbours is stored, not learned.
-    learned = sum(chosen[name].numel() for name in ("weight", "bias") if name in chosen)
-    tuning_seconds = sum(trial["seconds"] for trial in trials) - best["seconds"]
-    recipe = {parameter: best[parameter], "augmentation": "none"}
-    with atomic_write(model) as temporary:
-        save_file(fitted, temporary, metadata={"status": "finished"})
-    write_npz(val_logits, logits=logits, labels=y[validation], ids=parts["validation"])
-    with atomic_write(history) as temporary, temporary.open("w", newline="") as stream:
-        columns = [parameter, "validation_accuracy", "validation_balanced_accuracy", "validation_nll", "seconds"]
-        writer = csv.DictWriter(stream, columns, extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(trials)
-    write_json(
-        selected,
-        {
-            "status": "finished",
-            "diverged": None,
-            "tuned": True,
-            "parameter": parameter,
-            "chosen": best[parameter],
-            "trial": best["trial"],
-            "at_grid_edge": edge,
-            "selection_metric": run["selection_metric"],
-            "trials": trials,
-            "recipe": recipe,
-            "tuning_seconds": tuning_seconds,
-        },
-    )
+    target = np.load(labels)
+    trials, fits = _fit_grid(run, np.load(features), target, parts, training_rows(split), len(read_json(classes)))
+    best = max(trials, key=lambda trial: (trial[f"validation_{run['selection_metric']}"], trial[parameter]))
+    fitted, logits = fits[best["trial"]]
+    selection = _selection(run, parameter, trials, best)
+    tensors = {f"{extraction['head']}.{name}": tensor for name, tensor in fitted.items()}
+    of_model, checkpoint_bytes = write_model(model, tensors, status="finished")
+    write_npz(val_logits, logits=logits, labels=target[parts["validation"]], ids=parts["validation"])
+    columns = (parameter, *SCORES, "seconds")
+    write_history([{name: trial[name] for name in columns} for trial in trials], history, columns)
+    write_json(selected, selection)
     digests = {
         "data": prepared["digest"],
         "weights": read_json(record)["sha256"],
         "split": digest_of_split(parts),
         "code": code,
-        "model": digest_of_tensors(fitted),
-        "model_file": sha256_of_file(model),
+        **of_model,
     }
-    write_json(
-        run_json,
-        {
-            **{key: run[key] for key in ("dataset", "backbone", "strategy", "kind", "network", "precision", "threads")},
-            "seed": 0,
-            "status": "finished",
-            "diverged": None,
-            "stochastic": False,
-            "tuned": True,
-            "recipe": recipe,
-            "best_epoch": None,
-            "epochs": 0,
-            "images_seen": len(train),
-            **{key: best[key] for key in ("validation_accuracy", "validation_balanced_accuracy", "validation_nll")},
-            "trainable_params": learned,
-            "total_params": extraction["backbone_params"] + learned,
-            "device": extraction["device"],
-            "device_name": extraction["device_name"],
-            "versions": versions(),
-            "digests": digests,
-            "identity": digest({"run": run, "digests": digests}),
-        },
-    )
-    cpu = torch.device("cpu")
-    write_json(
-        cost,
-        {
-            "train_seconds": best["seconds"],
-            "feature_seconds": extraction["feature_seconds"],
-            "tuning_seconds": tuning_seconds,
-            "images_per_second": extraction["images_per_second"],
-            "peak_memory_mb": max(extraction["peak_memory_mb"], peak_memory_mb(cpu)),
-            "threads": run["threads"],
-            "resumes": 0,
-            "device": extraction["device"],
-            "device_name": extraction["device_name"],
-            "fit_device_name": device_name(cpu),
-            "probe": None,
-        },
-    )
+    write_json(run_json, _record(run, len(parts["train"]), best, selection["recipe"], fitted, extraction, digests))
+    measured = _cost(run, best["seconds"], selection["tuning_seconds"], extraction)
+    write_json(cost, measured | {"checkpoint_bytes": checkpoint_bytes})
     print(f"chose {parameter} {best[parameter]:g}, {time.perf_counter() - start:.1f} s in all")
+
+
+def _fit_grid(run: dict, vectors: np.ndarray, target: np.ndarray, parts, rows: np.ndarray, classes: int) -> tuple:
+    """(trials, fits): for every value of the grid its scores and seconds, and (what `fit` returned, validation logits).
+
+    `vectors` (N, D) are the features of the images `rows` (N,); `target` holds the labels of all images.
+    """
+    strategy, parameter = strategies.load(run["kind"]), declared(run["kind"])["tuned"]
+    train, validation = np.searchsorted(rows, parts["train"]), np.searchsorted(rows, parts["validation"])
+    labels = target[rows]
+    trials, fits = [], []
+    for number, value in enumerate(run["grid"]):
+        begun = time.perf_counter()
+        with threadpool_limits(fit_threads(vectors, run["threads"])):
+            fitted = strategy.fit(vectors[train], labels[train], classes, value)
+            logits = strategy.logits(vectors[validation], fitted)
+            scores = validation_scores(logits, labels[validation])
+        seconds = time.perf_counter() - begun
+        fits.append((fitted, logits))
+        trials.append({"trial": number, parameter: value, "status": "finished", **scores, "seconds": seconds})
+        print(f"{parameter} {value:g}: validation accuracy {scores['validation_accuracy']:.4f}, {seconds:.1f} s")
+    return trials, fits
+
+
+def _selection(run: dict, parameter: str, trials: list[dict], best: dict) -> dict:
+    """How the value was chosen, as `ftbench.train.selection.select_recipe` says it."""
+    return {
+        "status": "finished",
+        "diverged": None,
+        "tuned": True,
+        "parameter": parameter,
+        "chosen": best[parameter],
+        "trial": best["trial"],
+        "at_grid_edge": len(trials) > 1 and best[parameter] in (min(run["grid"]), max(run["grid"])),
+        "selection_metric": run["selection_metric"],
+        "trials": trials,
+        "recipe": {parameter: best[parameter], "augmentation": "none"},
+        "tuning_seconds": sum(trial["seconds"] for trial in trials) - best["seconds"],
+    }
+
+
+def _record(
+    run: dict, images: int, best: dict, recipe: dict, fitted: dict[str, torch.Tensor], extraction: dict, digests: dict
+) -> dict:
+    """The run's record: a run of no epoch, which saw each of `images` training images once."""
+    outcome = Outcome(best={name: best[name] for name in SCORES}, trained_images=images)
+    # A bank of neighbours is stored, not learned.
+    learned = sum(fitted[name].numel() for name in ("weight", "bias") if name in fitted)
+    return run_record(
+        run,
+        SETTINGS,
+        outcome,
+        (learned, extraction["backbone_params"] + learned),
+        device=extraction["device"],
+        device_name=extraction["device_name"],
+        digests=digests,
+        seed=0,
+        stochastic=False,
+        tuned=True,
+        recipe=recipe,
+        identity=digest({"run": run, "digests": digests}),
+    )
+
+
+def _cost(run: dict, seconds: float, tuning_seconds: float, extraction: dict) -> dict:
+    """What was measured: the chosen fit's own seconds, and the extraction that it read."""
+    return cost_record(
+        train_seconds=seconds,
+        images_per_second=extraction["images_per_second"],
+        peak_memory_mb=max(extraction["peak_memory_mb"], peak_memory_mb(CPU)),
+        threads=run["threads"],
+        feature_seconds=extraction["feature_seconds"],
+        tuning_seconds=tuning_seconds,
+        device=extraction["device"],
+        device_name=extraction["device_name"],
+        fit_device_name=device_name(CPU),
+    )

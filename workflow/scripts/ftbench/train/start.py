@@ -1,11 +1,45 @@
-"""What a trial or run starts from: its files, and the network that its strategy begins with."""
+"""What a trial or run starts from: its files, its data, and the network that its strategy begins with, on the device."""
 
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import torch
 from safetensors.torch import load_file
 
-from ftbench.model import backbones
+from ftbench.base.digests import digest, sha256_of_file
+from ftbench.base.files import read_json
+from ftbench.data.images import Data, read_data
+from ftbench.data.split import digest_of_split
+from ftbench.machine import devices
+from ftbench.model import backbones, freezing
 from ftbench.model.backbones import Backbone
+from ftbench.train import strategies
+from ftbench.train.strategies import Strategy
+
+
+@dataclass
+class Start:
+    """A trial or run before its first step.
+
+    `digests` name what goes in (data, split, weights, probe, code). `identity` is the digest of all that may change the
+    result. `frozen` is the digest of all tensors that must not change.
+    """
+
+    run: dict
+    recipe: dict
+    inputs: dict
+    device: torch.device
+    data: Data
+    backbone: Backbone
+    strategy: Strategy
+    digests: dict
+    identity: str
+    frozen: str
+    trainable_params: int
+    total_params: int
+    begun: float  # time.perf_counter(), before the first file was read
 
 
 def input_files(given) -> dict:
@@ -13,6 +47,54 @@ def input_files(given) -> dict:
     files = {name: value if value else None for name, value in given.items()}
     probe = {"model": files.pop("probe_model"), "cost": files.pop("probe_cost")}
     return files | {"probe": probe if probe["model"] else None}
+
+
+def start_run(run: dict, code: str, inputs: dict, recipe: dict) -> Start:
+    """Read the files, build the network and bring both to the device; arguments as `ftbench.train.run.train` has them.
+
+    `recipe` has the learning rate as well.
+    """
+    begun = time.perf_counter()
+    device = devices.set_up(run)
+    source = read_json(inputs["record"]) if inputs["record"] else None
+    digests = _digests(inputs, source, code)
+    data = read_data(inputs, device)
+    backbone = build(run, inputs, data.classes, source or read_json(inputs["normalization"]))
+    total_params = sum(parameter.numel() for parameter in backbone.network.parameters())
+    strategy = apply_strategy(backbone, run, recipe, device)
+    frozen = freezing.frozen_digest(backbone.network)
+    if run["compile"]:
+        backbone.network.compile()
+    return Start(
+        run=run,
+        recipe=recipe,
+        inputs=inputs,
+        device=device,
+        data=data,
+        backbone=backbone,
+        strategy=strategy,
+        digests=digests,
+        identity=_identity(run, recipe, digests, device),
+        frozen=frozen,
+        trainable_params=sum(p.numel() for p in backbone.network.parameters() if p.requires_grad),
+        total_params=total_params,
+        begun=begun,
+    )
+
+
+def _digests(inputs: dict, source: dict | None, code: str) -> dict:
+    parts = np.load(inputs["split"])
+    return {
+        "data": str(parts["digest"]),
+        "split": digest_of_split(parts),
+        "weights": source["sha256"] if source else None,
+        "probe": sha256_of_file(inputs["probe"]["model"]) if inputs["probe"] else None,
+        "code": code,
+    }
+
+
+def _identity(run: dict, recipe: dict, digests: dict, device: torch.device) -> str:
+    return digest({"run": run, "recipe": recipe, "digests": digests, "device": device.type, "torch": torch.__version__})
 
 
 def build(run: dict, inputs: dict, classes: int, statistics: dict) -> Backbone:
@@ -25,3 +107,12 @@ def build(run: dict, inputs: dict, classes: int, statistics: dict) -> Backbone:
         if set(head) != set(backbone.head_parameters()):
             raise RuntimeError(f"the probe holds {sorted(head)}, not the head {backbone.head_parameters()}")
     return backbone
+
+
+def apply_strategy(backbone: Backbone, run: dict, recipe: dict, device: torch.device) -> Strategy:
+    """Move the network to `device`, let the strategy of `run` add what it adds, and freeze all that it never moves."""
+    strategy = strategies.load(run["kind"])
+    backbones.prepare(backbone, run, device)
+    strategy.adapt(backbone, recipe)
+    freezing.freeze(backbone, strategy.trainable(backbone))
+    return strategy

@@ -101,7 +101,8 @@ def cost_table(runs_csv, cells: list[dict], out, watts: float | None = None) -> 
     """
     rows = []
     for key, own in by_cell(read_runs(runs_csv), cells):
-        means = finished_or_all(own)[[*SECONDS, "images_per_second", "train_flops"]].mean().to_dict()
+        timed = finished_or_all(own)
+        means = timed[[*SECONDS, "images_per_second", "train_flops"]].mean().to_dict()
         rows.append(
             {
                 **dict(zip(CELL, key)),
@@ -111,7 +112,7 @@ def cost_table(runs_csv, cells: list[dict], out, watts: float | None = None) -> 
                 "peak_memory_mb": own["peak_memory_mb"].max(),
                 "resumes": own["resumes"].sum(),
                 **{name: joined(own[name]) for name in ("threads", "device_name")},
-                **{name: own.iloc[0][name] for name in ("step_flops", "trainable_params", "total_params", *OF_CELL)},
+                **{name: timed.iloc[0][name] for name in ("step_flops", "trainable_params", "total_params", *OF_CELL)},
             }
         )
     frame = pd.DataFrame(rows, columns=COST_COLUMNS)

@@ -6,7 +6,7 @@ from ftbench.base.errors import InputError
 from ftbench.base.files import atomic_write
 from ftbench.evaluate.cells import CELL, config_order
 
-# What efficiency.json knows of a cell: the same in all of its runs.
+# The same in all finished runs of a cell. A diverged run leaves no network, so its checkpoint_bytes are few.
 OF_CELL = [
     "tuning_flops",
     "forward_flops",

@@ -197,7 +197,8 @@ def _costs(own: pd.DataFrame) -> dict:
     shared = ("trainable_params", "total_params", "kind", "stochastic", "tuned", "at_grid_edge", "learning_rate", "l2")
     return {
         **{name: timed[name].mean() for name in means},
-        **{name: first[name] for name in (*shared, *OF_CELL)},
+        **{name: first[name] for name in shared},
+        **{name: timed.iloc[0][name] for name in OF_CELL},
         "peak_memory_mb": own["peak_memory_mb"].max(),
         **{name: joined(own[name]) for name in ("precision", "threads", "device_name")},
     }

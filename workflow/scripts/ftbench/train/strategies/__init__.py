@@ -13,7 +13,6 @@ from pathlib import Path
 
 from safetensors.torch import load_file
 
-from ftbench.model.backbones import Backbone
 from ftbench.study import kinds
 
 
@@ -51,11 +50,3 @@ def load(kind: str) -> Strategy:
 def load_fitted(model: str | Path) -> dict:
     """{name: tensor} as a strategy's `fit` gave it, from the file of its run, where the names begin with the head's."""
     return {name.rpartition(".")[2]: tensor for name, tensor in load_file(model).items()}
-
-
-def opened_after(strategy: Strategy, backbone: Backbone, epochs: int) -> int:
-    """Epochs that pass before all that the strategy trains moves: 0 unless it opens the network in stages."""
-    if not strategy.moving:
-        return 0
-    moving = [set(strategy.moving(backbone, epoch, epochs)) for epoch in range(epochs)]
-    return moving.index(moving[-1])
