@@ -43,12 +43,12 @@ def spent(name: str, settings: dict, steps: int, folder: Path) -> dict[str, floa
     """Milliseconds per step of a case of steps.py: {"step": all of it, "data": of which data and augmentation, kind: own time}."""
     timer, *_ = timer_of(name, settings, folder)
     for number in range(2):
-        timer.step(number)
-    seconds = np.median([timer.step(number) for number in range(2, 2 + steps)])
+        timer.step_seconds(number)
+    seconds = np.median([timer.step_seconds(number) for number in range(2, 2 + steps)])
     on_data = np.median([timer.data_seconds(number) for number in range(steps)])
     with profile(activities=[ProfilerActivity.CPU]) as recorded:
         for number in range(2, 2 + steps):
-            timer.step(number)
+            timer.step_seconds(number)
     own: dict[str, float] = dict.fromkeys([*KINDS, "other"], 0.0)
     for row in recorded.key_averages():
         own[kind_of(row.key.lower())] += row.self_cpu_time_total / 1000 / steps

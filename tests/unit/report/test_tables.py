@@ -141,6 +141,22 @@ def test_mixed_hardware_is_flagged_in_both_tables_and_one_kind_is_not(study, pag
         assert "do not compare" in path.read_text()
 
 
+def test_the_size_of_a_saved_model_is_that_of_a_run_that_finished(study, tmp_path):
+    """A diverged run leaves a file without tensors, and it may be a cell's first."""
+    runs = pd.read_csv(study[1]["runs"])
+    runs.loc[runs["status"] == "diverged", "checkpoint_bytes"] = 104
+    runs = runs.sort_values("status", kind="stable")  # diverged before finished
+    runs.to_csv(tmp_path / "runs.csv", index=False)
+    tables = [study[1][name] for name in ("cells", "differences")]
+    comparison_table(tmp_path / "runs.csv", *tables, study[0]["cells"], tmp_path / "comparison.csv")
+    cost_table(tmp_path / "runs.csv", study[0]["cells"], tmp_path / "cost.csv")
+    status = pd.read_csv(tmp_path / "comparison.csv")["status"]
+    assert {"partly diverged", "diverged", "finished"} == set(status)
+    for name in ("comparison.csv", "cost.csv"):
+        sizes = pd.read_csv(tmp_path / name)["checkpoint_bytes"]
+        assert ((sizes == 104) == (status == "diverged")).all()
+
+
 def test_seeds_of_one_cell_on_two_machines_are_mixed_hardware_too():
     frame = pd.DataFrame({"device_name": ["A; B", "A; B"], "threads": ["2", "2"]})
     assert mixed_hardware(frame)
