@@ -13,7 +13,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from ftbench.base import digests
+from ftbench.base import digests, verified
 from ftbench.base.errors import InputError
 from ftbench.base.files import read_json, write_json
 from ftbench.machine import devices
@@ -65,7 +65,7 @@ def pretrained(tmp_path, inputs):
 def test_the_outputs_are_all_there_and_nothing_else(finished):
     folder, _, outputs = finished
     assert {path.name for path in (folder / "run").iterdir()} == {
-        *(Path(path).name for key, path in outputs.items() if key != "resume"), "selected.json"}  # fmt: skip
+        *(Path(path).name for key, path in outputs.items() if key != "resume"), "selected.json", verified.RECORD}  # fmt: skip
 
 
 def test_the_model_is_the_best_epochs_and_gives_the_saved_validation_logits(finished):
@@ -197,7 +197,7 @@ def test_a_stopped_run_leaves_its_state_and_no_output_and_the_next_start_ends_wi
     monkeypatch.setattr(TrainingLoop, "leave_if_asked", leave_if_asked)
     with pytest.raises(SystemExit):
         train(tmp_path / "run", inputs)
-    assert {path.name for path in (tmp_path / "run").iterdir()} == {"selected.json", "model.resume"}
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"selected.json", "model.resume", verified.RECORD}
     again = train(tmp_path / "run", inputs)
     for key in ("run_json", "model", "val_logits"):
         assert Path(outputs[key]).read_bytes() == Path(again[key]).read_bytes(), key
@@ -333,7 +333,7 @@ def test_a_trial_writes_its_scores_its_history_and_its_cost_into_one_file(inputs
     assert 0 <= record["validation_accuracy"] <= 1 and record["validation_nll"] > 0
     assert cost["train_seconds"] > 0
     assert [row["epoch"] for row in history] == [1, 2]
-    assert {path.name for path in (tmp_path / "trial1").iterdir()} == {"run.json"}
+    assert {path.name for path in (tmp_path / "trial1").iterdir()} == {"run.json", verified.RECORD}
 
 
 def test_a_trial_and_a_run_at_the_same_rate_and_seed_are_the_same_training(finished, tmp_path):
