@@ -53,9 +53,15 @@ def folder_listing(folder: str | Path, *others: str | Path | None) -> str:
         folders.sort()
         for name in sorted(files):
             path = Path(root, name)
-            total.update(f"{path.relative_to(folder)} {path.stat().st_size}\n".encode())
+            size = (
+                path.stat().st_size if path.exists() else "missing"
+            )  # a link to nothing; the job that reads it says so
+            total.update(f"{path.relative_to(folder)} {size}\n".encode(errors="surrogateescape"))
     for other in filter(None, others):
-        total.update(Path(other).read_bytes() if Path(other).exists() else b"missing")
+        try:
+            total.update(Path(other).read_bytes())
+        except OSError:
+            total.update(b"missing")  # the job that reads it says so
     return total.hexdigest()[:16]
 
 

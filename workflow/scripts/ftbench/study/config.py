@@ -6,18 +6,19 @@
 
 import copy
 import functools
-import math
 from pathlib import Path
 
 import jsonschema
 import yaml
 
 from ftbench.base.errors import InputError, choices
-from ftbench.study import checks, kinds
+from ftbench.study import checks, kinds, reader
+from ftbench.study.reader import shown, shown_text
 
 SCHEMA = Path(__file__).parents[3] / "schemas" / "config.schema.yaml"
 TYPES = {"array": "list", "object": "table of names"}  # as a user of YAML calls them
 SMOKE_LIMIT = 20  # images per class of a rehearsal
+MAX_FAULTS = 20  # shown of one config
 
 
 @functools.cache
@@ -30,36 +31,9 @@ def recipe_keys() -> list[str]:
     return list(schema()["properties"]["training"]["properties"])
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML whose tables name no key twice: of two, YAML keeps the second in silence, with all that the first one held."""
-
-    def construct_mapping(self, node, deep=False):
-        seen = {}
-        for key, _ in node.value:
-            if key.tag != "tag:yaml.org,2002:merge" and key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None,
-                    None,
-                    f"the key {key.value} stands here and in line {seen[key.value]} of the same table",
-                    key.start_mark,
-                )
-            seen[str(key.value)] = key.start_mark.line + 1
-        return super().construct_mapping(node, deep)
-
-
 def read(path: str | Path) -> dict:
     """A config file as a dict, validated, with defaults."""
-    try:
-        config = yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
-    except FileNotFoundError as error:
-        raise InputError(f"There is no config file {path}.") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not in UTF-8; save it again in UTF-8.") from error
-    except yaml.YAMLError as error:
-        raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from error
-    if not isinstance(config or {}, dict):
-        raise InputError(f"{path} holds {config!r:.60}; a config is a mapping of keys to values.")
-    return resolve(config or {})
+    return resolve(reader.load(path))
 
 
 def resolve(config: dict) -> dict:
@@ -68,13 +42,14 @@ def resolve(config: dict) -> dict:
     In the result each strategy has the keys kind, family, learning_rate, grid (of a strategy fitted on features), probe
     and `recipe`, the whole of `training` with the kind's and the entry's own values laid over it. Raises InputError, one sentence per fault.
     """
+    reader.check_plain(config)
     config = _read_text(copy.deepcopy(dict(config)), schema())
+    reader.check_plain(config)  # once more: to YAML 1e+300 is no whole number, to the schema it is one
     faults = sorted(
         jsonschema.Draft202012Validator(schema()).iter_errors(config), key=lambda fault: list(map(str, fault.path))
     )
     if faults:
-        raise InputError("\n".join(dict.fromkeys(_sentence(fault) for fault in faults)))
-    _check_finite(config)
+        raise InputError(_sentences(faults))
     _fill_defaults(config, schema())
     _expand_policies(config)
     for name, entry in config["strategies"].items():
@@ -100,50 +75,47 @@ def _read_text(value, part: dict):
     types = part.get("type", "string")
     types = types if isinstance(types, list) else [types]
     if isinstance(value, str) and "string" not in types:
-        try:
-            value = float(value) if "e" in value.lower() and "number" in types else yaml.safe_load(value)
-        except (ValueError, yaml.YAMLError):
-            return value  # the schema's sentence will name it
+        value = reader.number(value)  # what stays text will be named by the schema's sentence
     if isinstance(value, float) and value.is_integer() and "integer" in types and "number" not in types:
         return int(value)
     return value
 
 
-def _check_finite(value, key: str = "") -> None:
-    """YAML's .nan and .inf are numbers to the schema, and pass every limit or none."""
-    if isinstance(value, dict | list):
-        for name, entry in value.items() if isinstance(value, dict) else enumerate(value):
-            _check_finite(entry, f"{key}.{name}" if key else str(name))
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise InputError(f"config: {key} is {value}; it must be a finite number.")
+def _sentences(faults: list[jsonschema.ValidationError]) -> str:
+    """One line per fault, of very many the first ones."""
+    lines = list(dict.fromkeys(_sentence(fault) for fault in faults))
+    more = [f"config: {len(lines) - MAX_FAULTS} more faults like these."] * (len(lines) > MAX_FAULTS)
+    return "\n".join(lines[:MAX_FAULTS] + more)
 
 
 def _sentence(fault: jsonschema.ValidationError) -> str:
     """One sentence for one schema error: the key, the value, what would be valid."""
-    key = ".".join(str(part) for part in fault.absolute_path) or "the config"
+    key = shown_text(".".join(str(part) for part in fault.absolute_path)) or "the config"
     if fault.validator == "type" and "propertyNames" in fault.absolute_schema_path:
-        return f"config: {key} has the name {fault.instance!r}, which YAML reads as no text; put it in quotes."
+        return f"config: {key} has the name {shown(fault.instance)}, which YAML reads as no text; put it in quotes."
     match fault.validator:
         case "additionalProperties":
             known = fault.schema.get("properties", {})
             unknown = sorted(str(name) for name in fault.instance if name not in known)
             prefix = "" if key == "the config" else f"{key}."
-            return f"config: {prefix}{unknown[0]} is not a known key; valid keys: {choices(known)}."
+            return f"config: {prefix}{shown_text(unknown[0])} is not a known key; valid keys: {choices(known)}."
         case "required":
             missing = [name for name in fault.validator_value if name not in fault.instance]
             return f"config: {key} lacks the key {missing[0]}; it needs {choices(fault.validator_value)}."
         case "enum":
-            return f"config: {key} is {fault.instance!r}; valid: {choices(v for v in fault.validator_value if v is not None)}."
+            return f"config: {key} is {shown(fault.instance)}; valid: {choices(v for v in fault.validator_value if v is not None)}."
         case "type":
             types = fault.validator_value if isinstance(fault.validator_value, list) else [fault.validator_value]
             named = " or ".join(TYPES.get(name, name) for name in types)
-            return f"config: {key} is {fault.instance!r}, which is not of type {named}."
+            return f"config: {key} is {shown(fault.instance)}, which is not of type {named}."
         case "minItems" | "minProperties":
-            return f"config: {key} is {fault.instance!r}; it needs at least {fault.validator_value} entries."
+            return f"config: {key} is {shown(fault.instance)}; it needs at least {fault.validator_value} entries."
+        case "maxLength":
+            return f"config: {key} has the name {shown(fault.instance)}; a name has at most {fault.validator_value} characters."
         case "pattern":
-            return f"config: {key} has the name {fault.instance!r}; valid are letters, digits, - and _, starting with a letter or digit."
+            return f"config: {key} has the name {shown(fault.instance)}; valid are letters, digits, - and _, starting with a letter or digit."
         case "uniqueItems":
-            return f"config: {key} is {fault.instance!r}, which lists a value twice; every value must be another."
+            return f"config: {key} is {shown(fault.instance)}, which lists a value twice; every value must be another."
         case _:
             limits = {
                 "minimum": "at least",
@@ -153,7 +125,7 @@ def _sentence(fault: jsonschema.ValidationError) -> str:
                 "maxItems": "of a length of at most",
             }
             rule = limits.get(fault.validator, fault.validator)
-            return f"config: {key} is {fault.instance!r}; it must be {rule} {fault.validator_value}."
+            return f"config: {key} is {shown(fault.instance)}; it must be {rule} {fault.validator_value}."
 
 
 def _fill_defaults(instance: dict, part: dict) -> None:
@@ -224,7 +196,7 @@ def _resolve_strategy(name: str, entry: dict, config: dict) -> dict:
     if declares["tuned"] != "learning_rate" and isinstance(learning_rate, list):
         if "learning_rate" in entry:
             raise InputError(
-                f"config: strategies.{name}.learning_rate is {learning_rate!r}; the kind {entry['kind']} is not tuned "
+                f"config: strategies.{name}.learning_rate is {shown(learning_rate)}; the kind {entry['kind']} is not tuned "
                 "over learning rates and takes at most one number."
             )
         learning_rate = None
