@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(workflow.current_basedir) / "../scripts"))
 
 from ftbench.base.code_digest import code_digest
 from ftbench.base.errors import InputError
-from ftbench.study import grid, inputs, kinds, settings, trials
+from ftbench.study import grid, inputs, kinds, reader, settings, trials
 from ftbench.study.commands import note_command
 from ftbench.study.config import resolve
 from ftbench.study.paths import DOWNLOADED, EFFICIENCY, NORMALIZATION, TRANSFERABILITY, resume_folder, weights_tag
@@ -18,6 +18,8 @@ from ftbench.study.paths import DOWNLOADED, EFFICIENCY, NORMALIZATION, TRANSFERA
 # --- the study -------------------------------------------------------------------------------------------------------
 
 try:
+    for path in workflow.configfiles:
+        reader.load(path)  # Snakemake's own reading keeps the second of two equal keys and knows no bounds
     STUDY = resolve({key: value for key, value in config.items() if key != "pathvars"})
 except InputError as error:
     raise WorkflowError(str(error))

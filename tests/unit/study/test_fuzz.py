@@ -178,3 +178,27 @@ def test_values_in_a_circle_and_in_great_number_are_refused_whoever_gives_them()
         many = [many] * 9
     with pytest.raises(InputError, match="more than 50,000 values"):
         config.resolve({"study": "a", "exclude": many})
+
+
+@pytest.mark.parametrize(
+    "arguments, refused",
+    [
+        (["-n", "--configfile", "bad.yaml"], True),
+        (["--configfiles", "good.yaml", "bad.yaml", "-n"], True),
+        (["--configfile=bad.yaml"], True),
+        (["--configfile", "good.yaml", "--", "bad.yaml"], False),
+        (["bad.yaml", "--configfile", "good.yaml"], False),
+        (["-n"], False),
+    ],
+)
+def test_snakemakes_arguments_name_the_config_files_that_are_looked_at(arguments, refused, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("good.yaml").write_text("study: good\n")
+    Path("bad.yaml").write_text("study: !!int bad\n")
+    if not refused:
+        reader.refuse_arguments(arguments)
+        return
+    with pytest.raises(
+        SystemExit, match=r"bad\.yaml: line 1 has the tag tag:yaml.org,2002:int; a config needs none, remove it\."
+    ):
+        reader.refuse_arguments(arguments)

@@ -7,6 +7,7 @@ more than moments.
 
 import math
 import re
+import sys
 import unicodedata
 from collections import deque
 from collections.abc import Iterator
@@ -41,6 +42,28 @@ def load(path: str | Path) -> dict:
         raise InputError(f"{path} holds {shown(config)}; a config is a mapping of keys to values.")
     check_plain(config or {})
     return config or {}
+
+
+def refuse_arguments(arguments: list[str]) -> None:
+    """End Snakemake with a sentence if a file that its arguments name as --configfile cannot be read.
+
+    The profiles call this: Snakemake reads its profile first, then the config files by itself, and last the Snakefile. What it
+    cannot read there is a traceback.
+    """
+    named, taken = [], False
+    for argument in arguments:
+        option, _, value = argument.partition("=")
+        if option in ("--configfile", "--configfiles"):
+            named, taken = [*named, *([value] if value else [])], not value
+        elif argument.startswith("-"):
+            taken = False
+        elif taken:
+            named.append(argument)
+    try:
+        for path in named:
+            load(path)
+    except InputError as error:
+        sys.exit(str(error))
 
 
 def _text(path: Path) -> str:
