@@ -4,12 +4,13 @@ CORES ?= all
 CONFIG ?= config/config.yaml
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
-STUDY = $(shell sed -n 's/^study:[^#A-Za-z0-9]*\([A-Za-z0-9_-]*\).*/\1/p' $(CONFIG))
-# Without a name, results/$(STUDY) would be the results of all studies.
-NAMED = @test -n "$(STUDY)" || { echo "$(CONFIG) gives no study a name; it needs a line such as study: flowers." >&2; exit 1; }
+FTBENCH := $(BIN)/ftbench
+STUDY = $(shell $(FTBENCH) name $(CONFIG))
+# Without a name, results/$(STUDY) would be the results of all studies; `ftbench name` has said what is wrong.
+NAMED = @test -n "$(STUDY)"
 
 # What is wrong with a config, in a sentence, before Snakemake reads it.
-CHECKED = @$(BIN)/ftbench check --quiet $(CONFIG)
+CHECKED = @$(FTBENCH) check --quiet $(CONFIG)
 
 .PHONY: help setup demo study smoke unlock plan watch tensorboard report crate test test-unit test-slurm stress lint format bench bench-halving bench-tables scale clean
 .DEFAULT_GOAL := help
@@ -43,14 +44,14 @@ unlock: setup ## after a crash of Snakemake itself: let the next start go on whe
 	$(BIN)/snakemake --unlock --configfile $(CONFIG)
 
 plan: setup ## print the jobs and estimated hours of the study of CONFIG, and run nothing
-	@$(BIN)/ftbench plan $(CONFIG)
+	@$(FTBENCH) plan $(CONFIG)
 	@$(SNAKEMAKE) --dry-run --quiet rules
 
 watch: setup ## show the trials and runs of CONFIG while they train, in another terminal
-	@$(BIN)/ftbench watch $(CONFIG)
+	@$(FTBENCH) watch $(CONFIG)
 
 tensorboard: setup ## write TensorBoard event files of every trial and run of CONFIG
-	@$(BIN)/ftbench tensorboard $(CONFIG)
+	@$(FTBENCH) tensorboard $(CONFIG)
 
 report: setup ## write the report of the study of CONFIG from its results; runs no job
 	$(NAMED)
@@ -99,6 +100,5 @@ bench-halving: setup ## measure what successive halving saves and loses, on real
 bench-tables: setup ## measure tables and figures of a large study (results/bench_tables.json)
 	$(BIN)/python benchmarks/bench_tables.py
 
-clean: ## remove the results of the study of CONFIG, downloads and weights stay
-	$(NAMED)
-	rm -rf results/$(STUDY)
+clean: setup ## remove the results of the study of CONFIG, downloads and weights stay
+	@$(FTBENCH) clean $(CONFIG)

@@ -111,3 +111,12 @@ def test_watch_and_tensorboard_find_the_runs_of_a_study_that_has_not_begun(tmp_p
     assert "demo: " in capsys.readouterr().out
     assert command_line.main(["tensorboard", DEMO]) == 0
     assert capsys.readouterr().out.startswith("0 trials and runs; show them with: tensorboard --logdir results/demo/")
+
+
+def test_ctrl_c_ends_a_command_with_one_line(monkeypatch, capsys):
+    def interrupted(arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command_line.load("check"), "run", interrupted)
+    assert command_line.main(["check", DEMO]) == command_line.INTERRUPTED
+    assert capsys.readouterr().err == "ftbench check: interrupted.\n"

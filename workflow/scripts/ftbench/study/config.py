@@ -18,6 +18,7 @@ from ftbench.study.reader import shown, shown_text
 SCHEMA = Path(__file__).parents[3] / "schemas" / "config.schema.yaml"
 TYPES = {"array": "list", "object": "table of names"}  # as a user of YAML calls them
 SMOKE_LIMIT = 20  # images per class of a rehearsal
+SMOKE = "_smoke"  # ends a rehearsal's name
 MAX_FAULTS = 20  # shown of one config
 
 
@@ -34,6 +35,23 @@ def recipe_keys() -> list[str]:
 def read(path: str | Path) -> dict:
     """A config file as a dict, validated, with defaults."""
     return resolve(reader.load(path))
+
+
+def study_name(path: str | Path) -> str:
+    """The name of the study of a config file, a rehearsal's with its ending; the rest of the config may be wrong.
+
+    Raises InputError if there is none, or one that is no valid name of a folder.
+    """
+    config = reader.load(path)
+    name = config.get("study")
+    if not name:
+        raise InputError(f"{path} gives no study a name; it needs a line such as study: flowers.")
+    faults = list(jsonschema.Draft202012Validator(schema()["properties"]["study"]).iter_errors(name))
+    if faults:
+        raise InputError(
+            f"{path}: study is {shown(name)}; valid are up to 60 letters, digits, - and _, starting with a letter or digit."
+        )
+    return name + SMOKE * (config.get("smoke") is True)
 
 
 def resolve(config: dict) -> dict:
@@ -213,7 +231,7 @@ def _resolve_strategy(name: str, entry: dict, config: dict) -> dict:
 
 def _shrink(config: dict) -> None:
     """Turn the study into its rehearsal: every stage runs, on as little as possible."""
-    config["study"] += "_smoke"
+    config["study"] += SMOKE
     config["seeds"] = config["seeds"][:1]
     kept = 1 if config["tuning"]["search"] == "grid" else 4  # of four, two reach the second rung
     config["tuning"]["rungs"] = 2

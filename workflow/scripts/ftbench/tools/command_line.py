@@ -21,6 +21,7 @@ from ftbench.base.errors import InputError
 
 FOLDER = Path(__file__).parent / "commands"
 USAGE_ERROR = 2  # the exit status of argparse itself
+INTERRUPTED = 130  # a shell's exit status of a program that Ctrl-C ended
 
 
 def names() -> list[str]:
@@ -73,6 +74,9 @@ def main(given: list[str] | None = None) -> int:
     except InputError as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(f"ftbench {arguments.command}: interrupted.", file=sys.stderr)
+        return INTERRUPTED
 
 
 if __name__ == "__main__":
