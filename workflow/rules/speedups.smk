@@ -1,4 +1,5 @@
-# What keeps the planning of thousands of jobs short. None of it changes a plan: `make scale` shows what each line is worth.
+# What keeps the planning of thousands of jobs short. None of it changes a plan: `make scale` shows what it is worth, and
+# tests/workflow/test_speedups.py fails if a part has no effect any more. None has an upstream report yet; each says what would replace it.
 import functools
 import gc
 import inspect
@@ -6,16 +7,24 @@ import inspect
 import smart_open
 from snakemake.common import overwrite_function_params
 
-# A plan is millions of small objects that stay. Looking through them after every 700 new ones, as Python does, takes a tenth of
-# the time of planning a large study; memory stays the same.
-gc.set_threshold(50_000)
+# These two hold for the whole process. A workflow that uses this one as a module decides about its process itself.
+if workflow.modifier.is_main_snakefile():
+    # A plan is millions of small objects that stay. Looking through them after every 700 new ones, as Python does, takes a tenth of
+    # the time of planning a large study; memory stays the same.
+    # Replaced by: Snakemake raising this threshold, or calling gc.freeze(), while it builds the graph of jobs.
+    gc.set_threshold(50_000)
 
-# Snakemake takes the path of a job's script apart three times per job, each time through a class made for the answer: a tenth
-# of the time. The answer depends on the path alone, and there are as many as scripts.
-smart_open.parse_uri = functools.cache(smart_open.parse_uri)
+    # Snakemake takes the path of a job's script apart three times per job, each time through a class made for the answer: a tenth
+    # of the time. The answer depends on the path alone, and there are as many as scripts.
+    # Replaced by: a cache on snakemake.common.parse_uri, or one snakemake.sourcecache.infer_source_file per rule instead of per job.
+    smart_open.parse_uri = functools.cache(smart_open.parse_uri)
 
 
 def planned(function):
-    """A function that thousands of jobs call, with its parameters beside it: Snakemake asks for them several times per call."""
+    """A function that thousands of jobs call, with its parameters beside it: Snakemake asks for them several times per call.
+
+    It marks this workflow's own function alone. Replaced by: a cache on inspect.signature in snakemake.common.get_function_params;
+    python/cpython#150816 would make each call quicker.
+    """
     overwrite_function_params(function, inspect.signature(function).parameters)
     return function
