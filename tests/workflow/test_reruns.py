@@ -52,22 +52,22 @@ def test_touched_modules_rerun_nothing(clone):
 
 
 def test_a_comment_and_a_docstring_rerun_nothing(clone):
-    edit(clone, "training.py", '"""', '"""Said differently. ')
-    edit(clone, "loop.py", "CHECK_STEPS", "# another comment\n\nCHECK_STEPS")
+    edit(clone, "train/run.py", '"""', '"""Said differently. ')
+    edit(clone, "train/loop.py", "CHECK_STEPS", "# another comment\n\nCHECK_STEPS")
     assert clone.plan() == []
 
 
 def test_an_edited_plot_redraws_and_trains_nothing(clone):
-    edit(clone, "plots/pareto.py", "\nimport", "\nUNUSED = 1\nimport")
+    edit(clone, "report/cost/pareto_figure.py", "\nimport", "\nUNUSED = 1\nimport")
     jobs = clone.plan()
     assert rules(jobs) == {"plot_pareto"}
     assert len(jobs) == 2  # data sets
-    edit(clone, "plots/style.py", "\nimport", "\nUNUSED = 1\nimport")
+    edit(clone, "report/layout/style.py", "\nimport", "\nUNUSED = 1\nimport")
     assert rules(clone.plan()) <= PLOTS
 
 
 def test_an_edited_loop_retrains(clone):
-    edit(clone, "loop.py", "CHECK_STEPS = 25", "CHECK_STEPS = 26")
+    edit(clone, "train/loop.py", "CHECK_STEPS = 25", "CHECK_STEPS = 26")
     jobs = clone.plan()
     assert len(of(jobs, "train")) == 12
     assert len(of(jobs, "train_trial")) == 8
@@ -75,7 +75,7 @@ def test_an_edited_loop_retrains(clone):
 
 
 def test_a_new_strategy_file_reruns_nothing_and_works_at_once(clone):
-    (clone.root / PACKAGE / "strategies/last_stage.py").write_text(NEW_STRATEGY)
+    (clone.root / PACKAGE / "train/strategies/last_stage.py").write_text(NEW_STRATEGY)
     assert clone.plan() == []
     config = clone.read_config()
     config["strategies"]["upper"] = {"kind": "last_stage", "learning_rate": 0.003}

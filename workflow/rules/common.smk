@@ -35,6 +35,11 @@ TRIALS = {name: {trial.name: trial for trial in trials.trials(STUDY, name)} for 
 # Where a backbone is used at all, and where it is with pretrained weights.
 PLACES = inputs.places(CELLS)
 PRETRAINED = inputs.places(inputs.pretrained(STUDY, CELLS))
+# All strategies and backbones in config order: a figure's colours and rows do not depend on what finished. Then the same with the
+# strategies under the names that the config gives them, before policies are told apart.
+AXES = {"strategies": list(STUDY["strategies"]), "backbones": list(STUDY["backbones"])}
+FAMILIES = dict.fromkeys(entry["family"] for entry in STUDY["strategies"].values())
+FAMILY_AXES = AXES | {"strategies": list(FAMILIES)}
 # What a job that runs a network asks for; a trial or final run asks for that of all its processes.
 THREADS, GPUS = STUDY["threads"], 0 if STUDY["device"] == "cpu" else STUDY["gpus"]
 RUN_THREADS, RUN_GPUS = (each * STUDY["gpus_per_run"] for each in (THREADS, GPUS))
@@ -242,29 +247,6 @@ def get_cell_labels(wildcards):
 
 def get_selected(wildcards):
     return inputs.selected(cells_on(wildcards))
-
-
-def get_families(wildcards):
-    return inputs.families(STUDY, DATASETS)
-
-
-def get_silent_unit_labels(wildcards):
-    return inputs.silent_unit_cells(STUDY, CELLS)
-
-
-def get_silent_unit_files(wildcards):
-    return inputs.silent_unit_files(STUDY, CELLS)
-
-
-def get_axes(wildcards):
-    """All strategies and backbones in config order: a figure's colours and rows do not depend on what finished."""
-    return {"strategies": list(STUDY["strategies"]), "backbones": list(STUDY["backbones"])}
-
-
-def get_family_axes(wildcards):
-    """The same with the strategies under the names that the config gives them, before policies are told apart."""
-    families = dict.fromkeys(entry["family"] for entry in STUDY["strategies"].values())
-    return {"strategies": list(families), "backbones": list(STUDY["backbones"])}
 
 
 def get_policies(wildcards):

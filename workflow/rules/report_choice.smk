@@ -39,7 +39,7 @@ rule plot_pareto:
     log:
         "<logs>/plot_pareto/{dataset}.log",
     params:
-        axes=get_axes,
+        axes=AXES,
         code=code_of("plot_pareto.py"),
     script:
         "../scripts/plot_pareto.py"

@@ -17,7 +17,7 @@ rule plot_learning_curves:
         "<logs>/plot_learning_curves/{dataset}.log",
     params:
         labels=get_run_labels,
-        axes=get_axes,
+        axes=AXES,
         code=code_of("plot_learning_curves.py"),
     script:
         "../scripts/plot_learning_curves.py"
@@ -38,7 +38,7 @@ rule plot_tuning:
         "<logs>/plot_tuning/{dataset}.log",
     params:
         labels=get_cell_labels,
-        axes=get_axes,
+        axes=AXES,
         code=code_of("plot_tuning.py"),
     script:
         "../scripts/plot_tuning.py"

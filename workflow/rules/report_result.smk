@@ -41,7 +41,7 @@ rule plot_accuracy:
     log:
         "<logs>/plot_accuracy/{dataset}.log",
     params:
-        axes=get_axes,
+        axes=AXES,
         code=code_of("plot_accuracy.py"),
     script:
         "../scripts/plot_accuracy.py"
@@ -96,7 +96,7 @@ rule plot_robustness:
     log:
         "<logs>/plot_robustness/{dataset}.log",
     params:
-        axes=get_axes,
+        axes=AXES,
         code=code_of("plot_robustness.py"),
     script:
         "../scripts/plot_robustness.py"
@@ -129,9 +129,9 @@ rule compare_policies:
     log:
         "<logs>/compare_policies.log",
     params:
-        families=get_families,
+        families=inputs.families(STUDY, DATASETS),
         datasets=DATASETS,
-        axes=get_family_axes,
+        axes=FAMILY_AXES,
         code=code_of("compare_policies.py"),
     script:
         "../scripts/compare_policies.py"
@@ -141,7 +141,7 @@ rule compare_activations:
     """Silent units of every cell whose backbone names its activation."""
     input:
         comparison="<results>/tables/comparison.csv",
-        activity=get_silent_unit_files,
+        activity=inputs.silent_unit_files(STUDY, CELLS),
     output:
         csv="<results>/tables/activations.csv",
         markdown="<results>/tables/activations.md",
@@ -164,9 +164,9 @@ rule compare_activations:
     log:
         "<logs>/compare_activations.log",
     params:
-        labels=get_silent_unit_labels,
+        labels=inputs.silent_unit_cells(STUDY, CELLS),
         datasets=DATASETS,
-        axes=get_axes,
+        axes=AXES,
         code=code_of("compare_activations.py"),
     script:
         "../scripts/compare_activations.py"

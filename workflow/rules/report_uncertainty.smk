@@ -34,7 +34,7 @@ rule report_pairwise:
     log:
         "<logs>/report_pairwise.log",
     params:
-        axes=get_axes,
+        axes=AXES,
         code=code_of("report_pairwise.py"),
     script:
         "../scripts/report_pairwise.py"
@@ -82,7 +82,7 @@ rule plot_reliability:
         "<logs>/plot_reliability/{dataset}.log",
     params:
         labels=get_run_labels,
-        axes=get_axes,
+        axes=AXES,
         code=code_of("plot_reliability.py"),
     script:
         "../scripts/plot_reliability.py"
