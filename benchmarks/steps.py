@@ -18,6 +18,8 @@ from ftbench.base.files import write_npy
 from ftbench.data.images import Data, Images
 from ftbench.machine import memory
 from ftbench.model import backbones
+from ftbench.study import config, grid
+from ftbench.study import settings as study_settings
 from ftbench.study.kinds import declared
 from ftbench.train.step import NORM_STEPS, Step
 
@@ -30,14 +32,17 @@ BATCHES = NORM_STEPS  # in an epoch of the benchmark: the gradient's norm is mea
 SHARES = {"train_step_resnet18_128": ("data_share_128", 0.03), "train_step_resnet18_32": ("data_share_32", 0.05)}
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 CLASSES = 10
-RUN = {
-    "seed": 0,
-    "kind": "finetune",
-    "channels_last": True,
-    "crop_kernels": True,
-    "compile": False,
-    "selection_metric": "accuracy",
-}
+STUDY = config.resolve(
+    {
+        "study": "bench",
+        "seeds": [0],
+        "device": "cpu",
+        "datasets": {"noise": {"source": "digits"}},
+        "backbones": {"network": {"weights": "none", "model": "resnet18"}},
+        "strategies": {"finetune": {"kind": "finetune"}, "scratch": {"kind": "scratch"}},
+    }
+)
+RUN = study_settings.run(STUDY, grid.Cell("noise", "network", "finetune"), 0)
 OFF = {"norm_momentum": 0.1, "epochs": 10**6, "examples": None, "accumulate": 1}
 RECIPE = declared("tutorial")["recipe"] | OFF  # what the reference loop does
 

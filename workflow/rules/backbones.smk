@@ -100,7 +100,7 @@ rule score_transferability:
 
 
 rule measure_activations:
-    """The share of silent units before and after training, where a backbone's config names its activation."""
+    """The share of silent units before and after training, if a backbone's config names its activation."""
     input:
         images="<results>/data/{dataset}/images.npy",
         split="<results>/data/{dataset}/split.npz",

@@ -117,7 +117,7 @@ use rule evaluate as evaluate_features with:
 
 
 rule predict_corrupted:
-    """Logits of corrupted test images, for the first seeds of a cell; only where the config asks for it."""
+    """Logits of corrupted test images, for the first seeds of a cell; only if the config asks for it."""
     input:
         images="<results>/data/{dataset}/test_images.npy",
         labels="<results>/data/{dataset}/test_labels.npy",

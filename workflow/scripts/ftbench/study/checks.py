@@ -29,7 +29,7 @@ def check(config: dict) -> None:
 
 
 def check_files(config: dict) -> None:
-    """Raise InputError where a folder of images or a file of weights that the user names is missing.
+    """Raise InputError if a folder of images or a file of weights that the user names is missing.
 
     Asked before a study starts, not whenever a config is read: a report is written from results alone.
     """
@@ -107,7 +107,7 @@ def _halving(config: dict) -> None:
 
 
 def _policies(config: dict) -> None:
-    """The policies of one strategy's list differ on every data set, also where images must not be mirrored."""
+    """The policies of one strategy's list differ on every data set, also if its images must not be mirrored."""
     for dataset, entry in config["datasets"].items():
         seen: dict[tuple, str] = {}
         for cell in grid.cells(config):

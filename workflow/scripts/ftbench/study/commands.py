@@ -42,6 +42,6 @@ def note_command(folder: str | Path) -> None:
 
 
 def read_commands(folder: str | Path) -> list[dict]:
-    """Every noted start, oldest first; [] where none was noted."""
+    """Every noted start, oldest first; [] if none was noted."""
     path = Path(folder) / FILE
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []

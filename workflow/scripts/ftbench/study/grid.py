@@ -46,7 +46,7 @@ def cells(config: dict) -> list[Cell]:
 
 
 def seeds_of(config: dict, strategy: str) -> list[int]:
-    """The seeds that a strategy runs with: `seeds`, or just 0 where nothing in it is random."""
+    """The seeds that a strategy runs with: `seeds`, or just 0 if nothing in it is random."""
     return config["seeds"] if declared(config["strategies"][strategy]["kind"])["stochastic"] else [0]
 
 

@@ -5,7 +5,7 @@ cluster job and torch costs seconds, so the declarations are read from the synta
 is all it takes to add a kind: the checks, the plan and the rules ask for its facts, never for its name.
 
 What a strategy declares:
-    start       "random" | "pretrained" | "probe" (a fitted linear probe) | "any" (pretrained where the backbone is)
+    start       "random" | "pretrained" | "probe" (a fitted linear probe) | "any" (pretrained if the backbone is)
     engine      "loop" (the training loop) | "features" (fitted on cached features)
     tuned       "learning_rate" | "l2" | "k" | None: which value the tuning grid lists
     stochastic  False: one run, shown as seed0, without a seed interval

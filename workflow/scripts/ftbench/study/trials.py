@@ -16,7 +16,7 @@ FACTOR = 3  # this part of a rung goes on, for so many times as long
 
 
 class Trial(NamedTuple):
-    """One tuning job. `share` is its length as a part of a final run's; `learning_rate` is None where a promotion decides."""
+    """One tuning job. `share` is its length as a part of a final run's; `learning_rate` is None if a promotion decides."""
 
     slot: int
     rung: int

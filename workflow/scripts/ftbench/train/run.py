@@ -35,7 +35,7 @@ def train(
 ) -> None:
     """Train one backbone on one data set with one strategy and one seed, at the recipe that validation chose.
 
-    `run` holds the resolved settings (see `get_run` in common.smk), `code` the digest of the code that runs. `inputs` are
+    `run` holds the resolved settings (see `ftbench.study.settings.run`), `code` the digest of the code that runs. `inputs` are
     the files: images, split, and weights, record, normalization and probe (a dict of model and cost) or None. `recipe` is
     the recipe.json of `select_recipe`. `resume` is the folder of the unfinished state.
     Writes model (safetensors: the whole network), history (CSV), run_json, cost and val_logits.
