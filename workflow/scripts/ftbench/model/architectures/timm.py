@@ -2,7 +2,7 @@
 
 import timm
 import torch
-from timm.models import load_state_dict_from_hf
+from timm.models import is_model
 
 from ftbench.base.errors import InputError
 from ftbench.model import architectures
@@ -14,15 +14,19 @@ def names() -> list[str]:
     return timm.list_models()
 
 
-def build(model: str, classes: int, image_size: int):
-    architectures.check_model("timm", model, names())
+def _options(model: str, image_size: int) -> dict:
     config = timm.get_pretrained_cfg(model)
-    options = {"img_size": image_size} if config is not None and config.fixed_input_size else {}
-    return timm.create_model(model, pretrained=False, num_classes=classes, **options)
+    return {"img_size": image_size} if config is not None and config.fixed_input_size else {}
+
+
+def build(model: str, classes: int, image_size: int) -> torch.nn.Module:
+    architectures.check_model("timm", model, names())
+    with architectures.refusing_sizes("timm", model, image_size):
+        return timm.create_model(model, pretrained=False, num_classes=classes, **_options(model, image_size))
 
 
 def published(model: str, tag: str) -> dict:
-    """The weights `tag` of `model`, from the cache or the hub that timm names for them."""
+    """timm's own network with the weights `tag` of `model`, from the cache or the hub that timm names for them."""
     architectures.check_model("timm", model, names())
     tags = [
         name.partition(".")[2]
@@ -31,25 +35,42 @@ def published(model: str, tag: str) -> dict:
     ]
     architectures.check_tag("timm", model, tag, tags)
     config = timm.get_pretrained_cfg(f"{model}.{tag}")
-    if config.hf_hub_id:
-        state = load_state_dict_from_hf(config.hf_hub_id, weights_only=True)
-        origin = f"hf-hub:{config.hf_hub_id}"
-    elif config.url:
-        state = torch.hub.load_state_dict_from_url(config.url, map_location="cpu", weights_only=True)
-        origin = config.url
-    else:
+    if not config.hf_hub_id and not config.url:
         raise InputError(f"timm names no address for the weights {model}.{tag}; use another tag.")
+    network = timm.create_model(f"{model}.{tag}", pretrained=True)
     return {
-        "state": state,
+        "state": network.state_dict(),
         "mean": list(map(float, config.mean)),
         "std": list(map(float, config.std)),
-        "origin": origin,
+        "origin": f"hf-hub:{config.hf_hub_id}" if config.hf_hub_id else config.url,
         "licence": config.license,
     }
 
 
-def adapt(model: str, state: dict, network: torch.nn.Module, image_size: int) -> dict:
-    """Resample position embeddings with the model family's own filter, where it has one."""
-    module = __import__(type(network).__module__, fromlist=["checkpoint_filter_fn"])
-    convert = getattr(module, "checkpoint_filter_fn", None)
-    return convert(state, network) if convert and "pos_embed" in state else state
+def convert(model: str, state: dict) -> tuple[dict, dict]:
+    return state, {}  # `load` knows every name that timm does
+
+
+def load(model: str, state: dict, classes: int, image_size: int, fit) -> torch.nn.Module:
+    """timm builds the network and loads `state` by itself, with the filter of the model's family: old names, position
+    embeddings, bias tables and coordinates for another size.
+    """
+    architectures.check_model("timm", model, names())
+    # Never the number of classes asked for: the head goes, also where both have a thousand classes.
+    overlay = {"state_dict": dict(state), "num_classes": -1, "label_offset": 0}
+    with architectures.refusing_sizes("timm", model, image_size), architectures.loading(fit):
+        network = timm.create_model(
+            model,
+            pretrained=True,
+            num_classes=classes,
+            pretrained_cfg_overlay=overlay,
+            **_options(model, image_size),
+        )
+    network.pretrained_cfg.pop("state_dict", None)
+    return network
+
+
+def native_size(model: str) -> int | None:
+    """The side, in pixels, that the default weights of `model` were made for; None where timm does not say."""
+    config = timm.get_pretrained_cfg(model) if is_model(model) else None
+    return config.input_size[-1] if config else None
