@@ -3,7 +3,9 @@
 import json
 import os
 
-from studies import FIGURES
+import pytest
+import yaml
+from studies import FIGURES, REPOSITORY
 
 PACKAGE = "workflow/scripts/ftbench"
 PLOTS = {f"plot_{name}" for name in FIGURES} | {"plot_audit", "report_pairwise"}  # the last draws the ranks
@@ -46,9 +48,22 @@ def test_swapped_values_of_two_settings_retrain(clone):
 
 
 def test_touched_modules_rerun_nothing(clone):
-    for path in (clone.root / PACKAGE).rglob("*.py"):
+    for path in (clone.root / "workflow/scripts").rglob("*.py"):  # the entry scripts among them, as in a fresh clone
         os.utime(path)
     assert clone.plan() == []
+
+
+def test_an_edited_entry_script_reruns_its_jobs(clone):
+    path = clone.root / "workflow/scripts/plot_pareto.py"
+    path.write_text(path.read_text() + "\nUNUSED = 1\n")
+    assert rules(clone.plan()) == {"plot_pareto"}
+
+
+@pytest.mark.parametrize("profile", ["default", "slurm", "generic-cluster", "kubernetes"])
+def test_no_profile_lets_the_times_of_scripts_decide(profile):
+    text = (REPOSITORY / "profiles" / profile / "profile.yaml").read_text()
+    (line,) = [line for line in text.splitlines() if line.startswith("rerun-triggers:")]
+    assert yaml.safe_load(line)["rerun-triggers"] == ["mtime", "params", "input", "software-env"]
 
 
 def test_a_comment_and_a_docstring_rerun_nothing(clone):

@@ -114,7 +114,9 @@ def test_a_timm_transformer_is_built_and_fed_at_another_size():
         network = timm_models.build("vit_tiny_patch16_224", 10, 96)
         assert network(torch.empty(1, 3, 96, 96)).shape == (1, 10)
     assert network.pos_embed.shape[1] == 37
-    state = dict(timm_models.build("vit_tiny_patch16_224", 5, 224).state_dict()) | {"pos_embed": torch.ones(1, 197, 192)}
+    state = dict(timm_models.build("vit_tiny_patch16_224", 5, 224).state_dict()) | {
+        "pos_embed": torch.ones(1, 197, 192)
+    }
     adapted = timm_models.load("vit_tiny_patch16_224", state, 10, 96, lambda state, _: state)
     assert adapted.pos_embed.shape == (1, 37, 192)
     assert torch.allclose(adapted.pos_embed, torch.ones(()), atol=1e-4)

@@ -19,7 +19,7 @@ from ftbench.data.images import Data, Images
 from ftbench.machine import depthwise_float32, devices
 from ftbench.machine.skip_padding import crop_kernels
 from ftbench.model import activations, architectures, heads
-from ftbench.model.fit import check_fit
+from ftbench.model.fit import check_fit, check_size_of_tensors
 
 BATCH = 256
 
@@ -52,13 +52,17 @@ class Backbone:
     def head_parameters(self) -> list[str]:
         return [f"{head}.{part}" for head in self.heads for part in ("weight", "bias")]
 
-    def head_from(self, weight: torch.Tensor, bias: torch.Tensor) -> dict[str, torch.Tensor]:
-        """The head's parameters at which the logits are `weight` (C, D) times the features (D,) plus `bias` (C,)."""
-        device = self.head_module.weight.device
-        blank = torch.zeros(1, self.image_size, self.image_size, 3, dtype=torch.uint8, device=device)
-        return heads.as_parameters(
-            self.network, self.heads, self.to_input(blank), weight.to(device), bias.to(device)
-        )
+    def take_head(self, fitted: dict[str, torch.Tensor]) -> None:
+        """Take the head that was fitted on features: <head>.weight (C, D) and <head>.bias (C,), as a probe's file has them.
+
+        The logits then are the weight times the features (D,) plus the bias, however many heads there are.
+        """
+        if set(fitted) != {f"{self.head}.weight", f"{self.head}.bias"}:
+            raise RuntimeError(f"the probe holds {sorted(fitted)}, not the head {self.head}")
+        weight, bias = (fitted[f"{self.head}.{part}"].to(self.head_module.weight.device) for part in ("weight", "bias"))
+        blank = torch.zeros(1, self.image_size, self.image_size, 3, dtype=torch.uint8, device=weight.device)
+        parameters = heads.as_parameters(self.network, self.heads, self.to_input(blank), weight, bias)
+        self.network.load_state_dict(parameters, strict=False)
 
     def to_input(self, images: torch.Tensor) -> torch.Tensor:
         """(B, H, W, 3) uint8 -> (B, 3, S, S) float32, resized to the network's size and normalized.
@@ -152,6 +156,7 @@ def load(entry: dict, classes: int, state: dict[str, torch.Tensor], what: str, o
                 if name in given:
                     slopes[name] = given.pop(name)
         given = {name: tensor for name, tensor in given.items() if not name.startswith(own)}
+        check_size_of_tensors(given, network, own, entry, what)
         check_fit(given, network, skip=own, what=what)
         return given
 

@@ -52,8 +52,8 @@ def extract_features(
     _, vectors = backbones.predict(backbone, batches(), devices.autocast(device, run["precision"]), features=True)
     write_npy(out, vectors)
     seconds = time.perf_counter() - start
-    head = backbone.head_module
-    backbone_params = sum(p.numel() for p in backbone.network.parameters()) - sum(p.numel() for p in head.parameters())
+    head = set(backbone.head_parameters())
+    backbone_params = sum(p.numel() for name, p in backbone.network.named_parameters() if name not in head)
     write_json(
         cost,
         {

@@ -13,10 +13,13 @@ from ftbench.base.errors import InputError
 from ftbench.base.files import atomic_write, read_json, write_json
 from ftbench.model import architectures, backbones, sizes
 from ftbench.model.fit import check_finite
+from ftbench.study.paths import file_and_key
 
 # Under which keys training scripts keep the network's own state dict, in the order in which they are looked for.
 CONTAINERS = ("state_dict", "model", "model_state_dict")
-PREFIXES = re.compile(r"^(?:module\.|_orig_mod\.)+")  # of DataParallel and DistributedDataParallel, and of torch.compile
+PREFIXES = re.compile(
+    r"^(?:module\.|_orig_mod\.)+"
+)  # of DataParallel and DistributedDataParallel, and of torch.compile
 
 
 def fetch_weights(entry: dict, out: str | Path, record: str | Path, run: dict[str, str] | None = None) -> None:
@@ -95,12 +98,6 @@ def _from_run(name: str, entry: dict, model: str, record: str) -> dict:
     }
 
 
-def file_and_key(rest: str) -> tuple[str, str | None]:
-    """("best.pth", "state_dict_ema") of file:best.pth#state_dict_ema: a file, and which of its state dicts is meant."""
-    path, _, key = rest.partition("#")
-    return path, key or None
-
-
 def read_state(path: str | Path, key: str | None = None) -> dict[str, torch.Tensor]:
     """The state dict in a safetensors file or in one written by torch.save, of which only tensors are loaded.
 
@@ -152,7 +149,9 @@ def _chosen(state, key: str | None, path: Path) -> dict[str, torch.Tensor]:
         if name in held:
             others = [other for other in held if other != name]
             if others:
-                print(f"{path}: taken is {name}; the file also holds {', '.join(others)}, asked for by file:<path>#<key>")
+                print(
+                    f"{path}: taken is {name}; the file also holds {', '.join(others)}, asked for by file:<path>#<key>"
+                )
             return state[name]
     advice = f"; ask for one of its state dicts by file:{path}#{held[0]}" if held else ""
     raise InputError(

@@ -63,7 +63,11 @@ def load(folder: str | Path, resources: str | Path = "resources") -> Trained:
         normalization = _read(weights.with_name(f"{name}.json"))
     backbone = backbones.build(network, len(classes), 0, weights, normalization)
     refuse_damaged(folder / "model.safetensors", record["digests"]["model_file"])
-    backbone.network.load_state_dict(load_file(folder / "model.safetensors"), strict=weights is None)
+    state = load_file(folder / "model.safetensors")
+    if on_features:
+        backbone.take_head(state)
+    else:
+        backbone.network.load_state_dict(state)
     backbone.network.eval()
     return Trained(backbone, classes)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from ftbench.base.errors import InputError, choices
 from ftbench.study import grid, kinds
 from ftbench.study import trials as search
-from ftbench.study.paths import weights_tag
+from ftbench.study.paths import file_and_key, weights_tag
 from ftbench.study.reader import shown, shown_text
 
 SOURCES = {"name", "path", "groups", "test_fraction", "urls", "md5"}  # keys of a data set that only some sources read
@@ -46,8 +46,8 @@ def check_files(config: dict) -> None:
                 "with the columns file and group."
             )
     for name, entry in config["backbones"].items():
-        scheme, _, path = entry["weights"].partition(":")
-        if scheme == "file" and (fault := _missing(path, Path.is_file)):
+        scheme = entry["weights"].partition(":")[0]
+        if scheme == "file" and (fault := _missing(file_and_key(entry["weights"])[0], Path.is_file)):
             raise InputError(
                 f"config: backbones.{name}.weights is {shown_text(entry['weights'])}, and {fault}; give the "
                 "path of the weights."
@@ -175,6 +175,22 @@ def _backbones(config: dict) -> None:
             )
         if (entry["mean"] is None) != (entry["std"] is None):
             raise InputError(f"config: {key} gives only one of mean and std; give both or neither.")
+        for statistic in ("mean", "std"):
+            if entry[statistic] and not all(0 <= value <= 1 for value in entry[statistic]):
+                raise InputError(
+                    f"config: {key}.{statistic} is {entry[statistic]}; it is a fraction of 255, between 0 and 1: divide values of the "
+                    "scale 0 to 255 by 255."
+                )
+        if entry["model"].startswith(("hf-hub:", "hf_hub:", "local-dir:")):
+            raise InputError(
+                f"config: {key}.model is {entry['model']!r}, a place and not an architecture; give the architecture's name, and its "
+                "weights as a tag of the library or as file:<path>."
+            )
+        if entry["source"] == "timm" and "." in entry["model"]:
+            model, _, tag = entry["model"].partition(".")
+            raise InputError(
+                f"config: {key}.model is {entry['model']!r}, which holds the tag of its weights; write model: {model} and weights: {tag}."
+            )
         if weights == "none" and entry["mean"]:
             raise InputError(
                 f"config: {key}.mean has no effect with weights none: a network from scratch gets the data set's "

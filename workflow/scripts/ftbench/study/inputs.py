@@ -18,6 +18,7 @@ from ftbench.study.paths import (
     SELECTED,
     TUNING,
     WEIGHTS,
+    file_and_key,
     weights_tag,
 )
 from ftbench.study.trials import Trial
@@ -142,7 +143,7 @@ def weights_origin(study: dict, weights: str, name: str) -> str | list:
     """What weights are copied from: the user's own file, or file `name` of the run that left them; else []."""
     scheme, _, rest = weights.partition(":")
     if scheme == "file" and name == "model.safetensors":
-        return rest
+        return file_and_key(rest)[0]
     if scheme != "run":
         return []
     owner, dataset, backbone, strategy, seed = rest.split("/")

@@ -26,8 +26,14 @@ def weights_tag(weights: str) -> str:
     """
     scheme, _, rest = weights.partition(":")
     if scheme == "file":
-        return f"file-{Path(rest).stem}-{hashlib.sha256(rest.encode()).hexdigest()[:8]}"
+        return f"file-{Path(file_and_key(rest)[0]).stem}-{hashlib.sha256(rest.encode()).hexdigest()[:8]}"
     return weights.replace(":", "-").replace("/", "." if scheme == "run" else "-")
+
+
+def file_and_key(weights: str) -> tuple[str, str | None]:
+    """("best.pth", "state_dict_ema") of file:best.pth#state_dict_ema: a file, and which of its state dicts is meant."""
+    path, _, key = weights.removeprefix("file:").partition("#")
+    return path, key or None
 
 
 def resume_folder(output: str | Path) -> str:

@@ -6,24 +6,25 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
+from ftbench.model.parameters import decaying
+
 
 def parameter_groups(network: nn.Module, weight_decay: float, scales: dict[str, float] | None = None) -> list[dict]:
-    """Groups of what moves: matrices and kernels decay; biases and norm parameters (one dimension) do not.
+    """Groups of what moves: matrices and kernels decay; biases, norms, scales, tokens and tables do not.
 
-    Position embeddings and class tokens have more dimensions and decay, as in the ViT papers' own code. `scales` gives
-    factors of the learning rate by parameter name; each factor has groups of its own, with the key "scale".
+    See `ftbench.model.parameters.decaying`. `scales` gives factors of the learning rate by parameter name; each factor has
+    groups of its own, with the key "scale".
     """
     groups: dict[tuple, dict] = {}
+    matrices = decaying(network)
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
-            scale, decay = (scales or {}).get(name, 1.0), weight_decay if parameter.ndim > 1 else 0.0
+            scale, decay = (scales or {}).get(name, 1.0), weight_decay if name in matrices else 0.0
             # Without decay the two kinds are still told apart, so that a resumed state fits whatever the values are.
-            group = groups.setdefault(
-                (scale, parameter.ndim > 1), {"params": [], "weight_decay": decay, "scale": scale}
-            )
+            group = groups.setdefault((scale, name in matrices), {"params": [], "weight_decay": decay, "scale": scale})
             group["params"].append(parameter)
     for (scale, decays), group in groups.items():
-        what = f"weight decay {weight_decay}" if decays else "no weight decay (biases and norm parameters)"
+        what = f"weight decay {weight_decay}" if decays else "no weight decay (biases, norms, scales, tables)"
         factor = "" if scale == 1 else f", learning rate × {scale:.3g}"
         print(f"{len(group['params'])} tensors with {what}{factor}")
     return list(groups.values())

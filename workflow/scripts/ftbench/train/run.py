@@ -150,7 +150,7 @@ def _record(start: Start, outcome: Outcome, digests: dict) -> dict:
         SETTINGS,
         outcome,
         (start.trainable_params, start.total_params),
-        normalization={"mean": start.backbone.mean, "std": start.backbone.std},
+        normalization=start.backbone.normalization,
         device=start.device.type,
         device_name=devices.device_name(start.device),
         digests=start.digests | {"frozen": start.frozen} | digests,

@@ -7,15 +7,17 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.torch import load_file
+from torch.nn.modules.batchnorm import _NormBase
 
 from ftbench.base.digests import digest, sha256_of_file
+from ftbench.base.errors import InputError
 from ftbench.base.files import read_json
 from ftbench.data.images import Data, read_data
 from ftbench.data.split import digest_of_split
 from ftbench.machine import devices
 from ftbench.model import backbones, freezing
 from ftbench.model.backbones import Backbone
-from ftbench.train import strategies
+from ftbench.train import recipes, strategies
 from ftbench.train.strategies import Strategy
 
 
@@ -62,6 +64,7 @@ def start_run(run: dict, code: str, inputs: dict, recipe: dict) -> Start:
     backbone = build(run, inputs, data.classes, source or read_json(inputs["normalization"]))
     total_params = sum(parameter.numel() for parameter in backbone.network.parameters())
     strategy = apply_strategy(backbone, run, recipe, device)
+    refuse_single_images(backbone, recipe, len(data.train))
     frozen = freezing.frozen_digest(backbone.network)
     if run["compile"]:
         backbone.network.compile()
@@ -102,11 +105,24 @@ def build(run: dict, inputs: dict, classes: int, statistics: dict) -> Backbone:
     weights = Path(inputs["weights"]) if inputs["weights"] else None
     backbone = backbones.build(run["network"], classes, run["seed"], weights, statistics)
     if inputs["probe"]:
-        head = load_file(inputs["probe"]["model"])
-        backbone.network.load_state_dict(head, strict=False)
-        if set(head) != set(backbone.head_parameters()):
-            raise RuntimeError(f"the probe holds {sorted(head)}, not the head {backbone.head_parameters()}")
+        backbone.take_head(load_file(inputs["probe"]["model"]))
     return backbone
+
+
+def refuse_single_images(backbone: Backbone, recipe: dict, images: int) -> None:
+    """Raise InputError if a batch norm that moves would see one image at a time, whose variance is no batch's."""
+    batch, _, _ = recipes.steps_of(recipe, images)
+    parts = min(recipe["accumulate"], batch)
+    if batch // parts > 1:
+        return
+    for name, module in backbone.network.named_modules():
+        own = module.parameters(recurse=False)
+        if isinstance(module, _NormBase) and any(p.requires_grad for p in own):
+            raise InputError(
+                f"config: batch_size {recipe['batch_size']} in {recipe['accumulate']} parts (accumulate) of {images} training images "
+                f"leaves one image at a time to the batch norm {name}, whose mean and variance are then that image's own; leave at least "
+                "two images to a part."
+            )
 
 
 def apply_strategy(backbone: Backbone, run: dict, recipe: dict, device: torch.device) -> Strategy:

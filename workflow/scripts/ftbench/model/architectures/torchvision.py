@@ -44,6 +44,11 @@ def build(model: str, classes: int, image_size: int, **options) -> nn.Module:
     return network
 
 
+def _state(network: nn.Module) -> dict:
+    """The tensors of a network that torchvision loaded, without auxiliary heads, which `build` leaves out."""
+    return {name: tensor for name, tensor in network.state_dict().items() if not name.startswith(("AuxLogits.", "aux"))}
+
+
 def _give_linear_head(network: nn.Module, classes: int) -> None:
     """SqueezeNet cuts its logits off at zero (a ReLU between the last convolution and the mean), so that a new head of zeros would
     never learn and a probe would be no part of it: here the mean comes first, and a linear layer after it.
@@ -64,7 +69,7 @@ def published(model: str, tag: str) -> dict:
     transform = entry.transforms()
     network = torchvision.models.get_model(model, weights=entry, progress=False)
     return {
-        "state": network.state_dict(),
+        "state": _state(network),
         "mean": [float(value) for value in transform.mean],
         "std": [float(value) for value in transform.std],
         "origin": entry.url,
@@ -97,9 +102,13 @@ def convert(model: str, state: dict) -> tuple[dict, dict]:
         try:
             with _served(lambda entry, *args, **kwargs: state):
                 network = torchvision.models.get_model(model, weights=weights)
-        except (RuntimeError, ValueError, KeyError):  # another architecture, size or number of classes: `load` will say so
+        except (
+            RuntimeError,
+            ValueError,
+            KeyError,
+        ):  # another architecture, size or number of classes: `load` will say so
             continue
-        return network.state_dict(), _options_of(network)
+        return _state(network), _options_of(network)
     return state, {}
 
 

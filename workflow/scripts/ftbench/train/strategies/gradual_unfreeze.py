@@ -14,7 +14,7 @@ def trainable(backbone):
 
 
 def moving(backbone, epoch, epochs):
-    closed = stages(backbone.network, backbone.head)
+    closed = stages(backbone.network, backbone.heads)
     last = min(len(closed), epochs - 1)  # the epoch from which on everything moves
     opened = len(closed) if epoch >= last else round(epoch * len(closed) / last)
     return [name for stage in closed[len(closed) - opened :] for name in stage] + backbone.head_parameters()

@@ -6,4 +6,4 @@ DECLARES = {"start": "pretrained", "engine": "loop", "tuned": "learning_rate", "
 
 
 def trainable(backbone):
-    return [*stages(backbone.network, backbone.head)[-1], *backbone.head_parameters()]
+    return [*stages(backbone.network, backbone.heads)[-1], *backbone.head_parameters()]

@@ -4,7 +4,7 @@ The bottom of a pretrained network is general and needs little change. As in BEi
 ConvNeXt's fine-tuning; layers are timm's own where the network has them, else the stages of `ftbench.model.stages`.
 """
 
-from ftbench.model.stages import stages
+from ftbench.model.stages import library_groups, stages
 
 DECLARES = {
     "start": "pretrained",
@@ -30,9 +30,5 @@ def _layers(backbone):
     """The backbone's parameter names by layer, from the images to the head, which is left out."""
     network, head = backbone.network, set(backbone.head_parameters())
     if not hasattr(network, "group_matcher"):
-        return stages(network, backbone.head)
-    from timm.models import group_parameters  # seconds to import, and there already where the network is timm's
-
-    grouped = group_parameters(network, network.group_matcher(coarse=False))
-    layers = ([name for name in names if name not in head] for _, names in sorted(grouped.items()))
-    return [layer for layer in layers if layer]
+        return stages(network, backbone.heads)
+    return library_groups(network, [name for name, _ in network.named_parameters() if name not in head], coarse=False)

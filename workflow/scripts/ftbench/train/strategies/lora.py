@@ -38,12 +38,17 @@ class LowRank(nn.Module):
 
 
 def adapt(backbone, recipe):
-    head = backbone.head_module
+    heads = [backbone.network.get_submodule(name) for name in backbone.heads]
     for module in list(backbone.network.modules()):
         for name in ("weight", "in_proj_weight"):
             weight = getattr(module, name, None)
             fits = isinstance(module, nn.Linear | nn.MultiheadAttention) or getattr(module, "groups", 0) == 1
-            if fits and module is not head and isinstance(weight, nn.Parameter) and recipe["rank"] < _full_rank(weight):
+            if (
+                fits
+                and module not in heads
+                and isinstance(weight, nn.Parameter)
+                and recipe["rank"] < _full_rank(weight)
+            ):
                 parametrize.register_parametrization(module, name, LowRank(weight, recipe["rank"]))
 
 

@@ -4,21 +4,13 @@ Zaken et al. 2022 (arXiv:2106.10199) for biases, Frankle et al. 2021 (arXiv:2003
 that moves is in train mode, so its running statistics adapt too.
 """
 
-from torch import nn
-from torch.nn.modules.batchnorm import _NormBase
+from ftbench.model.parameters import norm_parameters
 
 DECLARES = {"start": "pretrained", "engine": "loop", "tuned": "learning_rate", "stochastic": True, "recipe": {}}
-NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm)
 
 
 def trainable(backbone):
-    norms = {
-        f"{prefix}.{name}" if prefix else name
-        for prefix, module in backbone.network.named_modules()
-        if isinstance(module, NORMS)
-        for name, _ in module.named_parameters(recurse=False)
-    }
-    chosen = norms | set(backbone.head_parameters())
+    chosen = norm_parameters(backbone.network) | set(backbone.head_parameters())
     return [
         name
         for name, _ in backbone.network.named_parameters()

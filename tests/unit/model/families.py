@@ -1,0 +1,108 @@
+"""Networks as their libraries publish them, without a download: random values under the library's own names, with its own heads."""
+
+import contextlib
+import re
+
+import timm
+import torch
+import torchvision.models
+from timm.models import _builder
+from torchvision.models import WeightsEnum
+
+from ftbench.model import architectures, backbones, heads
+from ftbench.model.backbones import Backbone
+
+STATISTICS = {"mean": [0.5] * 3, "std": [0.25] * 3}
+
+
+def randomised(network: torch.nn.Module) -> torch.nn.Module:
+    """As if it had been trained: no parameter is zero, and no running statistic is where it began."""
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if not parameter.any():
+                parameter.normal_(0, 0.02, generator=generator)
+        for module in network.modules():
+            if isinstance(module, torch.nn.modules.batchnorm._NormBase) and module.running_mean is not None:
+                module.running_mean.normal_(0, 0.1, generator=generator)
+                module.running_var.uniform_(0.5, 1.5, generator=generator)
+    return network
+
+
+def torchvision_file(model: str):
+    """The state dict that a download of torchvision would hold: DenseNet's old names, auxiliary heads, the versions of modules."""
+    torch.manual_seed(3)
+    options = {"init_weights": True} if model in ("inception_v3", "googlenet") else {}
+    weights = list(torchvision.models.get_model_weights(model))[0]
+    if model.startswith("vit_"):
+        options["image_size"] = weights.meta["min_size"][0]
+    state = randomised(torchvision.models.get_model(model, weights=None, **options)).state_dict()
+    if model.startswith("densenet"):
+        for name in list(state):
+            old = re.sub(r"(denselayer\d+\.(?:norm|relu|conv))([12]\.)", r"\1.\2", name)
+            tensor = state.pop(name)
+            if not name.endswith("num_batches_tracked"):
+                state[old] = tensor
+        del state._metadata  # they are of a time before modules had versions
+    return state
+
+
+def timm_file(model: str) -> dict:
+    torch.manual_seed(3)
+    return dict(randomised(timm.create_model(model)).state_dict())
+
+
+@contextlib.contextmanager
+def served(state):
+    """While a library asks a hub for weights, it gets a copy of `state`."""
+
+    def copied():
+        copy = type(state)(state)
+        if hasattr(state, "_metadata"):
+            copy._metadata = state._metadata
+        return copy
+
+    kept = WeightsEnum.get_state_dict, _builder.load_state_dict_from_hf, _builder.load_state_dict_from_url
+    WeightsEnum.get_state_dict = lambda *args, **kwargs: copied()
+    _builder.load_state_dict_from_hf = _builder.load_state_dict_from_url = lambda *args, **kwargs: copied()
+    try:
+        yield
+    finally:
+        WeightsEnum.get_state_dict, _builder.load_state_dict_from_hf, _builder.load_state_dict_from_url = kept
+
+
+def of_the_library(source: str, model: str, state, classes: int, size: int, statistics: dict) -> Backbone:
+    """The library's own network, loaded by the library's own call, with a head for `classes` classes."""
+    with served(state):
+        if source == "timm":
+            config = timm.get_pretrained_cfg(model)
+            sized = {"img_size": size} if config is not None and config.fixed_input_size else {}
+            overlay = {"state_dict": dict(state), "custom_load": False}
+            network = timm.create_model(
+                model, pretrained=True, num_classes=classes, pretrained_cfg_overlay=overlay, **sized
+            )
+            found = heads.find_heads(network, classes, model)
+        else:
+            network = torchvision.models.get_model(model, weights="DEFAULT")
+            if model.startswith("vit_"):
+                adapted = torchvision.models.vision_transformer.interpolate_embeddings(
+                    size, network.patch_size, network.state_dict()
+                )
+                network = torchvision.models.get_model(model, weights=None, image_size=size)
+                network.load_state_dict(adapted)
+            found = [] if model.startswith("squeezenet") else heads.find_heads(network, 1000, model)
+    head = found[0] if found else "classifier.1"
+    return Backbone(network.eval(), head, size, statistics["mean"], statistics["std"], tuple(found[1:]))
+
+
+def of_the_product(source: str, model: str, tag: str, state, classes: int, size: int) -> Backbone:
+    """The same weights through `published` and `load`, as fetching and training do."""
+    with served(state):
+        found = architectures.load(source).published(model, tag)
+    entry = {"source": source, "model": model, "image_size": size, "activation": None, "mean": None, "std": None}
+    options = found.get("options") or {}
+    network = backbones.load(entry, classes, found["state"], model, options)
+    names = heads.find_heads(network, classes, model)
+    heads.give_biases(network, names)
+    heads.zero(network, names)
+    return Backbone(network.eval(), names[0], size, found["mean"], found["std"], tuple(names[1:]), options)
