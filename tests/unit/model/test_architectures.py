@@ -18,7 +18,7 @@ def test_a_library_has_all_functions_and_lists_only_what_it_can_build(source):
     library = architectures.load(source)
     names = library.names()
     assert len(names) == len(set(names)) > 0
-    functions = ("build", "published", "convert", "load", "native_size")
+    functions = ("build", "tags", "published", "convert", "load", "native_size")
     assert all(callable(getattr(library, name)) for name in functions)
 
 

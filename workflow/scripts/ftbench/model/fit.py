@@ -9,7 +9,9 @@ from ftbench.base.errors import InputError
 from ftbench.model import architectures
 
 # Tensors with a place for each patch, or for each distance between two, and so of a network at one size.
-POSITIONS = re.compile(r"pos|bias_table|attention_bias|rel_|_rel|coords|relative|spatial|token_mix|freqs|grid|proj_token|mlp_tokens")
+POSITIONS = re.compile(
+    r"pos|bias_table|attention_bias|rel_|_rel|coords|relative|spatial|token_mix|freqs|grid|proj_token|mlp_tokens"
+)
 SHOWN = 3  # names in a message about tensors that do not fit
 
 

@@ -2,6 +2,7 @@
 
 names() -> list of model names
 build(model, classes, image_size, **options) -> network with random weights and a head of `classes` outputs
+tags(model) -> the names of the weights that the library publishes for a model
 published(model, tag) -> {"state", "mean", "std", "origin", "licence", "options"}: the library's own network with the weights that it
     publishes, downloaded and loaded by itself; `options` are arguments that `build` needs for the same network (may be left out)
 convert(model, state) -> (state, options): a user's file, with the names that such files had when they were published

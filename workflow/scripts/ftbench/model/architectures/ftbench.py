@@ -68,6 +68,10 @@ def build(model: str, classes: int, image_size: int) -> SmallResNet:
     return SmallResNet(DEPTHS[model], classes)
 
 
+def tags(model: str) -> list[str]:
+    return []
+
+
 def published(model: str, tag: str) -> dict:
     raise InputError(f"config: the weights {tag!r} of {model!r} do not exist: the source ftbench publishes none.")
 

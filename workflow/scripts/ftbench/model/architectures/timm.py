@@ -25,15 +25,15 @@ def build(model: str, classes: int, image_size: int) -> torch.nn.Module:
         return timm.create_model(model, pretrained=False, num_classes=classes, **_options(model, image_size))
 
 
+def tags(model: str) -> list[str]:
+    found = timm.list_models(f"{model}.*", pretrained=True)
+    return [name.partition(".")[2] for name in found if name.startswith(f"{model}.")]
+
+
 def published(model: str, tag: str) -> dict:
     """timm's own network with the weights `tag` of `model`, from the cache or the hub that timm names for them."""
     architectures.check_model("timm", model, names())
-    tags = [
-        name.partition(".")[2]
-        for name in timm.list_models(f"{model}.*", pretrained=True)
-        if name.startswith(f"{model}.")
-    ]
-    architectures.check_tag("timm", model, tag, tags)
+    architectures.check_tag("timm", model, tag, tags(model))
     config = timm.get_pretrained_cfg(f"{model}.{tag}")
     if not config.hf_hub_id and not config.url:
         raise InputError(f"timm names no address for the weights {model}.{tag}; use another tag.")

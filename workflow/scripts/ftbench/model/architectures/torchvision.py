@@ -58,13 +58,17 @@ def _give_linear_head(network: nn.Module, classes: int) -> None:
     network.classifier = nn.Sequential(dropout, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, classes))
 
 
+def tags(model: str) -> list[str]:
+    return [entry.name for entry in torchvision.models.get_model_weights(model)]
+
+
 def published(model: str, tag: str) -> dict:
     """torchvision's own network with the weights `tag` of `model`, from torch's cache or the hub, checked against the hash in
     their name.
     """
     architectures.check_model("torchvision", model, names())
     weights = torchvision.models.get_model_weights(model)
-    architectures.check_tag("torchvision", model, tag, [entry.name for entry in weights])
+    architectures.check_tag("torchvision", model, tag, tags(model))
     entry = weights[tag]
     transform = entry.transforms()
     network = torchvision.models.get_model(model, weights=entry, progress=False)

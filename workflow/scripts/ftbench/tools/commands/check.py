@@ -1,6 +1,8 @@
-"""Say in a sentence what is wrong with a config, before anything runs.
+"""Say in a sentence what is wrong with a study, before anything runs.
 
-It reads the config as the workflow would, fills in every default, and looks for the files that it names.
+It reads the config as the workflow would, fills in every default, and looks for the files that it names. Then it builds every
+network, with random weights and nothing downloaded, and takes one tiny step with every strategy: a size that patches do not divide,
+weights that do not exist, a strategy that does not fit a network. With --config-only it leaves the networks out, in a moment.
 
     ftbench check config/demo.yaml
 """
@@ -8,6 +10,7 @@ It reads the config as the workflow would, fills in every default, and looks for
 
 def add_arguments(parser):
     parser.add_argument("config", metavar="CONFIG", help="the study's config")
+    parser.add_argument("--config-only", action="store_true", help="read the config, and build no network")
     parser.add_argument("--quiet", action="store_true", help="print nothing if nothing is wrong")
 
 
@@ -16,6 +19,12 @@ def run(arguments):
 
     study = config.read(arguments.config)
     checks.check_files(study)
+    if not arguments.config_only:
+        from ftbench.base.errors import InputError
+        from ftbench.tools.try_networks import faults
+
+        if found := list(faults(study)):
+            raise InputError("\n".join(f"config: {fault}" for fault in found))
     if not arguments.quiet:
         cells = len(grid.cells(study))
         print(

@@ -1,0 +1,107 @@
+"""Every network of a study, built and trained for one tiny step in every strategy that the study asks of it: `ftbench check`.
+
+The networks have random weights, so nothing is downloaded, and see one blank image at their own size. The step of a strategy runs on
+torch's meta device, where tensors have shapes and no numbers: what it finds is what a step would trip over, not what it would learn.
+"""
+
+import copy
+import io
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+
+import torch
+import torch.nn.functional as F
+
+from ftbench.base.errors import InputError
+from ftbench.model import architectures, backbones, freezing, sizes
+from ftbench.model.backbones import Backbone
+from ftbench.study import grid
+from ftbench.study.kinds import declared
+from ftbench.study.paths import file_and_key
+from ftbench.train import recipes, start, strategies
+
+CLASSES = 3
+IMAGES = 2  # of the tiny step
+STATISTICS = {"mean": [0.5] * 3, "std": [0.25] * 3}
+
+
+def faults(study: dict) -> Iterator[str]:
+    """One sentence for each network that cannot be built, and for each strategy that does not fit one."""
+    used: dict[str, dict[str, dict]] = {}
+    for cell in grid.cells(study):
+        used.setdefault(cell.backbone, {})[cell.strategy] = study["strategies"][cell.strategy]
+    for name, entries in used.items():
+        entry = study["backbones"][name]
+        try:
+            check_weights(entry)
+            backbone = _build(entry)
+        except InputError as error:
+            yield f"backbones.{name}: {_bare(error)}"
+            continue
+        tried = set()
+        for strategy, given in entries.items():
+            what = (given["kind"], given["recipe"].get("batch_size"), given["recipe"].get("accumulate"))
+            if what in tried:
+                continue
+            tried.add(what)
+            try:
+                try_strategy(backbone, given)
+            except InputError as error:
+                yield f"strategies.{strategy} on backbones.{name}: {_bare(error)}"
+
+
+def _bare(error: InputError) -> str:
+    return str(error).removeprefix("config: ")
+
+
+def check_weights(entry: dict) -> None:
+    """Raise InputError where the library has no such weights, or the user's own file does not fit the network."""
+    scheme = entry["weights"].partition(":")[0]
+    library = architectures.load(entry["source"])
+    architectures.check_model(entry["source"], entry["model"], library.names())
+    if scheme == "file":
+        from ftbench.model.weights import read_state
+
+        state, options = library.convert(entry["model"], read_state(*file_and_key(entry["weights"])))
+        backbones.load(entry | {"activation": None}, CLASSES, state, entry["weights"], options)
+    elif scheme not in ("pip", "run", "none"):
+        architectures.check_tag(entry["source"], entry["model"], entry["weights"], library.tags(entry["model"]))
+
+
+def _build(entry: dict) -> Backbone:
+    """The network of a backbone's entry on the meta device, after it has seen one image on the CPU."""
+    backbone = backbones.build(entry | {"mean": None, "std": None}, CLASSES, 0, None, STATISTICS)
+    sizes.check_size(backbone.network, entry)
+    backbone.network.to("meta")
+    return backbone
+
+
+def try_strategy(backbone: Backbone, entry: dict) -> None:
+    """Let a strategy (an entry of the resolved study) take one step on a copy of `backbone`. Raises InputError where it cannot."""
+    kind = entry["kind"]
+    if declared(kind)["engine"] == "features":
+        return  # reads the features of a forward pass, which was made
+    own = copy.copy(backbone)
+    own.network = copy.deepcopy(backbone.network)
+    recipe, strategy = entry["recipe"] | {"learning_rate": 0.01}, strategies.load(kind)
+    try:
+        strategy.adapt(own, recipe)
+        names = strategy.trainable(own)
+        freezing.freeze(own, names)
+        start.refuse_single_images(own, recipe, recipe["batch_size"])
+        with redirect_stdout(io.StringIO()):  # which tensors decay is for a job's log
+            recipes.parameter_groups(own.network, recipe["weight_decay"], strategy.scales(own, recipe))
+        if strategy.moving:
+            strategy.moving(own, 0, recipe["epochs"])
+        freezing.train_mode(own.network)
+        size = own.image_size
+        logits = own.network(torch.empty(IMAGES, 3, size, size, device="meta"))
+        F.cross_entropy(logits, torch.zeros(IMAGES, dtype=torch.long, device="meta")).backward()
+        strategy.merge(own)
+    except InputError:
+        raise
+    except Exception as error:  # each library and layer fails with errors of its own
+        reason = " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
+        raise InputError(f"config: a step of {kind} fails ({reason}); leave this cell out by exclude.") from error
+    if not any(parameter.grad is not None for parameter in own.network.parameters()):
+        raise InputError(f"config: {kind} moves nothing here; leave this cell out by exclude.")
