@@ -106,3 +106,15 @@ def of_the_product(source: str, model: str, tag: str, state, classes: int, size:
     heads.give_biases(network, names)
     heads.zero(network, names)
     return Backbone(network.eval(), names[0], size, found["mean"], found["std"], tuple(names[1:]), options)
+
+
+def from_a_file(source: str, model: str, state, classes: int, size: int) -> Backbone:
+    """The same weights as a user's file of them."""
+    state, options = architectures.load(source).convert(model, state)
+    entry = {"source": source, "model": model, "image_size": size, "activation": None}
+    network = backbones.load(entry, classes, state, model, options)
+    names = heads.find_heads(network, classes, model)
+    heads.give_biases(network, names)
+    heads.zero(network, names)
+    mean, std = STATISTICS.values()
+    return Backbone(network.eval(), names[0], size, mean, std, tuple(names[1:]), options)

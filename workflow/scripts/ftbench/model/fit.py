@@ -1,17 +1,11 @@
 """Whether tensors are those of a network: names, shapes, and numbers that are numbers."""
 
-import re
-
 import torch
 from torch import nn
 
 from ftbench.base.errors import InputError
 from ftbench.model import architectures
 
-# Tensors with a place for each patch, or for each distance between two, and so of a network at one size.
-POSITIONS = re.compile(
-    r"pos|bias_table|attention_bias|rel_|_rel|coords|relative|spatial|token_mix|freqs|grid|proj_token|mlp_tokens"
-)
 SHOWN = 3  # names in a message about tensors that do not fit
 
 
@@ -43,18 +37,25 @@ def check_fit(state: dict[str, torch.Tensor], network: nn.Module, skip: str | tu
 def check_size_of_tensors(
     state: dict[str, torch.Tensor], network: nn.Module, skip: tuple[str, ...], entry: dict, what: str
 ) -> None:
-    """Raise InputError where only tensors of positions differ in shape: they belong to another size, and the library cannot resize them."""
-    expected = {name: tensor.shape for name, tensor in network.state_dict().items() if not name.startswith(skip)}
-    if {name for name in expected if not name.endswith("num_batches_tracked")} - set(state):
+    """Raise InputError where `state` fits the network at the library's own size and not at the entry's: the library cannot resize it."""
+    library, size = architectures.load(entry["source"]), entry["image_size"]
+    native = library.native_size(entry["model"])
+    wrong = _other_shapes(state, network, skip)
+    if not wrong or native in (None, size):
         return
-    other = [name for name, shape in expected.items() if name in state and state[name].shape != shape]
-    if other and all(POSITIONS.search(name) for name in other):
-        native = architectures.load(entry["source"]).native_size(entry["model"])
-        advice = f"; its own size is {native} pixels" if native else ""
+    own = library.build(entry["model"], 2, native)
+    if not [name for name in _other_shapes(state, own, ()) if name in wrong]:
         raise InputError(
-            f"config: the weights {what} of {entry['model']!r} belong to another size than image_size {entry['image_size']}, and "
-            f"{entry['source']} does not resize {other[0]}{advice}."
+            f"config: the weights {what} of {entry['model']!r} are made for {native} pixels, and {entry['source']} does not adapt "
+            f"{wrong[0]} to image_size {size}; take image_size {native} there."
         )
+
+
+def _other_shapes(state: dict[str, torch.Tensor], network: nn.Module, skip: tuple[str, ...]) -> list[str]:
+    shapes = {name: tensor.shape for name, tensor in network.state_dict().items()}
+    return [
+        name for name in state if not name.startswith(skip) and name in shapes and state[name].shape != shapes[name]
+    ]
 
 
 def check_finite(state: dict[str, torch.Tensor], what: str) -> None:

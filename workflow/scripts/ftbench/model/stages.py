@@ -41,11 +41,23 @@ def stages(network: nn.Module, head: str | list[str]) -> list[list[str]]:
     sizes = {name: p.numel() for name, p in network.named_parameters() if not name.startswith(heads)}
     names = list(sizes)
     if hasattr(network, "group_matcher"):
-        return _large_enough(library_groups(network, names, coarse=True), sizes, network)
+        return _of_library(network, names, sizes)
     for numbers in (*(_numbers(names, pattern) for pattern in PATTERNS), _numbers_by_pooling(network, names)):
         if len({number for number in numbers if number is not None}) >= 2:
             return _group(names, numbers)
     return _large_enough(_children(names, sizes), sizes, network)
+
+
+def _of_library(network: nn.Module, names: list[str], sizes: dict[str, int]) -> list[list[str]]:
+    """timm's coarse groups; its fine ones where it has no coarse ones, or where the last of them is nearly the whole network."""
+    try:
+        coarse = _large_enough(library_groups(network, names, coarse=True), sizes, network)
+    except AssertionError:  # "coarse grouping is not implemented"
+        return _large_enough(library_groups(network, names, coarse=False), sizes, network)
+    if sum(sizes[name] for name in coarse[-1]) <= NEARLY_ALL * sum(sizes.values()):
+        return coarse
+    fine = _large_enough(library_groups(network, names, coarse=False), sizes, network)
+    return fine if len(fine[-1]) < len(coarse[-1]) else coarse
 
 
 def library_groups(network: nn.Module, names: list[str], coarse: bool) -> list[list[str]]:
