@@ -524,3 +524,20 @@ def test_policies_that_are_one_where_images_must_not_be_mirrored_are_refused():
         config.resolve(study)
     study["exclude"] = [{"strategy": "finetune-crop_flip"}]
     config.resolve(study)
+
+
+@pytest.mark.parametrize(
+    "changes, says",
+    [
+        ({"model": "vit_tiny_patch16_224.augreg_in21k", "source": "timm"}, "write model: vit_tiny_patch16_224 and weights: augreg_in21k"),
+        ({"model": "hf-hub:timm/resnet18.a1_in1k", "source": "timm"}, "a place and not an architecture"),
+        ({"mean": [123.7, 116.3, 103.5], "std": [58.4, 57.1, 57.4]}, "divide values of the scale 0 to 255 by 255"),
+        ({"mean": [0.5, 0.5, 0.5], "std": [58.4, 57.1, 57.4]}, "backbones.trained.std is"),
+    ],
+)  # fmt: skip
+def test_what_no_network_stands_is_refused_with_advice(changes, says):
+    study = minimal()
+    study["backbones"]["trained"] |= changes
+    with pytest.raises(InputError, match=says) as caught:
+        config.resolve(study)
+    assert "\n" not in str(caught.value)
