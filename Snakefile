@@ -65,6 +65,8 @@ include: "workflow/rules/report_provenance.smk"
 onstart:
     try:
         note_command(f"results/{STUDY['study']}")
+        if workflow.is_main_process and not workflow.touch:
+            keep_endangered(workflow.dag)
     except InputError as error:
         raise WorkflowError(str(error))
 

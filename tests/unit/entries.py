@@ -6,6 +6,7 @@ DEFAULTS = {
     "path": None,
     "urls": [],
     "md5": None,
+    "download_gb": None,
     "image_size": None,
     "fit": "crop",
     "on_corrupt": "fail",

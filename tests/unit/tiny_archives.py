@@ -16,6 +16,8 @@ import numpy as np
 from PIL import Image
 from scipy.io import savemat
 
+from ftbench.base.digests import md5_of_file
+
 TRAIN, VALIDATION, TEST = [0, 1, 0, 1, 1, 0], 2, [1, 0, 1]  # VALIDATION: how many of TRAIN an official part holds
 OFFICIAL = len(TRAIN) - VALIDATION
 
@@ -201,6 +203,9 @@ BUILDERS = {
 }
 
 
-def build(name: str, root: Path) -> None:
+def build(name: str, root: Path) -> dict[str, str]:
+    """Write the archives of a set below `root`; returns {file: md5}, as `md5` of a config has them."""
     root.mkdir(parents=True, exist_ok=True)
+    before = set(root.iterdir())
     BUILDERS[name](root)
+    return {path.name: md5_of_file(path) for path in sorted(set(root.iterdir()) - before)}

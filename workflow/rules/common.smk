@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(workflow.current_basedir) / "../scripts"))
 
 from ftbench.base.code_digest import code_digest
 from ftbench.base.errors import InputError
+from ftbench.base.kept import keep
 from ftbench.study import grid, inputs, kinds, reader, settings, trials
 from ftbench.study.commands import note_command
 from ftbench.study.config import resolve
@@ -43,6 +44,19 @@ FAMILY_AXES = AXES | {"strategies": list(FAMILIES)}
 # What a job that runs a network asks for; a trial or final run asks for that of all its processes.
 THREADS, GPUS = STUDY["threads"], 0 if STUDY["device"] == "cpu" else STUDY["gpus"]
 RUN_THREADS, RUN_GPUS = (each * STUDY["gpus_per_run"] for each in (THREADS, GPUS))
+
+# --- before the first job --------------------------------------------------------------------------------------------
+
+
+def keep_endangered(dag):
+    """Keep what training jobs are about to make again: Snakemake deletes it before they start, and they may be refused.
+
+    A job that is forced is meant to run again.
+    """
+    for job in dag.needrun_jobs():
+        if not job.is_group() and job.rule.name in ("train", "train_trial") and not dag.reason(job).forced:
+            keep(job.output, resume_folder(job.output[0]))
+
 
 # --- parts of the grid -----------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from ftbench.base.errors import InputError
 from ftbench.base.job import job
 
-snakemake = SimpleNamespace(log=["logs/deep/er.log"], rule="train", wildcards={"dataset": "d", "seed": 3}, threads=2, resources={}, input=[])
+snakemake = SimpleNamespace(log=["logs/deep/er.log"], rule="train", wildcards={"dataset": "d", "seed": 3}, threads=2, resources={}, params={}, input=[])
 with job(snakemake):
 """
 

@@ -53,6 +53,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.end_headers()
             return None
         self.send_response(206 if start else 200)
+        if name == "endless":  # says no length and never stops
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                while True:
+                    self.wfile.write(bytes(1 << 16))
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         self.send_header("Content-Length", str(len(content) - start))
@@ -66,6 +71,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(body[:1000])
             self.wfile.flush()
             time.sleep(0.6)
+        elif name == "trickle":  # some bytes now and then, so that no single wait is long
+            for offset in range(0, 20_000, 100):
+                self.wfile.write(body[offset : offset + 100])
+                self.wfile.flush()
+                time.sleep(0.02)
         elif name == "slow":
             for offset in range(0, len(body), 1 << 18):
                 self.wfile.write(body[offset : offset + (1 << 18)])
@@ -288,3 +298,36 @@ def test_second_study_waits_for_the_first(server, tmp_path):
 def test_errors_of_the_disk_are_no_errors_of_the_network(tmp_path):
     with pytest.raises(InputError, match="cannot be written"), download._writable(tmp_path / "x", None):
         raise PermissionError(errno.EACCES, "Permission denied")
+
+
+@pytest.mark.parametrize("kind", ["endless", "good"])
+def test_a_body_beyond_the_limit_is_cut_off_and_the_next_mirror_asked(server, tmp_path, kind):
+    said = []
+    with pytest.raises(InputError, match=r"the server sends more than 0.001 GB \(download_gb\), cut off"):
+        get(server, tmp_path, kind, most=1_000_000, report=said.append)
+    assert list(tmp_path.iterdir()) == [] and len(server.requests) == 1
+    got = get(server, tmp_path, "endless", "good", most=len(CONTENT))
+    assert got["url"].endswith("/good/file.bin")
+    assert_complete(tmp_path)
+
+
+def test_a_server_that_never_ends_and_never_pauses_ends_in_time_and_goes_on_at_the_next_start(server, tmp_path):
+    """Its idle time is never long, so only the time of the whole download ends it."""
+    with pytest.raises(
+        InputError, match=r"file.bin did not arrive in time: 0.0 MB are in .*file.bin.part, and the next start"
+    ):
+        get(server, tmp_path, "trickle", hours=0.3 / 3600, timeout=5)
+    arrived = (tmp_path / "file.bin.part").stat().st_size
+    assert 0 < arrived < 20_000
+    get(server, tmp_path, "good")
+    assert server.requests[-1][1] == f"bytes={arrived}-"
+    assert_complete(tmp_path)
+
+
+def test_the_progress_of_a_slow_server_is_said_while_it_sends(server, tmp_path, monkeypatch):
+    """Less than a block has arrived: waiting for a whole one would say nothing until then."""
+    monkeypatch.setattr(download, "REPORT_SECONDS", 0.1)
+    said = []
+    with pytest.raises(InputError):
+        get(server, tmp_path, "trickle", attempts=1, report=said.append)
+    assert sum("of 1.0 MB" in line for line in said) >= 3

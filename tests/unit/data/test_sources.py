@@ -12,6 +12,7 @@ import tiny_archives
 from entries import entry
 from PIL import Image
 
+from ftbench.base.digests import md5_of_file
 from ftbench.base.errors import InputError
 from ftbench.data import sources
 from ftbench.data.sources import digits, imagefolder, torchvision
@@ -88,11 +89,11 @@ def test_settings_of_folders_are_refused_elsewhere(tmp_path, changes):
 
 
 def test_copy_left_behind_by_a_killed_job_is_removed_and_a_fresh_one_is_not(tmp_path):
-    tiny_archives.build("CIFAR10", tmp_path)
+    md5 = tiny_archives.build("CIFAR10", tmp_path)
     for name, age in ((".unpacked-1-old", 10**6), (".unpacked-2-new", 60)):
         (tmp_path / name).mkdir()
         os.utime(tmp_path / name, (time.time() - age,) * 2)
-    torchvision.read(tv("CIFAR10"), tmp_path, "train")
+    torchvision.read(tv("CIFAR10", md5=md5), tmp_path, "train")
     assert [path.name for path in tmp_path.glob(".unpacked-*")] == [".unpacked-2-new"]
 
 
@@ -154,10 +155,10 @@ def offline(monkeypatch):
 
 @pytest.mark.parametrize("name", torchvision.NAMES)
 def test_every_set_is_read_from_its_archives_without_a_network(name, tmp_path, offline):
-    tiny_archives.build(name, tmp_path)
+    md5 = tiny_archives.build(name, tmp_path)
     before = sorted(tmp_path.iterdir())
     for part, expected in (("train", tiny_archives.TRAIN), ("test", tiny_archives.TEST)):
-        classes, names, labels, arrays = collect(torchvision.read(tv(name), tmp_path, part))
+        classes, names, labels, arrays = collect(torchvision.read(tv(name, md5=md5), tmp_path, part))
         assert sorted(labels) == sorted(expected)
         if name not in ("Country211", "Food101", "GTSRB", "RenderedSST2"):  # these come sorted by class
             assert labels == expected
@@ -170,16 +171,16 @@ def test_every_set_is_read_from_its_archives_without_a_network(name, tmp_path, o
 
 
 def test_official_validation_images_are_train_images(tmp_path, offline):
-    tiny_archives.build("DTD", tmp_path)
-    _, names, _, _ = collect(torchvision.read(tv("DTD"), tmp_path, "train"))
-    _, test_names, _, _ = collect(torchvision.read(tv("DTD"), tmp_path, "test"))
+    md5 = tiny_archives.build("DTD", tmp_path)
+    _, names, _, _ = collect(torchvision.read(tv("DTD", md5=md5), tmp_path, "train"))
+    _, test_names, _, _ = collect(torchvision.read(tv("DTD", md5=md5), tmp_path, "test"))
     assert len(names) == len(tiny_archives.TRAIN)
     assert not set(names) & set(test_names)
 
 
 def test_frames_of_a_traffic_sign_are_one_group(tmp_path, offline):
-    tiny_archives.build("GTSRB", tmp_path)
-    classes, names, _, _ = collect(torchvision.read(tv("GTSRB"), tmp_path, "train"))
+    md5 = tiny_archives.build("GTSRB", tmp_path)
+    classes, names, _, _ = collect(torchvision.read(tv("GTSRB", md5=md5), tmp_path, "train"))
     assert len(classes) == 43 and len(set(classes)) == 43
     keys = torchvision.group_keys(tv("GTSRB"), tmp_path, names)
     assert keys[0] == keys[1] != keys[2]
@@ -193,9 +194,10 @@ def test_missing_archive_is_named(tmp_path):
 
 @pytest.mark.parametrize("content", [b"not an archive", b""])
 def test_broken_archive_is_named(tmp_path, content):
-    (tmp_path / "cifar-10-python.tar.gz").write_bytes(content)
+    path = tmp_path / "cifar-10-python.tar.gz"
+    path.write_bytes(content)
     with pytest.raises(InputError, match="cannot be unpacked"):
-        torchvision.read(tv("CIFAR10"), tmp_path, "train")
+        torchvision.read(tv("CIFAR10", md5=md5_of_file(path)), tmp_path, "train")
 
 
 def test_truncated_archive_is_named(tmp_path):
@@ -203,6 +205,12 @@ def test_truncated_archive_is_named(tmp_path):
     path = tmp_path / "cifar-10-python.tar.gz"
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(InputError, match="cannot be unpacked"):
+        torchvision.read(tv("CIFAR10", md5=md5_of_file(path)), tmp_path, "train")
+
+
+def test_an_archive_that_was_replaced_since_its_download_is_not_opened(tmp_path):
+    tiny_archives.build("CIFAR10", tmp_path)
+    with pytest.raises(InputError, match=r"has md5 \w{32} instead of c58f30108f718f92721af3b95e74349a; delete it"):
         torchvision.read(tv("CIFAR10"), tmp_path, "train")
 
 

@@ -20,6 +20,7 @@ HARNESS = {
     "ftbench.base.lease",
     "ftbench.base.errors",
     "ftbench.base.files",
+    "ftbench.base.kept",
     "ftbench.base.verified",
 }
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from ftbench.base import verified
 from ftbench.base.errors import InputError
 from ftbench.base.files import disk_is_full
+from ftbench.base.kept import KEPT
 from ftbench.base.lease import leased
 
 INTERRUPTED = 130  # a shell's exit status of a program that Ctrl-C ended
@@ -43,7 +44,7 @@ def job(snakemake):
             yield
         print(f"{name}: done in {time.monotonic() - start:.1f} s")
     except InputError as error:
-        _tell(terminal, f"{name}: {error}", str(error), log)
+        _tell(terminal, f"{name}: {error}{_earlier(snakemake.params)}", str(error), log)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         _tell(terminal, f"{name}: interrupted; the next start goes on from here.", "interrupted", log)
@@ -57,6 +58,14 @@ def job(snakemake):
             _tell(terminal, f"{name} failed:\n{traceback.format_exc()}", traceback.format_exc(), log)
         raise SystemExit(1) from None
     log.with_name(log.name + ".failed").unlink(missing_ok=True)
+
+
+def _earlier(params) -> str:
+    """A sentence on what the job had made before, if it was kept."""
+    folder = Path(params.get("resume") or "", KEPT)
+    return (
+        f" (its earlier outputs are kept in {folder}, and come back with the inputs that made them)" * folder.is_dir()
+    )
 
 
 def _redirect(log: Path) -> None:

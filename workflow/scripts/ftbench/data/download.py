@@ -1,4 +1,4 @@
-"""Downloads: mirrors, retries, resumption, and a checksum before anything is opened. Standard library only."""
+"""Downloads: mirrors, retries, resumption, bounds, and a checksum before anything is opened. Standard library only."""
 
 import contextlib
 import errno
@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from ftbench.base.digests import md5_of_file
 from ftbench.base.errors import InputError
@@ -17,8 +18,11 @@ from ftbench.base.files import write_json
 from ftbench.data import sources
 
 BLOCK = 1 << 20  # bytes read at a time
-BACKOFF_SECONDS = 1.0  # doubles with each attempt in a row that brought no new byte
+BACKOFF_SECONDS = 1.0  # doubles with each attempt in a row that brought nothing, or nearly so
+ENOUGH = 1 << 16  # bytes that an attempt must bring to count as one that went on
 REPORT_SECONDS = 5.0
+MOST_GB = 25.0  # 10^9 bytes of one file; the largest that is known here, Country211, has 11
+MOST_HOURS = 24.0  # of one file, all its mirrors and attempts together; what has arrived stays for the next start
 USER_AGENT = "finetune-bench"  # some servers refuse urllib's own
 
 
@@ -35,6 +39,7 @@ def download_dataset(
 
     source = sources.load(settings["source"])
     wanted = source.archives(settings)
+    most = int((settings["download_gb"] or MOST_GB) * 1e9)
     root = Path(root)
     fetched = []
     if wanted:
@@ -47,7 +52,7 @@ def download_dataset(
             lock.acquire()
         try:
             for archive in wanted:
-                got = fetch(archive["urls"], root / archive["file"], archive["md5"], report=report)
+                got = fetch(archive["urls"], root / archive["file"], archive["md5"], report=report, most=most)
                 fetched.append({"file": archive["file"], **got})
         finally:
             lock.release()
@@ -62,19 +67,23 @@ def fetch(
     attempts: int = 3,
     timeout: float = 30,
     report: Callable[[str], None] = print,
+    most: int = int(MOST_GB * 1e9),
+    hours: float = MOST_HOURS,
 ) -> dict:
     """Bring one file to `path` from the first of `urls` that gives it; return {"url", "md5", "bytes"}.
 
     A file that is there with the right checksum (any checksum where `md5` is None) stays untouched, and url is None.
     One with another checksum is replaced, but only when the new one is complete and verified. Bytes arrive in
-    `<path>.part`, which the next attempt resumes, also in a later call; `attempts` counts tries in a row without a new
-    byte, per URL. `timeout` is in seconds without a byte. Without md5 nothing could tell a mix of two mirrors' bytes,
+    `<path>.part`, which the next attempt resumes, also in a later call; `attempts` counts tries in a row
+    that brought less than 64 kB, per URL. `timeout` is in seconds without a byte. A server that announces or sends more than `most` bytes
+    is cut off, and no file takes longer than `hours`. Without md5 nothing could tell a mix of two mirrors' bytes,
     so then each call and each URL starts from zero.
 
     Raises InputError where no URL gave the file (with what to put where by hand), where the checksum is wrong
-    everywhere, and where the disk is full.
+    everywhere, where the disk is full, and after `hours`.
     """
     path = Path(path)
+    limits = Limits(most, time.monotonic() + hours * 3600, timeout)
     part = path.with_name(path.name + ".part")
     old = None
     if path.exists():
@@ -90,7 +99,7 @@ def fetch(
     wrong, failures = [], []
     for url in urls:
         try:
-            found = _from_mirror(url, part, md5, attempts, timeout, report)
+            found = _from_mirror(url, part, md5, attempts, limits, report)
         except _Failure as failure:
             report(f"{url}: {failure}.")
             failures.append(f"{url}: {failure}")
@@ -117,6 +126,14 @@ def fetch(
     )
 
 
+class Limits(NamedTuple):
+    """How much and how long: bytes of the file, the end on the monotonic clock, and seconds without a byte."""
+
+    most: int
+    end: float
+    idle: float
+
+
 class _Failure(Exception):
     """A URL that did not give the file; the message says why."""
 
@@ -125,19 +142,21 @@ class _Broken(Exception):
     """An attempt that may succeed when repeated."""
 
 
-def _from_mirror(url: str, part: Path, md5: str | None, attempts: int, timeout: float, report: Callable) -> str:
+def _from_mirror(url: str, part: Path, md5: str | None, attempts: int, limits: Limits, report: Callable) -> str:
     """Complete `part` from one URL and return its md5. Raises _Failure when the attempts are used up."""
     failed, most = 0, _size(part)
     while True:
         resumed = _size(part) > 0
         try:
-            _transfer(url, part, timeout, report)
+            _transfer(url, part, limits, report)
         except _Broken as broken:
-            failed = 1 if _size(part) > most else failed + 1
+            failed = 1 if _size(part) - most >= ENOUGH else failed + 1
             most = max(most, _size(part))
             if failed >= attempts:
                 raise _Failure(f"{broken}, {attempts} attempts") from broken
             report(f"{url}: {broken}, trying again.")
+            if time.monotonic() > limits.end:
+                raise _too_long(part, _size(part)) from broken
             time.sleep(BACKOFF_SECONDS * 2 ** (failed - 1))
             continue
         found = md5_of_file(part)
@@ -148,20 +167,22 @@ def _from_mirror(url: str, part: Path, md5: str | None, attempts: int, timeout: 
         part.unlink()
 
 
-def _transfer(url: str, part: Path, timeout: float, report: Callable) -> None:
+def _transfer(url: str, part: Path, limits: Limits, report: Callable) -> None:
     """One request. Appends to `part` where the server continues it, else starts it anew."""
     start = _size(part)
     headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
     if start:
         headers["Range"] = f"bytes={start}-"
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=timeout) as response:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=limits.idle) as response:
             if start and not _continues(response, start):
                 start = 0  # the server sends the whole file
             length = response.headers.get("Content-Length")
             total = start + int(length) if length else None
+            if total is not None and total > limits.most:
+                raise _too_large(part, limits)
             _check_space(part, total, start)
-            _store(response, part, start, total, report)
+            _store(response, part, start, total, limits, report)
     except urllib.error.HTTPError as error:
         with error:
             if error.code == 416 and start:
@@ -186,13 +207,17 @@ def _continues(response, start: int) -> bool:
     return response.status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {start}-")
 
 
-def _store(response, part: Path, start: int, total: int | None, report: Callable) -> None:
+def _store(response, part: Path, start: int, total: int | None, limits: Limits, report: Callable) -> None:
     began = said = time.monotonic()
     size = start
     with _writable(part, total), part.open("ab" if start else "wb") as stream:
-        while block := _receive(response):
+        for block in _receive(response):
             stream.write(block)
             size += len(block)
+            if size > limits.most:
+                raise _too_large(part, limits)
+            if time.monotonic() > limits.end:
+                raise _too_long(part, size)
             if (now := time.monotonic()) - said >= REPORT_SECONDS:
                 said = now
                 of = f" of {_megabytes(total)} MB ({100 * size / total:.0f} %)" if total else " MB"
@@ -202,11 +227,22 @@ def _store(response, part: Path, start: int, total: int | None, report: Callable
         raise _Broken(f"the connection ended after {size} of {total} bytes")
 
 
-def _receive(response) -> bytes:
-    try:
-        return response.read(BLOCK)
-    except (http.client.HTTPException, OSError) as error:
-        raise _Broken(f"the connection broke ({error or type(error).__name__})") from error
+def _receive(response) -> Iterator[bytes]:
+    """The body, block by block; of a slow server what arrives within a second, so that it can be kept and said."""
+    more = True
+    while more:
+        block, end = bytearray(), time.monotonic() + 1
+        broken = None
+        try:
+            while len(block) < BLOCK and time.monotonic() < end and (more := response.read1(BLOCK - len(block))):
+                block += more
+        except (http.client.HTTPException, OSError) as error:
+            broken = _Broken(f"the connection broke ({error or type(error).__name__})")
+            broken.__cause__ = error
+        if block:
+            yield bytes(block)
+        if broken:
+            raise broken
 
 
 @contextlib.contextmanager
@@ -218,6 +254,18 @@ def _writable(part: Path, total: int | None) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise _full(part, total) from error
         raise InputError(f"{part} cannot be written ({error}): make its folder writable and start again.") from error
+
+
+def _too_large(part: Path, limits: Limits) -> _Failure:
+    part.unlink(missing_ok=True)
+    return _Failure(f"the server sends more than {limits.most / 1e9:g} GB (download_gb), cut off")
+
+
+def _too_long(part: Path, size: int) -> InputError:
+    return InputError(
+        f"{part.stem} did not arrive in time: {_megabytes(size)} MB are in {part}, and the next start goes on from there; a faster "
+        "mirror in `urls` helps."
+    )
 
 
 def _check_space(part: Path, total: int | None, start: int) -> None:

@@ -10,7 +10,7 @@ from ftbench.study.check_backbones import check_backbones, check_path
 from ftbench.study.paths import file_and_key
 from ftbench.study.reader import shown_text
 
-SOURCES = {"name", "path", "groups", "test_fraction", "urls", "md5"}  # keys of a data set that only some sources read
+SOURCES = {"name", "path", "groups", "test_fraction", "urls", "md5", "download_gb"}  # keys that only some sources read
 
 
 def check(config: dict) -> None:

@@ -14,7 +14,14 @@ from ftbench.study import grid, trials
 from ftbench.study.kinds import declared, module
 from ftbench.study.paths import weights_tag
 
-LATER = ("validation_fraction", "train_limit", "flip", "urls", "md5", "exclude_test")  # prepare reads none of these
+LATER = (
+    "validation_fraction",
+    "train_limit",
+    "flip",
+    "urls",
+    "download_gb",
+    "exclude_test",
+)  # prepare reads none of these
 SPLIT = ("validation_fraction", "train_limit", "split_seed")
 NETWORK = ("source", "model", "weights", "activation", "image_size", "mean", "std")
 WEIGHTS = ("source", "model", "weights", "image_size", "mean", "std", "licence")
@@ -48,7 +55,7 @@ def modules(study: dict, cell, *doors: str) -> list[str]:
 def download(study: dict, source: str, name: str) -> dict:
     """Where a published data set comes from. Several entries may share one download; the checks hold them to one answer."""
     entry = next(entry for entry in study["datasets"].values() if (entry["source"], entry["name"]) == (source, name))
-    return {key: entry[key] for key in ("source", "name", "urls", "md5")}
+    return {key: entry[key] for key in ("source", "name", "urls", "md5", "download_gb")}
 
 
 def prepare(study: dict, dataset: str) -> dict:

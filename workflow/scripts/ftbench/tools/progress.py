@@ -70,7 +70,7 @@ def state(run: Run) -> dict:
     progress = None
     with contextlib.suppress(FileNotFoundError):
         progress = json.loads((run.resume / PROGRESS).read_text(encoding="utf-8"))
-    status = "waiting" if not run.resume.exists() else "running" if _held(run.resume / "lock") else "stopped"
+    status = "waiting" if not (run.resume / "lock").exists() else "running" if _held(run.resume / "lock") else "stopped"
     return {"status": status, "epochs": rows(run.resume / HISTORY), "progress": progress}
 
 

@@ -8,6 +8,7 @@ import torch
 
 from ftbench.base.errors import InputError
 from ftbench.base.files import atomic_write, read_json, write_json, write_npz
+from ftbench.base.kept import put_back
 from ftbench.machine import devices, processes
 from ftbench.model import freezing
 from ftbench.model.backbones import validation_logits
@@ -49,6 +50,10 @@ def train(
             print("the other process has finished this very run: nothing left to do")
             checkpoint.clear(folder)
             return
+        if put_back(outputs, folder, start.identity):
+            print("this very run was trained before, and its files were kept: they are put back")
+            checkpoint.clear(folder)
+            return
         if selected["status"] == "diverged":
             outcome = Outcome(status="diverged", diverged=selected["diverged"])
             print("every tuning trial of this cell diverged, so there is no recipe to run: recorded as diverged")
@@ -87,10 +92,14 @@ def train_trial(
     start = start_run(run, code, inputs, run["recipe"] | {"learning_rate": point["learning_rate"]})
     folder = Path(resume)
     with checkpoint.locked(folder):
+        if put_back([Path(out)], folder, start.identity):
+            print("this very trial was run before, and its file was kept: it is put back")
+            checkpoint.clear(folder)
+            return
         outcome = fit(start, folder)
         measured = {"history": finite(outcome.history), "cost": _cost(start, outcome)}
         point |= {"rung": trial["rung"], "share": trial["share"]}
-        write_json(out, point | _record(start, outcome, {}) | measured)
+        write_json(out, point | _record(start, outcome, {}) | measured | {"identity": start.identity})
         checkpoint.clear(folder)
 
 

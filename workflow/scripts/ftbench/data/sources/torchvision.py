@@ -1,7 +1,8 @@
 """Published data sets that torchvision knows how to find and to read.
 
-The archives are downloaded and verified elsewhere (ftbench.data.download). `read` unpacks them beside themselves into the
-layout that torchvision's class expects and constructs that class with `download=False`, so it never touches a network.
+The archives are downloaded elsewhere (ftbench.data.download). `read` compares them with their checksums once more, unpacks
+them beside themselves into the layout that torchvision's class expects and constructs that class with `download=False`,
+so it never touches a network. CIFAR's files are pickles, which torchvision would run, so a reader of our own opens them.
 torchvision verifies some unpacked files once more; those checksums are taken out, since they would refuse a repacked
 archive whose own checksum was verified (`md5` in the config).
 
@@ -9,25 +10,23 @@ Where a set has official train and validation parts, both are the train part: th
 """
 
 import contextlib
-import gzip
 import os
 import shutil
-import tarfile
 import tempfile
 import time
 import weakref
-import zipfile
-import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
 from ftbench.base.errors import InputError, choices
 from ftbench.data.sources import refuse_folder_settings, require_part
+from ftbench.data.sources._cifar import Cifar
 from ftbench.data.sources._torchvision_sets import AIRCRAFT_MD5, GTSRB_MD5, GTSRB_URL, SETS, Set
+from ftbench.data.sources._unpack import unpack
 
 DECLARES = {
     "needs": "name",
-    "options": ["urls", "md5"],
+    "options": ["urls", "md5", "download_gb"],
     "download": True,
     "listing": False,
     "sizes": {  # from the publishers' pages; an official validation part counts with the train part
@@ -95,8 +94,8 @@ def about(settings: dict) -> dict:
 def read(settings: dict, root: str | Path, part: str) -> tuple[list[str], Iterator]:
     """Classes and items of one part from the archives in `root`; images come as PIL images.
 
-    The unpacked copy is removed with the last reference to the items. Raises InputError where an archive is missing or
-    cannot be unpacked.
+    The unpacked copy is removed with the last reference to the items. Raises InputError where an archive is missing, is
+    another one than its checksum says, or cannot be unpacked.
     """
     import torchvision.datasets
 
@@ -104,9 +103,9 @@ def read(settings: dict, root: str | Path, part: str) -> tuple[list[str], Iterat
     refuse_folder_settings(settings)
     name, entry = _entry(settings)
     scratch = _Scratch(Path(root))
-    for file, urls, _ in _published(name):
-        _unpack(Path(root) / file, urls[-1], scratch.path / entry.folder)
-    reader = _without_md5(getattr(torchvision.datasets, name))
+    for archive in archives({"urls": [], **settings}):
+        unpack(Path(root) / archive["file"], archive["urls"][-1], archive["md5"], scratch.path / entry.folder)
+    reader = _reader(getattr(torchvision.datasets, name))
     selections = entry.train if part == "train" else (entry.test,)
     datasets = [(selection, reader(str(scratch.path), **selection)) for selection in selections]
     return list(entry.classes or datasets[0][1].classes), _items(entry, datasets, scratch)
@@ -161,41 +160,29 @@ def _published(name: str) -> list[tuple[str, list[str], str]]:
     return [(PurePosixPath(cls._URL).name, [cls._URL], getattr(cls, "_MD5", AIRCRAFT_MD5))]
 
 
+def _reader(cls: type) -> Callable:
+    """What reads one part of a set from the unpacked files: torchvision's class, but for CIFAR, which has a `meta` file and pickles."""
+    if not hasattr(cls, "meta"):
+        return _without_md5(cls)
+
+    def read_cifar(root: str, train: bool) -> Cifar:
+        batches = [file for file, _ in (cls.train_list if train else cls.test_list)]
+        return Cifar(Path(root) / cls.base_folder, batches, cls.meta["filename"], cls.meta["key"])
+
+    return read_cifar
+
+
 def _without_md5(cls: type) -> type:
     """A subclass of the same name (torchvision builds paths from it) that trusts the unpacked files."""
     attributes = {}
     for name in ("train_list", "test_list"):
         if hasattr(cls, name):
             attributes[name] = [[file, None] for file, _ in getattr(cls, name)]
-    if hasattr(cls, "meta"):
-        attributes["meta"] = {**cls.meta, "md5": None}
     if hasattr(cls, "split_list"):
         attributes["split_list"] = {split: [url, file, None] for split, (url, file, _) in cls.split_list.items()}
     if hasattr(cls, "_file_dict"):
         attributes["_file_dict"] = {key: (file, None) for key, (file, _) in cls._file_dict.items()}
     return type(cls.__name__, (cls,), attributes)
-
-
-def _unpack(path: Path, url: str, folder: Path) -> None:
-    if not path.is_file():
-        raise InputError(f"{path} is missing; let the workflow download it, or put the file from {url} there.")
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        if path.name.endswith((".tar.gz", ".tgz")):
-            with tarfile.open(path) as tar:
-                tar.extractall(folder, filter="data")
-        elif path.suffix == ".zip":
-            with zipfile.ZipFile(path) as archived:
-                archived.extractall(folder)
-        elif path.suffix == ".gz":
-            with gzip.open(path) as packed, (folder / path.stem).open("wb") as unpacked:
-                shutil.copyfileobj(packed, unpacked, 1 << 20)
-        else:
-            (folder / path.name).symlink_to(path.resolve())
-    except (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise InputError(
-            f"{path} cannot be unpacked ({error or 'it ends too early'}); delete it and start again to download it anew."
-        ) from error
 
 
 class _Scratch:
