@@ -30,7 +30,7 @@ def cells(jobs):
     }
 
 
-@pytest.mark.parametrize("name", ["config", "full", "cifar10_cpu", "demo"])
+@pytest.mark.parametrize("name", ["config", "full", "cifar10_cpu", "demo", "foundation"])
 def test_shipped_configs_dry_run_without_torch_and_with_their_own_tables_only(fresh, name):
     """Snakemake merges a config file with the default one, tables included: each must train its own backbones only."""
     clone, environment = fresh

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+from unittest import mock
 
 import timm
 import torch
@@ -10,6 +11,7 @@ from timm.models import _builder
 from torchvision.models import WeightsEnum
 
 from ftbench.model import architectures, backbones, heads
+from ftbench.model.architectures import torchvision as our_torchvision
 from ftbench.model.backbones import Backbone
 
 STATISTICS = {"mean": [0.5] * 3, "std": [0.25] * 3}
@@ -56,19 +58,18 @@ def timm_file(model: str) -> dict:
 def served(state):
     """While a library asks a hub for weights, it gets a copy of `state`."""
 
-    def copied():
+    def copied(*_, **__):
         copy = type(state)(state)
         if hasattr(state, "_metadata"):
             copy._metadata = state._metadata
         return copy
 
-    kept = WeightsEnum.get_state_dict, _builder.load_state_dict_from_hf, _builder.load_state_dict_from_url
-    WeightsEnum.get_state_dict = lambda *args, **kwargs: copied()
-    _builder.load_state_dict_from_hf = _builder.load_state_dict_from_url = lambda *args, **kwargs: copied()
-    try:
+    places = [(WeightsEnum, "get_state_dict"), (our_torchvision, "load_state_dict_from_url")]
+    places += [(_builder, name) for name in ("load_state_dict_from_hf", "load_state_dict_from_url")]
+    with contextlib.ExitStack() as stack:
+        for owner, name in places:
+            stack.enter_context(mock.patch.object(owner, name, copied))
         yield
-    finally:
-        WeightsEnum.get_state_dict, _builder.load_state_dict_from_hf, _builder.load_state_dict_from_url = kept
 
 
 def of_the_library(source: str, model: str, state, classes: int, size: int, statistics: dict) -> Backbone:

@@ -321,3 +321,52 @@ def test_a_run_with_other_classes_gives_all_but_its_head(tmp_path, state):
             assert len(tensor) == 3 and not tensor.any()
         else:
             assert torch.equal(tensor, state[name]), name
+
+
+# --- files as people have them -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."])
+@pytest.mark.parametrize("suffix, save", [(".safetensors", save_file), (".pth", torch.save)])
+def test_prefixes_of_parallel_and_compiled_networks_are_taken_off(tmp_path, state, prefix, suffix, save):
+    path = tmp_path / f"a{suffix}"
+    save({prefix + name: tensor for name, tensor in state.items()}, path)
+    tensors, _ = fetch(tmp_path, weights=f"file:{path}")
+    assert tensors.keys() == state.keys()
+
+
+def test_an_average_is_taken_only_where_it_is_asked_for(tmp_path, state, capsys):
+    average = {name: tensor + 1 for name, tensor in state.items()}
+    path = tmp_path / "a.pth"
+    torch.save({"epoch": 3, "state_dict": state, "state_dict_ema": average}, path)
+    plain, record = fetch(tmp_path, weights=f"file:{path}")
+    assert torch.equal(plain["conv1.weight"], state["conv1.weight"]) and record["origin"] == "file a.pth"
+    assert "the file also holds state_dict_ema, asked for by file:<path>#<key>" in capsys.readouterr().out
+    asked, record = fetch(tmp_path, weights=f"file:{path}#state_dict_ema")
+    assert torch.equal(asked["conv1.weight"], average["conv1.weight"])
+    assert record["origin"] == "file a.pth, state_dict_ema"
+
+
+def test_a_file_whose_state_is_not_named_as_usual_says_what_it_holds(tmp_path, state):
+    path = tmp_path / "a.pth"
+    torch.save({"net": state, "acc": 90.0}, path)
+    sentence = refused(tmp_path, weights=f"file:{path}")
+    assert "the keys net, acc" in sentence and f"file:{path}#net" in sentence
+    assert fetch(tmp_path, weights=f"file:{path}#net")[0].keys() == state.keys()
+
+
+def test_a_key_that_is_not_there_names_those_that_are(tmp_path, state):
+    path = tmp_path / "a.pth"
+    torch.save({"model_state_dict": state, "epoch": 3}, path)
+    assert fetch(tmp_path, weights=f"file:{path}")[0].keys() == state.keys()
+    for name in ("w.json", "w.safetensors"):
+        (tmp_path / "fetched" / name).unlink()
+    sentence = refused(tmp_path, weights=f"file:{path}#state_dict_ema")
+    assert "no state dict under 'state_dict_ema'" in sentence and "model_state_dict, epoch" in sentence
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_values_that_are_not_finite_are_refused(tmp_path, state, value):
+    state["layer1.0.conv1.weight"][0, 0, 0, 0] = value
+    save_file(state, tmp_path / "a.safetensors")
+    assert "hold 1 values in layer1.0.conv1.weight" in refused(tmp_path, weights=f"file:{tmp_path / 'a.safetensors'}")

@@ -73,6 +73,7 @@ def forward_flops(backbone: Backbone, data: Data, run: dict, device: torch.devic
     """Operations of one image's forward pass in eval mode."""
     backbone.network.eval()
     image = backbone.to_input(data.images.batch(data.train[:1]))
+    backbone.network.requires_grad_(False)  # torch's counter looks for the gradient of every input of a module
     with FlopCounterMode(display=False) as counter, torch.no_grad(), devices.autocast(device, run["precision"]):
         backbone.network(image)
     return counter.get_total_flops()

@@ -22,6 +22,7 @@ from ftbench.tools.try_networks import try_strategy
 PAGE = Path(__file__).parents[4] / "docs" / "backbones.md"
 BEGIN, END = "<!-- table: written by ftbench.tools.backbone_doc -->", "<!-- end of table -->"
 CLASSES = 7
+LARGEST = 60_000_000  # parameters: a larger network is tried at its own size alone
 OTHER_SIZES = (64, 96, 128, 192, 256)
 TORCHVISION = (
     *(
@@ -213,14 +214,16 @@ def row(source: str, model: str) -> str:
     groups = stages(backbone.network, backbone.heads)
     parameters = {name: p.numel() for name, p in backbone.network.named_parameters()}
     share = sum(parameters[name] for name in groups[-1]) / sum(parameters.values())
-    works = [str(size) for size in OTHER_SIZES if size != backbone.image_size and adapts_to(source, model, size)]
+    large = sum(parameters.values()) > LARGEST
+    others = [] if large else [size for size in OTHER_SIZES if size != backbone.image_size]
+    works = [str(size) for size in others if adapts_to(source, model, size)]
     refused = refused_strategies(backbone)
     cells = [
         f"`{model}`",
         source,
         f"{sum(parameters.values()) / 1e6:.1f} M",
         str(backbone.image_size),
-        ", ".join(works) or "none",
+        "not tried" if large else ", ".join(works) or "none",
         pooling(backbone.network),
         str(len(backbone.heads)),
         f"{len(groups)}, {share:.0%}",
@@ -235,11 +238,17 @@ def table() -> str:
     lines = [" | ".join(cells).join(("| ", " |")) for cells in (headings, ["---"] * len(headings))]
     for source, models in (("torchvision", TORCHVISION), ("timm", SMALLEST)):
         for model in models:
-            print(f"{source} {model}", file=sys.stderr)
             lines.append(row(source, model))
+            print(lines[-1], file=sys.stderr)
             _network.cache_clear()
     sized = ", ".join(map(str, OTHER_SIZES))
-    return "\n".join([*lines, "", f"Sizes tried: its own, {sized}."])
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"Sizes tried: its own, {sized}; of networks with more than {LARGEST / 1e6:.0f} million parameters, its own.",
+        ]
+    )
 
 
 def render(text: str) -> str:

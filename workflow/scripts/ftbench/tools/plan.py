@@ -36,6 +36,7 @@ def forward_cost(entry: dict, bytes_per_value: int) -> tuple[float, float]:
     for module in network.modules():
         if not list(module.children()) and not isinstance(module, nn.Identity):
             module.register_forward_hook(count)
+    network.requires_grad_(False)  # torch's counter looks for the gradient of every input of a module
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(torch.empty(1, 3, entry["image_size"], entry["image_size"], device="meta"))
     return float(counter.get_total_flops()), float(moved * bytes_per_value)

@@ -1,13 +1,20 @@
 """timm's models and the weights that timm publishes for them."""
 
+import re
+from pathlib import Path
+
 import timm
 import torch
+from huggingface_hub import constants
+from huggingface_hub.file_download import repo_folder_name
 from timm.models import is_model
 
+from ftbench.base.digests import sha256_of_file
 from ftbench.base.errors import InputError
 from ftbench.model import architectures
 
 DECLARES = {"publishes": True}
+SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def names() -> list[str]:
@@ -38,6 +45,8 @@ def published(model: str, tag: str) -> dict:
     if not config.hf_hub_id and not config.url:
         raise InputError(f"timm names no address for the weights {model}.{tag}; use another tag.")
     network = timm.create_model(f"{model}.{tag}", pretrained=True)
+    if config.hf_hub_id:
+        _refuse_damaged_cache(config.hf_hub_id)
     return {
         "state": network.state_dict(),
         "mean": list(map(float, config.mean)),
@@ -45,6 +54,17 @@ def published(model: str, tag: str) -> dict:
         "origin": f"hf-hub:{config.hf_hub_id}" if config.hf_hub_id else config.url,
         "licence": config.license,
     }
+
+
+def _refuse_damaged_cache(repository: str) -> None:
+    """Compare the cached files of a repository with the sha256 that the hub gave for them: their blobs are called by it.
+
+    The hub's own client compares sizes alone. Raises RuntimeError where a file is another one than the hub announced.
+    """
+    folder = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repository, repo_type="model") / "blobs"
+    for blob in sorted(folder.glob("*")):
+        if SHA256.fullmatch(blob.name) and sha256_of_file(blob) != blob.name:
+            raise RuntimeError(f"invalid sha256 of {blob}: it is another file than the hub announced, delete it")
 
 
 def convert(model: str, state: dict) -> tuple[dict, dict]:

@@ -1,15 +1,18 @@
 """torchvision's classification models and the weights that torchvision publishes for them."""
 
 import contextlib
+import os
 
 import torchvision.models
 from torch import nn
+from torch.hub import load_state_dict_from_url
 from torchvision.models import MNASNet, WeightsEnum
 from torchvision.models.vision_transformer import interpolate_embeddings
 
 from ftbench.model import architectures
 
 DECLARES = {"publishes": True}
+ADDRESS, MIRROR = "https://download.pytorch.org", "FTBENCH_TORCH_ENDPOINT"
 AUXILIARY = ("googlenet", "inception_v3")  # built without their auxiliary heads, which only training from scratch has
 
 
@@ -71,7 +74,8 @@ def published(model: str, tag: str) -> dict:
     architectures.check_tag("torchvision", model, tag, tags(model))
     entry = weights[tag]
     transform = entry.transforms()
-    network = torchvision.models.get_model(model, weights=entry, progress=False)
+    with _served(_from_mirror):
+        network = torchvision.models.get_model(model, weights=entry, progress=False)
     return {
         "state": _state(network),
         "mean": [float(value) for value in transform.mean],
@@ -80,6 +84,12 @@ def published(model: str, tag: str) -> dict:
         "licence": entry.meta.get("license"),
         "options": _options_of(network),
     }
+
+
+def _from_mirror(entry, *args, **kwargs) -> dict:
+    """The download of `entry`, from the mirror that the environment names in the place of torch's own address."""
+    url = entry.url.replace(ADDRESS, os.environ.get(MIRROR, ADDRESS).rstrip("/"), 1)
+    return load_state_dict_from_url(url, *args, **kwargs)
 
 
 @contextlib.contextmanager
