@@ -4,35 +4,31 @@ Writes results/bench.json, a list of {name, value, unit, target}, and beside it 
 interleaved run; targets are "at least" for ratios and "at most" for the rest.
 """
 
-import argparse
 import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
+from _common import ROOT, out_of, parser  # isort: skip
+import memory
+import overhead
+import probe
+import steps
+import torch
 
-import memory  # noqa: E402
-import overhead  # noqa: E402
-import probe  # noqa: E402
-import steps  # noqa: E402
-import torch  # noqa: E402
-
-from ftbench.base.files import write_json  # noqa: E402
-from ftbench.machine import devices  # noqa: E402
+from ftbench.base.files import write_json
+from ftbench.machine import devices
 
 
-def peak(name: str, images: int, precision: str, target: float) -> dict:
-    command = [sys.executable, str(ROOT / "benchmarks" / "memory.py"), str(images), precision]
+def peak(name: str, images: int, precision: str, target: float, quick: bool) -> dict:
+    command = [sys.executable, str(ROOT / "benchmarks" / "memory.py"), str(images), precision, *["--quick"] * quick]
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
     value = float(done.stdout.split()[-1])
     print(f"{name}: {value:.0f} MB")
     return {"name": name, "value": value, "unit": "MB", "target": target}
 
 
-def matmul_teraflops(dtype: torch.dtype, side: int = 2048, repeats: int = 7) -> float:
+def matmul_teraflops(dtype: torch.dtype, side: int, repeats: int = 7) -> float:
     """What the processor reaches in a large matrix product, the bound of every convolution: 10^12 operations per second."""
     one = torch.randn(side, side).to(dtype)
     seconds = []
@@ -53,30 +49,33 @@ def met(result: dict) -> str:
 
 def main() -> None:
     others = ["linear_probe_total", "peak_rss_cifar10_mb", "peak_rss_20gb_mb", "job_overhead_s"]
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=5, help="timed steps of a block")
-    parser.add_argument("--blocks", type=int, default=3, help="blocks of each loop, in turns")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--precision", choices=("float32", "bfloat16"), default=steps.fast_precision())
-    parser.add_argument("--only", choices=[*steps.CASES, *others], nargs="*", default=[*steps.CASES, *others])
-    parser.add_argument("--out", type=Path, default=ROOT / "results" / "bench.json")
-    arguments = parser.parse_args()
-    folder = (arguments.out.parent / "bench").resolve()
-    folder.mkdir(parents=True, exist_ok=True)
+    options = parser(__doc__, out="bench.json")
+    options.add_argument("--steps", type=int, default=5, help="timed steps of a block")
+    options.add_argument("--blocks", type=int, default=3, help="blocks of each loop, in turns")
+    options.add_argument("--threads", type=int, default=2)
+    options.add_argument("--precision", choices=("float32", "bfloat16"), default=steps.fast_precision())
+    options.add_argument("--only", choices=[*steps.CASES, *others], nargs="*", default=[*steps.CASES, *others])
+    arguments = options.parse_args()
+    out, quick = out_of(arguments), arguments.quick
+    folder = out.parent / "bench"
+    folder.mkdir(exist_ok=True)
     precision, threads = arguments.precision, arguments.threads
     results = []
     for name in arguments.only:
         if name in steps.CASES:
-            results += steps.compare(name, precision, threads, arguments.steps, arguments.blocks, folder)
+            if quick and name != steps.QUICK:
+                continue  # one case shows that all run
+            repeats = (1, 1) if quick else (arguments.steps, arguments.blocks)
+            results += steps.compare(name, precision, threads, *repeats, folder, quick)
         elif name == "linear_probe_total":
-            results.append(probe.compare(precision, threads, folder))
+            results.append(probe.compare(precision, threads, folder, quick))
         elif name == "peak_rss_cifar10_mb":
-            results.append(peak(name, memory.CIFAR10, precision, 1500))
+            results.append(peak(name, memory.CIFAR10, precision, 1500, quick))
         elif name == "peak_rss_20gb_mb":
-            results.append(peak(name, memory.TWENTY_GB, precision, 3000))
+            results.append(peak(name, memory.TWENTY_GB, precision, 3000, quick))
         else:
-            results.append(overhead.measure(folder))
-    write_json(arguments.out, results)
+            results.append(overhead.measure(folder, quick=quick))
+    write_json(out, results)
     machine = {
         "device_name": devices.device_name(torch.device("cpu")),
         "precision": precision,
@@ -84,13 +83,18 @@ def main() -> None:
         "versions": devices.versions(),
     }
     torch.set_num_threads(threads)
-    peaks = {str(dtype).removeprefix("torch."): matmul_teraflops(dtype) for dtype in (torch.float32, torch.bfloat16)}
-    write_json(arguments.out.with_name("bench_machine.json"), machine | {"matmul_teraflops": peaks})
+    side = 64 if quick else 2048
+    peaks = {
+        str(dtype).removeprefix("torch."): matmul_teraflops(dtype, side) for dtype in (torch.float32, torch.bfloat16)
+    }
+    write_json(out.with_name("bench_machine.json"), machine | {"matmul_teraflops": peaks})
     print("matrix product: " + ", ".join(f"{name} {peak:.2f} TFLOP/s" for name, peak in peaks.items()))
     for result in results:
         value = "none" if result["value"] is None else f"{result['value']:.4g}"
-        print(f"{result['name']:36} {value:>10} {result['unit']:6} target {result['target']:g}: {met(result)}")
-    print(f"written to {arguments.out}")
+        print(
+            f"{result['name']:36} {value:>10} {result['unit']:6} target {result['target']:g}: {'-' if quick else met(result)}"
+        )
+    print(f"written to {out}")
 
 
 if __name__ == "__main__":

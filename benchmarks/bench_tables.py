@@ -5,7 +5,6 @@ process of its own, two at a time, as Snakemake starts them on two cores; Snakem
 is 5 minutes and 4 GB.
 """
 
-import argparse
 import multiprocessing
 import resource
 import sys
@@ -14,10 +13,11 @@ import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "tests")]
+from _common import ROOT, out_of, parser
 
-from unit.synthetic import PROBES, write_study  # noqa: E402
+sys.path.insert(0, str(ROOT / "tests" / "unit"))
+
+from synthetic import PROBES, write_study  # noqa: E402
 
 from ftbench.base.files import write_json  # noqa: E402
 
@@ -155,12 +155,16 @@ def job(task, study, paths, *arguments) -> tuple[str, float, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--backbones", type=int, default=8)
-    parser.add_argument("--strategies", type=int, default=8)
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--images", type=int, default=10_000)
-    sizes = parser.parse_args()
+    options = parser(__doc__, out="bench_tables.json")
+    options.add_argument("--backbones", type=int, default=8)
+    options.add_argument("--strategies", type=int, default=8)
+    options.add_argument("--seeds", type=int, default=5)
+    options.add_argument("--images", type=int, default=10_000)
+    sizes = options.parse_args()
+    out, quick = out_of(sizes), sizes.quick
+    if quick:
+        sizes.backbones, sizes.strategies, sizes.seeds, sizes.images = 1, 3, 2, 200
+    shape = {name: getattr(sizes, name) for name in ("backbones", "strategies", "seeds", "images")}
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         names = ["tutorial", "linear_probe", "lp_ft", *(f"strategy_{k}" for k in range(sizes.strategies - 3))]
@@ -181,7 +185,7 @@ def main() -> None:
         found, start = [], time.perf_counter()
         spawn = multiprocessing.get_context("spawn")
         for step in steps:
-            with ProcessPoolExecutor(WORKERS, mp_context=spawn, max_tasks_per_child=1) as pool:
+            with ProcessPoolExecutor(WORKERS, mp_context=spawn, max_tasks_per_child=None if quick else 1) as pool:
                 running = [pool.submit(job, task, study, tables, *arguments) for task, *arguments in step]
                 found += [done.result() for done in as_completed(running)]
         wall = time.perf_counter() - start
@@ -198,14 +202,14 @@ def main() -> None:
     cpu = sum(one["cpu_seconds"] for one in rows.values())
     print(f"all: {cpu:.0f} CPU s, {wall:.0f} s on the clock with {WORKERS} processes, each at most {highest:.0f} MB")
     report = {
-        "study": vars(sizes),
+        "study": shape,
         "wall_seconds": wall,
         "cpu_seconds": cpu,
         "workers": WORKERS,
         "peak_memory_mb": highest,
         "jobs": rows,
     }
-    write_json(ROOT / "results" / "bench_tables.json", report)
+    write_json(out, report)
 
 
 if __name__ == "__main__":

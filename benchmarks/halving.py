@@ -7,30 +7,42 @@ the same seed, "points" how much validation accuracy that cost on average. The l
 so often does the full grid choose a value that another seed's trials rank lower. Results go to results/bench_halving.json.
 """
 
-import argparse
 import itertools
 import subprocess
 import sys
+import tempfile
 from collections import defaultdict
 from pathlib import Path
+from typing import NamedTuple
 
+from _common import ROOT, out_of, parser  # isort: skip
 import pandas as pd
 import yaml
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "workflow/scripts"))
-
-from ftbench.base.files import read_json, write_json  # noqa: E402
-from ftbench.study.trials import rungs  # noqa: E402
-
-RATES = [0.0001, 0.0003, 0.0008, 0.002, 0.005, 0.013, 0.036, 0.1, 0.3, 1.0]
-EPOCHS = 9
-LENGTHS = (9, 3, 1)  # epochs of a trial at full length, a third, a ninth
-STRATEGIES = {"finetune": "pretrained", "last_block": "pretrained", "scratch": "small"}
-WINDOWS = {4: (2,), 6: (2,), 8: (2,), 10: (2, 3)}  # neighbouring values: rungs of their searches
+from ftbench.base.files import read_json, write_json
+from ftbench.study.trials import rungs
 
 
-def study(seed: int, images: str | None) -> dict:
+class Search(NamedTuple):
+    """What is tuned and searched."""
+
+    rates: list[float]
+    lengths: tuple[int, ...]  # epochs of a trial at full length, a third, a ninth
+    strategies: dict[str, str]  # kind: its backbone
+    windows: dict[int, tuple[int, ...]]  # neighbouring values: rungs of their searches
+    limit: int = 64  # images per class
+
+
+FULL = Search(
+    [0.0001, 0.0003, 0.0008, 0.002, 0.005, 0.013, 0.036, 0.1, 0.3, 1.0],
+    (9, 3, 1),
+    {"finetune": "pretrained", "last_block": "pretrained", "scratch": "small"},
+    {4: (2,), 6: (2,), 8: (2,), 10: (2, 3)},
+)
+QUICK = Search([0.001, 0.01, 0.1, 1.0], (3, 1), {"scratch": "small"}, {4: (2,)}, limit=8)
+
+
+def study(search: Search, seed: int, images: str | None) -> dict:
     """The config of one trial seed: each strategy once per length, each as a full grid."""
     data = (
         {"source": "imagefolder", "path": images, "image_size": 32} if images else {"source": "digits", "flip": False}
@@ -41,7 +53,7 @@ def study(seed: int, images: str | None) -> dict:
         "device": "cpu",
         "precision": "float32",
         "threads": 1,
-        "datasets": {"images": data | {"train_limit": 64, "validation_fraction": 0.25}},
+        "datasets": {"images": data | {"train_limit": search.limit, "validation_fraction": 0.25}},
         "backbones": {
             "pretrained": {
                 "source": "timm",
@@ -54,31 +66,35 @@ def study(seed: int, images: str | None) -> dict:
             "small": {"source": "ftbench", "model": "resnet8", "image_size": 32 if images else 8},
         },
         "training": {"batch_size": 32, "optimizer": "adamw", "weight_decay": 0.01, "warmup_steps": 10, "augmentation": "crop"},
-        "tuning": {"trials": len(RATES), "seed": seed},
+        "tuning": {"trials": len(search.rates), "seed": seed},
         "strategies": {
-            f"{kind}-{length}": {"kind": kind, "learning_rate": RATES, "epochs": length}
-            for kind in STRATEGIES
-            for length in LENGTHS
+            f"{kind}-{length}": {"kind": kind, "learning_rate": search.rates, "epochs": length}
+            for kind in search.strategies
+            for length in search.lengths
         },
     }  # fmt: skip
 
 
-def make(config: dict, cores: str) -> dict[str, dict[int, list[float]]]:
-    """{strategy: {epochs: validation accuracy of every learning rate, 0 where it diverged}}, made by the workflow."""
-    path = ROOT / "results" / f"{config['study']}.yaml"
+def make(search: Search, config: dict, cores: str, work: Path) -> dict[str, dict[int, list[float]]]:
+    """{strategy: {epochs: validation accuracy of every learning rate, 0 where it diverged}}, made by the workflow in `work`."""
+    path = work / "results" / f"{config['study']}.yaml"
     path.parent.mkdir(exist_ok=True)
     path.write_text(yaml.safe_dump(config, sort_keys=False))
     folders = {
-        (kind, length): ROOT / "results" / config["study"] / "tuning" / "images" / backbone / f"{kind}-{length}"
-        for kind, backbone in STRATEGIES.items()
-        for length in LENGTHS
+        (kind, length): work / "results" / config["study"] / "tuning" / "images" / backbone / f"{kind}-{length}"
+        for kind, backbone in search.strategies.items()
+        for length in search.lengths
     }
-    targets = [str((folder / "selected.json").relative_to(ROOT)) for folder in folders.values()]
+    targets = [str((folder / "selected.json").relative_to(work)) for folder in folders.values()]
     command = [
         sys.executable,
         "-m",
         "snakemake",
         *targets,
+        "--snakefile",
+        str(ROOT / "Snakefile"),
+        "--directory",
+        str(work),
         "--cores",
         cores,
         "--quiet",
@@ -95,8 +111,8 @@ def make(config: dict, cores: str) -> dict[str, dict[int, list[float]]]:
     return scores
 
 
-def halved(scores: dict[int, list[float]], values: range, count: int) -> tuple[int, float]:
-    """(the value that a halving of `count` rungs chooses, its cost in full trials); ties go to the smaller learning rate."""
+def halved(scores: dict[int, list[float]], values: range, count: int, epochs: int) -> tuple[int, float]:
+    """(the value that a halving of `count` rungs up to `epochs` chooses, its cost in full trials); ties go to the smaller rate."""
     config = {
         "strategies": {"s": {"learning_rate": list(values)}},
         "tuning": {"search": "successive_halving", "rungs": count},
@@ -105,26 +121,26 @@ def halved(scores: dict[int, list[float]], values: range, count: int) -> tuple[i
     for places, share in rungs(config, "s"):
         left = left[:places]
         cost += places * share
-        of_length = scores[round(EPOCHS * share)]
+        of_length = scores[round(epochs * share)]
         left.sort(key=lambda value: (-of_length[value], value))
     return left[0], cost
 
 
-def summary(seeds: list[dict]) -> pd.DataFrame:
+def summary(search: Search, seeds: list[dict]) -> pd.DataFrame:
     """One row per window and search: cost in full trials, share of searches that lost the best, points lost on average."""
-    found = []
-    for window in WINDOWS:
-        for start in range(len(RATES) - window + 1):
+    found, epochs = [], search.lengths[0]
+    for window in search.windows:
+        for start in range(len(search.rates) - window + 1):
             values = range(start, start + window)
-            for scores, kind in itertools.product(seeds, STRATEGIES):
-                full = scores[kind][EPOCHS]
+            for scores, kind in itertools.product(seeds, search.strategies):
+                full = scores[kind][epochs]
                 best = max(full[value] for value in values)
-                for count in WINDOWS[window]:
-                    choice, cost = halved(scores[kind], values, count)
+                for count in search.windows[window]:
+                    choice, cost = halved(scores[kind], values, count, epochs)
                     found.append((window, f"halving, {count} rungs", cost, best - full[choice]))
-            for (one, other), kind in itertools.product(itertools.permutations(seeds, 2), STRATEGIES):
-                choice = max(values, key=lambda value: (one[kind][EPOCHS][value], -value))
-                full = other[kind][EPOCHS]
+            for (one, other), kind in itertools.product(itertools.permutations(seeds, 2), search.strategies):
+                choice = max(values, key=lambda value: (one[kind][epochs][value], -value))
+                full = other[kind][epochs]
                 found.append(
                     (window, "grid, another seed", window, max(full[value] for value in values) - full[choice])
                 )
@@ -143,17 +159,21 @@ def summary(seeds: list[dict]) -> pd.DataFrame:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Measure what successive halving saves and what it loses.")
-    parser.add_argument("--images", help="a folder train/<class>/... of your own; else scikit-learn's digits")
-    parser.add_argument(
+    options = parser(__doc__, out="bench_halving.json")
+    options.add_argument("--images", help="a folder train/<class>/... of your own; else scikit-learn's digits")
+    options.add_argument(
         "--seeds", type=int, nargs="+", default=[1000, 1001, 1002], help="trial seeds (default: %(default)s)"
     )
-    parser.add_argument("--cores", default="2")
-    arguments = parser.parse_args()
+    options.add_argument("--cores", default="2")
+    arguments = options.parse_args()
     images = str(Path(arguments.images).resolve()) if arguments.images else None
-    frame = summary([make(study(seed, images), arguments.cores) for seed in arguments.seeds])
+    search, seeds = (QUICK, arguments.seeds[:1]) if arguments.quick else (FULL, arguments.seeds)
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder) if arguments.quick else ROOT
+        made = [make(search, study(search, seed, images), arguments.cores, work) for seed in seeds]
+    frame = summary(search, made)
     print(frame.round(3).to_string(index=False))
-    write_json(ROOT / "results" / "bench_halving.json", frame.to_dict("records"))
+    write_json(out_of(arguments), frame.to_dict("records"))
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
 """Peak memory of a training process: ResNet-18, 32 px, batch 128, on a data set of a given number of images.
 
-Run as a process of its own, `python benchmarks/memory.py IMAGES PRECISION`, whose peak it prints in MB. The file of images
+Run as a process of its own, `python benchmarks/memory.py [IMAGES [PRECISION]]`, whose peak it prints in MB. The file of images
 is sparse: it has its size and takes no room on the disk.
 """
 
-import sys
 import tempfile
 from pathlib import Path
 
+from _common import parser  # isort: skip
 import numpy as np
 
 SIDE, BATCH, STEPS = 32, 128, 12
@@ -22,8 +22,8 @@ def sparse_images(path: Path, count: int) -> None:
         stream.truncate(stream.tell() + count * SIDE * SIDE * 3)
 
 
-def main(count: int, precision: str) -> None:
-    sys.path.insert(0, str(Path(__file__).parent.parent / "workflow" / "scripts"))
+def peak_mb(count: int, precision: str, batch: int, steps: int) -> float:
+    """Peak memory of this process in MB, after `steps` training steps of `batch` images out of `count`."""
     import torch
     from steps import CLASSES, MEAN, RECIPE, RUN, STD
 
@@ -53,10 +53,19 @@ def main(count: int, precision: str) -> None:
         # The large set is read batch by batch however much memory this machine has, as it is where it does not fit.
         store = Images(Path(folder) / "images.npy", device, resident=False if count >= TWENTY_GB else None)
         data = Data(store, labels, train, validation, CLASSES)
-        recipe = RECIPE | {"batch_size": BATCH, "examples": STEPS * BATCH, "class_weights": "none"}
+        recipe = RECIPE | {"batch_size": batch, "examples": steps * batch, "class_weights": "none"}
         loop.fit(backbone, data, run, recipe, device, Path(folder) / "resume", "bench")
-    print(devices.peak_memory_mb(device))
+    return devices.peak_memory_mb(device)
+
+
+def main() -> None:
+    options = parser(__doc__)
+    options.add_argument("images", type=int, nargs="?", default=CIFAR10, help="(default: %(default)s)")
+    options.add_argument("precision", choices=("float32", "bfloat16"), nargs="?", default="float32")
+    arguments = options.parse_args()
+    batch, steps = (4, 2) if arguments.quick else (BATCH, STEPS)
+    print(peak_mb(arguments.images, arguments.precision, batch, steps))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2])
+    main()

@@ -8,23 +8,28 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-PROBE = "results/demo/runs/digits/efficientnet_lite0/linear_probe/seed0/run.json"
+from _common import ROOT, parser  # isort: skip
+
+RUN = "runs/digits/efficientnet_lite0/linear_probe/seed0/run.json"
 
 
-def measure(folder: Path, repeats: int = 3) -> dict:
-    """The median over `repeats` runs of the demo's probe job, in a working directory below `folder`."""
+def measure(folder: Path, repeats: int = 3, quick: bool = False) -> dict:
+    """The median over `repeats` runs of the demo's probe job, in a working directory below `folder`; quick: one, of few images."""
     work = folder / "overhead"
-    command = [sys.executable, "-m", "snakemake", PROBE, "--snakefile", ROOT / "Snakefile", "--directory", work, "--cores", "1",
-               "--configfile", ROOT / "config" / "demo.yaml", "--quiet", "all"]  # fmt: skip
+    study = work / "results" / ("demo_smoke" if quick else "demo")
+    repeats = 1 if quick else repeats
+    command = [sys.executable, "-m", "snakemake", (study / RUN).relative_to(work), "--snakefile", ROOT / "Snakefile",
+               "--directory", work, "--cores", "1",
+               "--configfile", ROOT / "config" / "demo.yaml", "--quiet", "all",
+               *(["--config", "smoke=true"] if quick else [])]  # fmt: skip
     environment = {name: value for name, value in os.environ.items() if name != "SNAKEMAKE_PROFILE"}
     beyond = []
     for number in range(repeats):
         forced = ["--forcerun", "fit_probe"] if number else []
         subprocess.run([*map(str, command), *forced], check=True, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL)
-        study = work / "results" / "demo"
         with (study / "benchmarks/fit_probe/digits/efficientnet_lite0/linear_probe.tsv").open() as stream:
             wall = float(next(csv.DictReader(stream, delimiter="\t"))["s"])
         beyond.append(wall - fit_seconds(study / "logs/fit_probe/digits/efficientnet_lite0/linear_probe.log"))
@@ -36,3 +41,13 @@ def measure(folder: Path, repeats: int = 3) -> dict:
 def fit_seconds(log: Path) -> float:
     """What the fits of a probe job took, from its log."""
     return sum(map(float, re.findall(r"^l2 .*, ([\d.]+) s$", log.read_text(), re.M)))
+
+
+def main() -> None:
+    arguments = parser(__doc__).parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        measure(Path(folder), quick=arguments.quick)
+
+
+if __name__ == "__main__":
+    main()

@@ -4,21 +4,16 @@ torch's profiler over steps of the training loop itself, first with every switch
 of every operator in milliseconds per step.
 """
 
-import argparse
-import sys
 import tempfile
 from pathlib import Path
 
+from _common import parser  # isort: skip
 import numpy as np
+import torch
+from steps import CASES, QUICK, QUICK_BATCH, fast_precision, timer_of
+from torch.profiler import ProfilerActivity, profile
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
-
-import torch  # noqa: E402
-from steps import CASES, fast_precision, timer_of  # noqa: E402
-from torch.profiler import ProfilerActivity, profile  # noqa: E402
-
-from ftbench.machine import memory  # noqa: E402
+from ftbench.machine import memory
 
 KINDS = {  # the first whose part stands in the operator's name
     "convolution, backward": ("convolution_backward",),
@@ -39,9 +34,9 @@ def kind_of(operator: str) -> str:
 PLAIN = {"precision": "float32", "channels_last": False, "crop_kernels": False}  # and freed memory given back
 
 
-def spent(name: str, settings: dict, steps: int, folder: Path) -> dict[str, float]:
+def spent(name: str, settings: dict, steps: int, batch: int, folder: Path) -> dict[str, float]:
     """Milliseconds per step of a case of steps.py: {"step": all of it, "data": of which data and augmentation, kind: own time}."""
-    timer, *_ = timer_of(name, settings, folder)
+    timer, *_ = timer_of(name, settings, batch, folder)
     for number in range(2):
         timer.step_seconds(number)
     seconds = np.median([timer.step_seconds(number) for number in range(2, 2 + steps)])
@@ -56,18 +51,21 @@ def spent(name: str, settings: dict, steps: int, folder: Path) -> dict[str, floa
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Where the time of a training step goes, before and after.")
-    parser.add_argument("--steps", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--precision", choices=("float32", "bfloat16"), default=fast_precision())
-    arguments = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--steps", type=int, default=5)
+    options.add_argument("--threads", type=int, default=2)
+    options.add_argument("--precision", choices=("float32", "bfloat16"), default=fast_precision())
+    arguments = options.parse_args()
     torch.set_num_threads(arguments.threads)
+    steps = 1 if arguments.quick else arguments.steps
+    batches = {QUICK: QUICK_BATCH} if arguments.quick else {name: case[4] for name, case in CASES.items()}
+    after = {"precision": arguments.precision}
     with tempfile.TemporaryDirectory() as folder:
-        before = {name: spent(name, PLAIN, arguments.steps, Path(folder)) for name in CASES}
+        before = {name: spent(name, PLAIN, steps, batch, Path(folder)) for name, batch in batches.items()}
         memory.keep_freed_memory()
-        after = {name: spent(name, {"precision": arguments.precision}, arguments.steps, Path(folder)) for name in CASES}
-    for name in CASES:
-        print(f"\n{name.removeprefix('train_step_')}, {arguments.precision}, a step of {CASES[name][4]} images")
+        after = {name: spent(name, after, steps, batch, Path(folder)) for name, batch in batches.items()}
+    for name, batch in batches.items():
+        print(f"\n{name.removeprefix('train_step_')}, {arguments.precision}, a step of {batch} images")
         print(f"  {'milliseconds':28}{'before':>8}{'after':>8}")
         for kind, milliseconds in before[name].items():
             print(f"  {kind:28}{milliseconds:8.1f}{after[name][kind]:8.1f}")

@@ -6,7 +6,6 @@ in it: what Snakemake itself takes. The aggregation runs on logits of 10,000 tes
 startup.py runs linear probes. Results go to results/scale.json; a target that is missed ends the command with an error.
 """
 
-import argparse
 import json
 import os
 import shutil
@@ -16,14 +15,13 @@ import tempfile
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent))  # also where a test loads this file by its path
+from _common import ROOT, out_of, parser  # isort: skip
 import numpy as np
 import yaml
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "workflow/scripts"))
-
-from ftbench.study import grid  # noqa: E402
-from ftbench.study.config import resolve  # noqa: E402
+from ftbench.study import grid
+from ftbench.study.config import resolve
 
 KINDS = ("finetune", "last_block", "norm_bias", "lp_ft")
 # Sizes: (data sets, backbones, strategies beside the probe, seeds, trials)
@@ -182,12 +180,13 @@ def aggregate(size: tuple, folder: Path) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Measure how planning and aggregation grow with a study.")
-    parser.add_argument(
+    options = parser(__doc__, out="scale.json")
+    options.add_argument(
         "--sizes", type=int, nargs="*", default=range(len(SIZES)), help="which of the four sizes; none: start-up alone"
     )
-    parser.add_argument("--out", type=Path, default=ROOT / "results/scale.json")
-    arguments = parser.parse_args()
+    arguments = options.parse_args()
+    out, quick = out_of(arguments), arguments.quick
+    arguments.sizes = [0] if quick else arguments.sizes
     rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -208,11 +207,12 @@ def main() -> None:
                 f"{row['aggregation_seconds']:>6.1f} s {row['aggregation_mb']:>6.0f} MB",
                 flush=True,
             )
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
     import startup  # here: it imports torch, and a child's peak memory begins with its parent's
 
-    started = startup.measure()
-    arguments.out.write_text(json.dumps({"sizes": rows, "startup": started}, indent=2) + "\n")
+    started = startup.measure(quick)
+    out.write_text(json.dumps({"sizes": rows, "startup": started}, indent=2) + "\n")
+    if quick:
+        return
     limits = {"plan_seconds": PLAN_SECONDS, "plan_mb": PLAN_MB, "aggregation_mb": AGGREGATION_MB}
     missed = [
         f"{key} is {row[key]:.0f}, above {limit:.0f}"

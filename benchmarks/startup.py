@@ -13,8 +13,10 @@ import tempfile
 from datetime import datetime
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / folder) for folder in ("benchmarks", "tests/cluster", "tests/workflow", "workflow/scripts")]
+sys.path.insert(0, str(Path(__file__).parent))  # also where a test loads this file by its path
+from _common import ROOT, parser
+
+sys.path[:0] = [str(ROOT / folder) for folder in ("tests/cluster", "tests/workflow")]
 
 import overhead  # noqa: E402
 from slurm import Cluster, Driver, edit_profile, slurm_is_installed  # noqa: E402
@@ -28,13 +30,16 @@ LAUNCHED = re.compile(r"^\[(\S+)\] Launching batch job (\d+) ", re.M)
 DONE = re.compile(r"^\[(\S+)\] \[(\d+)\.batch\] done with job$", re.M)
 
 
-def measure() -> list[dict]:
+def measure(quick: bool = False) -> list[dict]:
     """[{name, value, unit, target}], the value a median over jobs: of a job here, and of jobs through Slurm where it is installed.
 
-    Jobs of four at once share the cores of this host, so they have no target.
+    Jobs of four at once share the cores of this host, so they have no target. Quick: one job of few images, here alone.
     """
     with tempfile.TemporaryDirectory() as name:
-        rows = [overhead.measure(Path(name))]
+        rows = [overhead.measure(Path(name), quick=quick)]
+        if quick:
+            print("start-up through Slurm is left out of a quick run")
+            return rows
         if not slurm_is_installed():
             print("start-up through Slurm is left out: Slurm is not installed here (make test-slurm installs Debian's)")
             return rows
@@ -87,3 +92,7 @@ def seconds_held(log: str) -> dict[str, float]:
         {job: datetime.fromisoformat(time) for time, job in found.findall(log)} for found in (LAUNCHED, DONE)
     )
     return {job: (done[job] - begun[job]).total_seconds() for job in done}
+
+
+if __name__ == "__main__":
+    measure(parser(__doc__).parse_args().quick)

@@ -7,9 +7,11 @@ its block of steps. Images of noise cost what photographs cost once they are dec
 
 import multiprocessing
 import statistics
+import tempfile
 import time
 from pathlib import Path
 
+from _common import parser  # isort: skip
 import numpy as np
 import torch
 from reference_loop import serve
@@ -28,6 +30,7 @@ CASES = {  # name: (source, model, network's size, stored size, batch, target ra
     "train_step_resnet18_32": ("torchvision", "resnet18", 32, 32, 128, 1.5),
     "train_step_efficientnet_lite0_64": ("timm", "tf_efficientnet_lite0", 64, 64, 128, 2.5),
 }
+QUICK, QUICK_BATCH = "train_step_resnet18_32", 4  # the case of --quick
 BATCHES = NORM_STEPS  # in an epoch of the benchmark: the gradient's norm is measured once in so many steps
 SHARES = {"train_step_resnet18_128": ("data_share_128", 0.03), "train_step_resnet18_32": ("data_share_32", 0.05)}
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
@@ -77,9 +80,9 @@ class Timer:
         return time.perf_counter() - start
 
 
-def timer_of(name: str, settings: dict, folder: Path) -> tuple[Timer, np.ndarray, np.ndarray, dict]:
+def timer_of(name: str, settings: dict, batch: int, folder: Path) -> tuple[Timer, np.ndarray, np.ndarray, dict]:
     """The timer of a case under `settings` (precision, and what shall differ from RUN), its images, labels and network's entry."""
-    source, model, size, stored, batch, _ = CASES[name]
+    source, model, size, stored, _, _ = CASES[name]
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (BATCHES * batch, stored, stored, 3), dtype=np.uint8)
     labels = rng.integers(0, CLASSES, len(images))
@@ -93,12 +96,15 @@ def timer_of(name: str, settings: dict, folder: Path) -> tuple[Timer, np.ndarray
     return Timer(backbone, data, run, batch), images, labels, entry
 
 
-def compare(name: str, precision: str, threads: int, steps: int, blocks: int, folder: Path) -> list[dict]:
+def compare(
+    name: str, precision: str, threads: int, steps: int, blocks: int, folder: Path, quick: bool = False
+) -> list[dict]:
     """The ratio of one case, from `blocks` blocks of `steps` steps of each loop, and its share of data where a target names it."""
     _, _, size, _, batch, target = CASES[name]
+    batch = QUICK_BATCH if quick else batch
     torch.set_num_threads(threads)
     memory.keep_freed_memory()
-    timer, images, labels, entry = timer_of(name, {"precision": precision}, folder)
+    timer, images, labels, entry = timer_of(name, {"precision": precision}, batch, folder)
     network = backbones.build(entry, CLASSES, 0, None, {}).network
     theirs, other_end = multiprocessing.Pipe()
     spawn = multiprocessing.get_context("spawn")
@@ -123,3 +129,20 @@ def compare(name: str, precision: str, threads: int, steps: int, blocks: int, fo
         share, most = SHARES[name]
         results.append({"name": share, "value": medians["data"] / medians["ours"], "unit": "share", "target": most})
     return results
+
+
+def main() -> None:
+    options = parser(__doc__)
+    options.add_argument("--steps", type=int, default=5, help="timed steps of a block (default: %(default)s)")
+    options.add_argument("--blocks", type=int, default=3, help="blocks of each loop, in turns (default: %(default)s)")
+    options.add_argument("--threads", type=int, default=2)
+    options.add_argument("--precision", choices=("float32", "bfloat16"), default=fast_precision())
+    arguments = options.parse_args()
+    names, repeats = ([QUICK], (1, 1)) if arguments.quick else (CASES, (arguments.steps, arguments.blocks))
+    with tempfile.TemporaryDirectory() as folder:
+        for name in names:
+            compare(name, arguments.precision, arguments.threads, *repeats, Path(folder), arguments.quick)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""What every benchmark shares: the package of this checkout comes first, and the options --quick and --out."""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
+
+
+def parser(docstring: str, **out: str) -> argparse.ArgumentParser:
+    """A parser with `docstring` as its help and the option --quick; with out="name.json" also --out, results/name.json."""
+    made = argparse.ArgumentParser(description=docstring, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument(
+        "--quick", action="store_true", help="the smallest sizes, in seconds: shows that it runs, measures nothing"
+    )
+    if out:
+        made.add_argument("--out", type=Path, help=f"(default: results/{out['out']}; with --quick a temporary folder)")
+        made.set_defaults(out_name=out["out"])
+    return made
+
+
+def out_of(arguments: argparse.Namespace) -> Path:
+    """Where the results go. A quick run never replaces those of a measurement."""
+    folder = Path(tempfile.mkdtemp(prefix="quick-")) if arguments.quick else ROOT / "results"
+    path = arguments.out or folder / arguments.out_name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.resolve()

@@ -1,0 +1,32 @@
+"""Benchmarks are code: each runs to its end on its smallest sizes. What it would measure counts on a quiet machine alone."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+from studies import REPOSITORY, environment
+
+BENCHMARKS = sorted(path for path in (REPOSITORY / "benchmarks").glob("*.py") if not path.stem.startswith("_"))
+
+
+@pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: path.stem)
+def test_a_benchmark_runs_quickly_and_prints_what_it_found(path):
+    before = contents()
+    done = subprocess.run(
+        [sys.executable, str(path), "--quick"], cwd=REPOSITORY, env=environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"\d", done.stdout) and "missed" not in done.stdout
+    assert contents() == before  # no result of a measurement is replaced
+
+
+def contents() -> dict:
+    """{name: time of its last change} of the results that benchmarks write."""
+    return {path.name: path.stat().st_mtime_ns for path in (REPOSITORY / "results").glob("*.json")}
+
+
+@pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: path.stem)
+def test_the_readme_has_a_line_for_a_benchmark(path):
+    text = (REPOSITORY / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    assert re.search(rf"^\| `{path.name}` \| .+ \| `.+` \|$", text, re.M)
