@@ -1,6 +1,6 @@
 # %% [markdown]
 # finetune-bench as a library: the functions behind the jobs, called with plain values. Open this file as a notebook
-# (VS Code, or `jupytext --to ipynb`), or run it:  PYTHONPATH=workflow/scripts python examples/library.py [folder]
+# (VS Code, or `jupytext --to ipynb`), or run it:  python examples/library.py [folder]
 #
 # It fine-tunes a small network on scanned digits by two recipes and says which is better, with an interval: what one
 # cell of a study does, file by file. Half a minute on one CPU core, no network.
