@@ -1,6 +1,8 @@
 """What every benchmark shares: the package of this checkout comes first, and the options --quick and --out."""
 
 import argparse
+import atexit
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -16,14 +18,17 @@ def parser(docstring: str, **out: str) -> argparse.ArgumentParser:
         "--quick", action="store_true", help="the smallest sizes, in seconds: shows that it runs, measures nothing"
     )
     if out:
-        made.add_argument("--out", type=Path, help=f"(default: results/{out['out']}; with --quick a temporary folder)")
+        made.add_argument("--out", type=Path, help=f"(default: results/{out['out']}; with --quick nowhere)")
         made.set_defaults(out_name=out["out"])
     return made
 
 
 def out_of(arguments: argparse.Namespace) -> Path:
-    """Where the results go. A quick run never replaces those of a measurement."""
-    folder = Path(tempfile.mkdtemp(prefix="quick-")) if arguments.quick else ROOT / "results"
+    """Where the results go. A quick run never replaces those of a measurement, and without --out keeps none."""
+    folder = ROOT / "results"
+    if arguments.quick:
+        folder = Path(tempfile.mkdtemp(prefix="quick-"))
+        atexit.register(shutil.rmtree, folder)
     path = arguments.out or folder / arguments.out_name
     path.parent.mkdir(parents=True, exist_ok=True)
     return path.resolve()

@@ -27,7 +27,7 @@ def documents(function):
 
 def ours(name: str, document: Path) -> bool:
     """Whether a path of a document exists: beside it, in the repository, in the tests or in the package."""
-    return any((place / name).exists() for place in (document.parent, ROOT, ROOT / "tests", PACKAGE))
+    return any((place / name).exists() for place in (document.parent, ROOT, ROOT / "tests", SCRIPTS, PACKAGE))
 
 
 @documents
