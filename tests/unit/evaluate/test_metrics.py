@@ -1,6 +1,13 @@
 import numpy as np
 import pytest
-from sklearn.metrics import f1_score, log_loss, precision_score
+from sklearn.metrics import (
+    cohen_kappa_score,
+    f1_score,
+    log_loss,
+    precision_score,
+    roc_auc_score,
+    top_k_accuracy_score,
+)
 
 from ftbench.evaluate import calibration, metrics
 from ftbench.evaluate.probabilities import log_softmax
@@ -105,3 +112,55 @@ def test_bootstrap_is_that_of_resampled_indices_and_repeats():
     assert (low, high) == metrics.bootstrap_interval(340, 400)
     assert low == pytest.approx(np.quantile(naive, 0.025), abs=0.004)
     assert high == pytest.approx(np.quantile(naive, 0.975), abs=0.004)
+
+
+def test_the_area_under_the_roc_curve_and_kappa_are_scikit_learns(data):
+    logits, labels = data
+    result = metrics.scores(logits, labels)
+    probabilities = np.exp(log_softmax(logits))
+    assert result["auc"] == pytest.approx(roc_auc_score(labels, probabilities, multi_class="ovr", average="macro"))
+    assert result["kappa"] == pytest.approx(cohen_kappa_score(labels, logits.argmax(1)))
+    assert result["auc_low"] < result["auc"] < result["auc_high"]
+    assert result["top5_accuracy"] is None  # five classes
+
+
+def test_the_interval_of_the_area_is_that_of_the_bootstrap(data):
+    logits, labels = data
+    result, rng = metrics.scores(logits, labels), np.random.default_rng(5)
+    areas = []
+    for _ in range(300):
+        rows = rng.integers(len(labels), size=len(labels))
+        areas.append(metrics.scores(logits[rows], labels[rows], names=["auc"])["auc"])
+    width = result["auc_high"] - result["auc_low"]
+    assert width == pytest.approx(2 * 1.96 * np.std(areas), rel=0.2)
+
+
+def test_classes_without_test_images_are_left_out_and_counted(data):
+    logits, labels = data
+    few = labels < 3
+    result = metrics.scores(logits[few], labels[few])
+    assert result["untested_classes"] == 2 and 0.5 < result["auc"] < 1
+    alone = metrics.scores(logits[labels == 1], labels[labels == 1])
+    assert alone["auc"] is None and alone["auc_low"] is None and alone["untested_classes"] == 4
+    everything_right = metrics.scores(np.eye(2)[[1, 1]], np.array([1, 1]))
+    assert everything_right["kappa"] is None
+
+
+def test_top_5_of_many_classes_is_scikit_learns():
+    rng = np.random.default_rng(1)
+    logits, labels = rng.normal(size=(300, 12)), rng.integers(12, size=300)
+    expected = top_k_accuracy_score(labels, logits, k=5, labels=range(12))
+    assert metrics.scores(logits, labels)["top5_accuracy"] == pytest.approx(expected)
+
+
+def test_a_temperature_that_nothing_defines_or_that_worsens_the_test_set_is_marked():
+    sure = np.array([[4.0, 0.0]] * 40)
+    right, some_wrong = np.zeros(40, int), np.r_[np.zeros(36, int), np.ones(4, int)]
+    undefined = metrics.scores(sure, some_wrong, (sure, right))
+    assert (undefined["temperature"], undefined["temperature_helps"]) == (1.0, 0)
+    assert undefined["nll_scaled"] == undefined["nll"]
+    one_wrong = np.r_[np.zeros(39, int), np.ones(1, int)]
+    helpful = metrics.scores(sure, some_wrong, (sure, some_wrong))
+    assert helpful["temperature_helps"] == 1 and helpful["nll_scaled"] <= helpful["nll"]
+    worse = metrics.scores(3 * sure, one_wrong, (3 * sure, np.r_[np.zeros(20, int), np.ones(20, int)]))
+    assert worse["nll_scaled"] > worse["nll"] and worse["temperature_helps"] == 0

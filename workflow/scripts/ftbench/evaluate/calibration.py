@@ -64,11 +64,20 @@ def adaptive_calibration_error(confidence: np.ndarray, is_correct: np.ndarray, b
     return float(np.abs(np.add.reduceat(gap, edges[:-1])).sum() / len(confidence))
 
 
+def has_mistake(logits: np.ndarray, labels: np.ndarray) -> bool:
+    """Whether some image's true class is not the only largest logit: else every lower temperature has a lower NLL."""
+    true = logits[np.arange(len(labels)), labels]
+    return bool(((logits >= true[:, None]).sum(axis=1) > 1).any())
+
+
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     """The temperature within `TEMPERATURES` at which softmax(logits / T) has the lowest NLL on these images.
 
     `logits` (N, C) and `labels` (N,) are the validation set's. NLL is convex in 1 / T, so the one minimum is the global one.
+    Without a mistake there is none, and the temperature is 1: the logits stay as they are.
     """
+    if not has_mistake(logits, labels):
+        return 1.0
     shifted = logits.astype(np.float64)
     shifted -= shifted.max(axis=1, keepdims=True)
     true = shifted[np.arange(len(labels)), labels]

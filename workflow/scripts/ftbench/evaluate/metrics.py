@@ -11,8 +11,16 @@ import numpy as np
 from statsmodels.stats.proportion import proportion_confint
 
 from ftbench.evaluate.answers import Answers
-from ftbench.evaluate.calibration import adaptive_calibration_error, brier, expected_calibration_error, nll, reliability
+from ftbench.evaluate.calibration import (
+    adaptive_calibration_error,
+    brier,
+    expected_calibration_error,
+    has_mistake,
+    nll,
+    reliability,
+)
 from ftbench.evaluate.probabilities import mean_probabilities
+from ftbench.evaluate.ranking import auc, auc_high, auc_low, kappa, top5_accuracy, untested_classes
 from ftbench.evaluate.selective import area, curve, risks
 
 RESAMPLES = 10_000  # the Monte Carlo error of a 2.5 % quantile is then well below the digits that are shown
@@ -115,6 +123,12 @@ def bins(confidence: np.ndarray, is_correct: np.ndarray) -> dict[str, list]:
     return {name: listed(values) for name, values in reliability(confidence, is_correct).items()}
 
 
+def temperature_helps(answers: Answers) -> int:
+    """1 if the temperature is defined and the test images' NLL is not worse at it; 0 where it is not to be used."""
+    worse = nll(answers.scaled, answers.labels) > nll(answers.log_probabilities, answers.labels)
+    return int(has_mistake(*answers.validation) and not worse)
+
+
 def tta_accuracy(answers: Answers) -> float:
     """Accuracy of the mean probabilities of an image and its mirror image."""
     mean = mean_probabilities(answers.logits, answers.mirrored)
@@ -130,6 +144,12 @@ SCORES = (
     Score("macro_precision", macro("precision")),
     Score("macro_recall", macro("recall")),
     Score("macro_f1", macro("f1"), heading="Macro F1", unit="%", comparison=2),
+    Score("top5_accuracy", top5_accuracy, heading="Top-5", unit="%", comparison=7),
+    Score("auc", auc, heading="AUC", unit="%", comparison=8),
+    Score("auc_low", auc_low),
+    Score("auc_high", auc_high),
+    Score("kappa", kappa, heading="Kappa", spec=".3f", comparison=9),
+    Score("untested_classes", untested_classes),
     Score("nll", lambda a: nll(a.log_probabilities, a.labels),
           heading="NLL", unit="nats", spec=".3f", comparison=5, calibration=1),
     Score("ece", lambda a: expected_calibration_error(a.confidence, a.is_correct),
@@ -145,6 +165,8 @@ SCORES = (
           heading="NLL at it", unit="nats", spec=".3f", calibration=6, needs=VALIDATION),
     Score("ece_scaled", lambda a: expected_calibration_error(a.scaled_confidence, a.is_correct),
           heading="ECE at it", unit="%", calibration=7, needs=VALIDATION),
+    Score("temperature_helps", temperature_helps,
+          heading="It helps in", unit="%", spec=".0f", calibration=9, needs=VALIDATION),
     Score("worst_class", worst_class, MODE),
     Score("worst_class_accuracy", worst_class_accuracy, heading="Worst class", unit="%", comparison=3),
     Score("class_gap", class_gap, heading="Class gap", unit="points", comparison=4),
