@@ -34,7 +34,11 @@ NOTES = {
     "d": "some or all seeds diverged: scores are means over the others",
     "1": "one run only (a deterministic strategy, or a single seed): its interval covers the test images alone",
 }
-WITH_FLIPS, WORST_CLASS = "With flips, %", "Worst class, %"  # headings of scores that the page treats in its own way
+WITH_FLIPS, TOP_5, WORST_CLASS = (
+    "With flips, %",
+    "Top-5, %",
+    "Worst class, %",
+)  # headings of scores that the page treats in its own way
 
 
 def _accuracy(row) -> str:
@@ -241,14 +245,24 @@ def detectable_note(frame: pd.DataFrame, differences: pd.DataFrame, dataset: str
     return said
 
 
+def untested_note(frame: pd.DataFrame, dataset: str) -> str:
+    """A sentence where a data set's test part lacks classes, else nothing."""
+    missing = frame.loc[frame["dataset"] == dataset, "untested_classes"].max()
+    if not missing > 0:
+        return ""
+    return f"{dataset}: {missing:.0f} class{'es' * (missing > 1)} without a test image, which macro scores, AUC and the worst class leave out"
+
+
 def comparison_pages(comparison_csv, differences_csv, out: dict) -> None:
     """Write the comparison in the formats of `out`: leaders bold, flags and detectable differences explained below it."""
     frame, differences = read_table(comparison_csv), read_table(differences_csv)
     flips = frame["tta_accuracy"].notna().any()
-    # without flips if no data set of the study may be mirrored
-    columns = {heading: column for heading, column in COMPARISON.items() if flips or heading != WITH_FLIPS}
+    # without flips if no data set of the study may be mirrored, without the top five where no data set has more than ten classes
+    left_out = {WITH_FLIPS: not flips, TOP_5: frame["top5_accuracy"].isna().all()}
+    columns = {heading: column for heading, column in COMPARISON.items() if not left_out.get(heading)}
     notes = _comparison_notes(readable(frame, columns)[0])
     notes += [detectable_note(frame, differences, dataset) for dataset in dict.fromkeys(frame["dataset"])]
+    notes += [untested_note(frame, dataset) for dataset in dict.fromkeys(frame["dataset"])]
     notes += [FLIPS_NOTE] * bool(flips) + [MIXED_NOTE] * mixed_hardware(frame)
     subtitle = "Means over seeds on the sealed test set; intervals over seeds and test images."
-    publish(frame, columns, out, "Comparison of all cells", subtitle, notes, leaders(frame))
+    publish(frame, columns, out, "Comparison of all cells", subtitle, [note for note in notes if note], leaders(frame))
