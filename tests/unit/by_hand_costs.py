@@ -17,7 +17,7 @@ from ftbench.measure.duplicates import describe
 from ftbench.model import activations
 from ftbench.model.backbones import Backbone
 from ftbench.report.cost import cost_table
-from ftbench.report.cost.pareto_figure import front
+from ftbench.report.cost.pareto_front import front
 from ftbench.report.recommendation.recommendation_table import recommend_one, recommendation_table, within
 from ftbench.report.recommendation.transferability_table import correlation, transferability_table
 from ftbench.report.result import comparison_table, policies_table, robustness_tables

@@ -13,10 +13,11 @@ from ftbench.base.files import write_json
 from ftbench.report.classes.confusion_figure import confusion
 from ftbench.report.classes.mistakes_figure import mistakes
 from ftbench.report.classes.per_class_figure import per_class
-from ftbench.report.cost.pareto_figure import cost_of, front, pareto
+from ftbench.report.cost.pareto_figure import pareto
+from ftbench.report.cost.pareto_front import cost_of, front
 from ftbench.report.data.montage_figure import montage
 from ftbench.report.layout.pictures import thumbnail, tile
-from ftbench.report.layout.style import TALLEST, looks, save
+from ftbench.report.layout.style import TALLEST, line_styles, save
 from ftbench.report.protocol.augmentations_figure import augmentations
 from ftbench.report.protocol.learning_curves_figure import finding, learning_curves
 from ftbench.report.protocol.tuning_figure import tuning
@@ -161,11 +162,11 @@ def test_a_perfect_model_has_no_mistakes_to_draw(tmp_path):
     assert "No test image is taken for another class" in texts["confusion"]
 
 
-def test_one_look_per_strategy_by_its_position():
+def test_one_style_per_strategy_by_its_position():
     names = [f"s{number}" for number in range(12)]
-    look = looks(names)
-    assert look["s3"] == looks(names[:4])["s3"]
-    assert len(set(look.values())) == 12
+    styles = line_styles(names)
+    assert styles["s3"] == line_styles(names[:4])["s3"]
+    assert len(set(styles.values())) == 12
 
 
 def test_reliability_pools_runs_by_images_and_drops_thin_bins():

@@ -1,19 +1,13 @@
-"""Accuracy against cost: which cell gives most for what training and tuning it took, for its latency and for its size.
-
-Cost is time where all cells ran on one kind of device with one thread count, and floating-point operations where they did not:
-seconds of different machines have no order.
-"""
-
-from collections.abc import Callable
-from typing import NamedTuple
+"""Accuracy against cost: which cell gives most for what training and tuning it took, for its latency and for its size."""
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ftbench.report.layout.formats import count, duration, operations
-from ftbench.report.layout.frames import mixed_hardware, read_table
-from ftbench.report.layout.style import GREY, MARKERS, legend, looks, message, save, style, title
+from ftbench.report.cost.pareto_front import Cost, cost_of, front, latency_of, size_of
+from ftbench.report.layout.formats import duration, operations
+from ftbench.report.layout.frames import read_table
+from ftbench.report.layout.style import GREY, MARKERS, legend, line_styles, message, save, style, title
 
 TICKS = {
     1: "1 s",
@@ -27,44 +21,6 @@ TICKS = {
 }
 
 
-class Cost(NamedTuple):
-    """The cost axis: one value per cell, and how a value is written."""
-
-    values: np.ndarray
-    show: Callable[[float], str]
-    label: str
-
-
-def cost_of(frame) -> Cost:
-    """What training and tuning one model of each cell costs: seconds, or operations where the hardware is mixed."""
-    if mixed_hardware(frame):
-        values = (frame["train_flops"] + frame["tuning_flops"]).to_numpy(float)
-        return Cost(np.maximum(values, 1.0), operations, "operations of training + tuning one model (log scale)")
-    values = (frame["train_seconds"] + frame["tuning_seconds"]).to_numpy(float)
-    return Cost(np.maximum(values, 0.1), duration, "training + tuning of one model (log scale)")
-
-
-def latency_of(frame) -> Cost:
-    """Milliseconds from one image to its prediction."""
-    values = frame["latency_ms_batch1"].to_numpy(float)
-    return Cost(values, lambda value: f"{value:.3g} ms", "latency of one image (log scale)")
-
-
-def size_of(frame) -> Cost:
-    """Parameters of the whole network."""
-    return Cost(frame["total_params"].to_numpy(float), count, "parameters of the network (log scale)")
-
-
-def front(cost: np.ndarray, accuracy: np.ndarray) -> list[int]:
-    """Positions of the points that no other beats in both: cheapest first, each more accurate than all before it."""
-    kept, best = [], -np.inf
-    for position in np.lexsort((-accuracy, cost)):
-        if accuracy[position] > best:
-            kept.append(int(position))
-            best = accuracy[position]
-    return kept
-
-
 def pareto(comparison_csv, dataset: str, strategies: list[str], backbones: list[str], out) -> None:
     """Draw one data set's finished cells: colour is the strategy, shape the backbone, the line the front."""
     everything = read_table(comparison_csv).query("dataset == @dataset")
@@ -72,7 +28,7 @@ def pareto(comparison_csv, dataset: str, strategies: list[str], backbones: list[
     if frame.empty:
         message(f"No run on {dataset} finished", "Every seed of every cell diverged, so there is no accuracy.", out)
         return
-    look = looks(strategies)
+    styles = line_styles(strategies)
     backbones = [name for name in backbones if name in set(frame["backbone"])]
     shapes = {name: MARKERS[number % len(MARKERS)] for number, name in enumerate(backbones)}
     cost, score = cost_of(frame), 100 * frame["accuracy_mean"].to_numpy(float)
@@ -83,33 +39,33 @@ def pareto(comparison_csv, dataset: str, strategies: list[str], backbones: list[
         axes = figure.subplot_mosaic(rows, height_ratios=[3.7, 2.4][: len(rows)])
         costs = {"cost": cost, "latency": latency_of(frame), "size": size_of(frame)}
         for name, panel in axes.items():
-            _panel(panel, frame, costs[name], look, shapes)
+            _panel(panel, frame, costs[name], styles, shapes)
         title(figure, *_words(frame, everything, cost, score, front(cost.values, score), dataset))
         present = [name for name in strategies if name in set(frame["strategy"])]
-        handles = [Line2D([], [], ls="", marker="o", label=name, **_dot(look[name])) for name in present]
+        handles = [Line2D([], [], ls="", marker="o", label=name, **_dot(styles[name])) for name in present]
         shown = [Line2D([], [], ls="", marker=shape, color=GREY, label=name) for name, shape in shapes.items()]
         legend(figure, handles, shown if len(shapes) > 1 else [])
         save(figure, out)
 
 
-def _panel(panel, frame, cost: Cost, look: dict, shapes: dict) -> None:
+def _panel(panel, frame, cost: Cost, styles: dict, shapes: dict) -> None:
     """One cost axis: dots with their intervals, the front, and its points' names."""
     score, low, high = (100 * frame[f"accuracy_{name}"].to_numpy(float) for name in ("mean", "ci_low", "ci_high"))
     best = front(cost.values, score)
     for number, row in enumerate(frame.itertuples()):
-        colour, x = look[row.strategy].colour, cost.values[number]
+        colour, x = styles[row.strategy].colour, cost.values[number]
         panel.plot([x] * 2, [low[number], high[number]], color=colour, lw=1, alpha=0.9 if number in best else 0.35)
-        panel.plot(x, score[number], shapes[row.backbone], ms=7, **_dot(look[row.strategy]))
+        panel.plot(x, score[number], shapes[row.backbone], ms=7, **_dot(styles[row.strategy]))
     panel.step(cost.values[best], score[best], where="post", color=GREY, lw=1, zorder=0.5)
     panel.set(xscale="log", ylabel="test accuracy, %", xlabel=cost.label)
     _cost_axis(panel, cost)
     _label_front(panel, frame, cost.values, score, best)
 
 
-def _dot(look) -> dict:
+def _dot(line) -> dict:
     """Full with a white rim, or hollow where the colour comes a second time."""
-    full = {"mfc": look.colour, "mec": "white", "mew": 0.6}
-    return full if look.filled else {"mfc": "white", "mec": look.colour, "mew": 1.6}
+    full = {"mfc": line.colour, "mec": "white", "mew": 0.6}
+    return full if line.filled else {"mfc": "white", "mec": line.colour, "mew": 1.6}
 
 
 def _cost_axis(panel, cost: Cost) -> None:

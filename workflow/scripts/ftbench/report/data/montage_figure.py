@@ -1,4 +1,4 @@
-"""A look at the data: a few training images of every class."""
+"""A few training images of every class."""
 
 import numpy as np
 

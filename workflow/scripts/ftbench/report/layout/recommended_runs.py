@@ -1,4 +1,4 @@
-"""The runs of a data set's recommended cell, for the figures that look into one model."""
+"""The finished runs of a data set's recommended cell, for the figures that look into one model."""
 
 from ftbench.evaluate.cells import CELL
 from ftbench.evaluate.records import content
@@ -6,7 +6,7 @@ from ftbench.report.layout.frames import read_table
 
 
 def finished_runs_of_recommended(runs: list[dict], cells_csv, dataset: str) -> list[dict]:
-    """Those entries of `runs` ({"labels", "metrics": path, ...}), in order; empty where nothing on the data set finished."""
+    """Those entries of `runs` ({"labels", "metrics": path, ...}), in order; empty if nothing on the data set finished."""
     cells = read_table(cells_csv)
     best = cells[(cells["dataset"] == dataset) & cells["recommended"]]
     if best.empty:

@@ -44,20 +44,22 @@ RC = {
 }
 
 
-class Look(NamedTuple):
+class LineStyle(NamedTuple):
+    """How a strategy is drawn."""
+
     colour: str
     marker: str
     dash: object
-    filled: bool  # of a marker, where its shape says something else
+    filled: bool  # of a marker whose shape says something else
 
 
-def looks(strategies: list[str]) -> dict[str, Look]:
-    """One look per strategy, by its position in the study's list, so that it is the same in every figure.
+def line_styles(strategies: list[str]) -> dict[str, LineStyle]:
+    """One style per strategy, by its position in the study's list, so that it is the same in every figure.
 
     Past eight strategies the colours come again with another marker, another dash, and hollow.
     """
     return {
-        name: Look(
+        name: LineStyle(
             COLOURS[position % len(COLOURS)],
             MARKERS[position % len(MARKERS)],
             DASHES[position // len(COLOURS) % len(DASHES)],
@@ -87,14 +89,14 @@ def title(figure: Figure, finding: str, detail: str = "") -> None:
     """The finding in bold, what is drawn in grey below it, wrapped to the figure's width, in a band added on top."""
     width, points = figure.get_figwidth(), 8.0
     # Characters per inch: about 10 of the bold 12 pt font, 14 of the 9 pt one, on average text.
-    for text, wrap, size, look in (
+    for text, wrap, size, font in (
         (finding, 10, 12, {"weight": "bold", "color": "#111111"}),
         (detail, 14, 9, {"color": GREY}),
     ):
         lines = textwrap.wrap(text, int(width * wrap))
         for line in lines:
             points += 1.3 * size
-            figure.text(0.01, 1, line, size=size, **look, in_layout=False).set_transform(
+            figure.text(0.01, 1, line, size=size, **font, in_layout=False).set_transform(
                 matplotlib.transforms.offset_copy(figure.transFigure, figure, 0, -points, units="points")
             )
         points += 3

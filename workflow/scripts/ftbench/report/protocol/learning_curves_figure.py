@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.lines import Line2D
 
 from ftbench.evaluate.records import content
-from ftbench.report.layout.style import legend, looks, message, panels, save, style, title
+from ftbench.report.layout.style import legend, line_styles, message, panels, save, style, title
 
 COLUMNS = 4
 
@@ -34,16 +34,16 @@ def learning_curves(runs: list[dict], dataset: str, strategies: list[str], backb
     if not histories:
         message(f"No run on {dataset} has epochs", "Only strategies without a training loop are in this study.", out)
         return
-    look = looks(strategies)
+    styles = line_styles(strategies)
     with style():
-        figure, axes = _draw(histories, levels, backbones, strategies, look)
+        figure, axes = _draw(histories, levels, backbones, strategies, styles)
         title(
             figure,
             finding(best_epochs, dataset),
             "Thick: mean over seeds. Thin: single seeds. Level line: probe without epochs. ×: diverged.",
         )
         handles = [
-            Line2D([], [], color=look[name].colour, ls=look[name].dash, lw=1.8, label=name)
+            Line2D([], [], color=styles[name].colour, ls=styles[name].dash, lw=1.8, label=name)
             for name in strategies
             if any(key[1] == name for key in (*histories, *levels))
         ]
@@ -63,7 +63,7 @@ def finding(best_epochs: dict[tuple[str, str], list[tuple[float, int, int]]], da
     return f"{strategy} on {backbone} reaches {100 * reached[best]:.1f} % validation accuracy in {seeds}, {which} of {max(epochs)} ({dataset})"
 
 
-def _draw(histories, levels, backbones, strategies, look):
+def _draw(histories, levels, backbones, strategies, styles):
     columns = min(COLUMNS, len(backbones))
     blocks = -(-len(backbones) // columns)
     # Two rows of panels per block of backbones: loss above accuracy.
@@ -94,10 +94,10 @@ def _draw(histories, levels, backbones, strategies, look):
             continue
         backbone = backbones[number]
         for strategy in strategies:
-            _strategy(loss, accuracy, histories.get((backbone, strategy), []), look[strategy], top_loss)
+            _strategy(loss, accuracy, histories.get((backbone, strategy), []), styles[strategy], top_loss)
             if (backbone, strategy) in levels:
                 accuracy.axhline(
-                    100 * levels[backbone, strategy], color=look[strategy].colour, ls=look[strategy].dash, lw=1.4
+                    100 * levels[backbone, strategy], color=styles[strategy].colour, ls=styles[strategy].dash, lw=1.4
                 )
         loss.set(title=backbone, ylim=(0, top_loss), xlim=(0.8 if longest > 1 else 0.5, longest + 0.2))
         accuracy.set(ylim=(low - margin, high + margin), xlabel="epoch", xlim=loss.get_xlim())
@@ -113,9 +113,9 @@ def _draw(histories, levels, backbones, strategies, look):
     return figure, grid
 
 
-def _strategy(loss, accuracy, group, look, top_loss) -> None:
-    thin = {"color": look.colour, "lw": 0.6, "alpha": 0.45, "ls": look.dash}
-    thick = {"color": look.colour, "lw": 1.8, "ls": look.dash}
+def _strategy(loss, accuracy, group, line, top_loss) -> None:
+    thin = {"color": line.colour, "lw": 0.6, "alpha": 0.45, "ls": line.dash}
+    thick = {"color": line.colour, "lw": 1.8, "ls": line.dash}
     for history, diverged in group:
         loss.plot(history["epoch"], history["train_loss"], **thin)
         accuracy.plot(history["epoch"], 100 * history["validation_accuracy"], **thin)
@@ -123,8 +123,8 @@ def _strategy(loss, accuracy, group, look, top_loss) -> None:
             first_epoch = {"epoch": 1, "train_loss": np.nan, "validation_accuracy": np.nan}
             last = history.iloc[-1] if len(history) else first_epoch  # no epoch to draw: a cross at the first
             height = np.nan_to_num(last["train_loss"], nan=top_loss, posinf=top_loss)
-            loss.plot(last["epoch"], min(height, 0.97 * top_loss), "x", color=look.colour, ms=7, mew=2)
-            accuracy.plot(last["epoch"], 100 * last["validation_accuracy"], "x", color=look.colour, ms=7, mew=2)
+            loss.plot(last["epoch"], min(height, 0.97 * top_loss), "x", color=line.colour, ms=7, mew=2)
+            accuracy.plot(last["epoch"], 100 * last["validation_accuracy"], "x", color=line.colour, ms=7, mew=2)
     finished = [history for history, diverged in group if not diverged]
     if finished:
         mean = pd.concat(finished).groupby("epoch")[["train_loss", "validation_accuracy"]].mean()

@@ -3,7 +3,7 @@
 from matplotlib.lines import Line2D
 
 from ftbench.base.files import read_json
-from ftbench.report.layout.style import GREY, legend, looks, message, panels, save, style, title
+from ftbench.report.layout.style import GREY, legend, line_styles, message, panels, save, style, title
 
 AXIS_LABELS = {"learning_rate": "learning rate", "l2": "L2 penalty", "k": "neighbours k"}
 METRIC_LABELS = {"accuracy": "validation accuracy, %", "balanced_accuracy": "balanced validation\naccuracy, %"}
@@ -29,7 +29,7 @@ def tuning(selected: list[dict], dataset: str, strategies: list[str], backbones:
     metric = chosen[0][2]["selection_metric"]
     wanted = [(parameter, name) for parameter in AXIS_LABELS for name in backbones
               if any(one[0] == name and one[2]["parameter"] == parameter for one in chosen)]  # fmt: skip
-    look = looks(strategies)
+    styles = line_styles(strategies)
     values = [
         100 * trial[f"validation_{metric}"] for _, _, content in chosen for trial in _finished(content, metric)
     ] or [0, 100]
@@ -50,7 +50,7 @@ def tuning(selected: list[dict], dataset: str, strategies: list[str], backbones:
             for name in strategies:
                 for where, strategy, content in chosen:
                     if (where, strategy, content["parameter"]) == (backbone, name, parameter):
-                        _curve(panel, content, parameter, metric, look[name], limits)
+                        _curve(panel, content, parameter, metric, styles[name], limits)
             panel.set(title=backbone, xscale="log", ylim=limits, xlabel=AXIS_LABELS[parameter])
             _ticks(panel, {trial[parameter] for where, _, content in chosen for trial in content["trials"]
                            if (where, content["parameter"]) == (backbone, parameter)})  # fmt: skip
@@ -69,7 +69,9 @@ def tuning(selected: list[dict], dataset: str, strategies: list[str], backbones:
         title(figure, finding, note)
         present = {strategy for _, strategy, _ in chosen}
         handles = [
-            Line2D([], [], color=look[name].colour, marker=look[name].marker, ls=look[name].dash, ms=5, label=name)
+            Line2D(
+                [], [], color=styles[name].colour, marker=styles[name].marker, ls=styles[name].dash, ms=5, label=name
+            )
             for name in strategies
             if name in present
         ]
@@ -106,19 +108,19 @@ def _finished(content: dict, metric: str) -> list[dict]:
     return [trial for trial in content["trials"] if trial[f"validation_{metric}"] is not None]
 
 
-def _curve(panel, content, parameter, metric, look, limits) -> None:
+def _curve(panel, content, parameter, metric, line, limits) -> None:
     finished = sorted(_finished(content, metric), key=lambda trial: trial[parameter])
     longest = max((_rung(trial) for trial in finished), default=0)
     for rung in range(longest + 1):
         x, y = _points([trial for trial in finished if _rung(trial) == rung], parameter, metric)
         last = {"lw": 1.2, "ms": 4} if rung == longest else {"lw": 0.8, "ms": 3, "alpha": FAINT}
-        panel.plot(x, y, color=look.colour, marker=look.marker, ls=look.dash, **last)
+        panel.plot(x, y, color=line.colour, marker=line.marker, ls=line.dash, **last)
     failed = [trial[parameter] for trial in content["trials"] if trial not in finished]
     floor = limits[0] + 0.04 * (limits[1] - limits[0])
-    panel.plot(failed, [floor] * len(failed), "x", color=look.colour, mew=2, ms=7, alpha=0.8)
+    panel.plot(failed, [floor] * len(failed), "x", color=line.colour, mew=2, ms=7, alpha=0.8)
     chosen = [trial for trial in finished if trial[parameter] == content["chosen"] and _rung(trial) == longest]
     shape = "s" if content["at_grid_edge"] else "o"
-    panel.plot(*_points(chosen, parameter, metric), shape, mfc="none", mec=look.colour, ms=10, mew=1.4)
+    panel.plot(*_points(chosen, parameter, metric), shape, mfc="none", mec=line.colour, ms=10, mew=1.4)
 
 
 def _rung(trial: dict) -> int:

@@ -5,10 +5,10 @@ from matplotlib.lines import Line2D
 
 from ftbench.evaluate.runs_csv import read_runs
 from ftbench.report.layout.frames import read_table
-from ftbench.report.layout.style import GREY, legend, looks, message, panels, save, style, title
+from ftbench.report.layout.style import GREY, legend, line_styles, message, panels, save, style, title
 
 
-def headline(frame) -> str:
+def _finding(frame) -> str:
     """'lp_ft on lite0 leads: 97.2 % [96.4, 98.0]', from the rows of one data set."""
     best = frame.loc[frame["accuracy_mean"].idxmax()]
     low, high = (100 * best[f"accuracy_ci_{end}"] for end in ("low", "high"))
@@ -24,7 +24,7 @@ def accuracy(comparison_csv, runs_csv, dataset: str, strategies: list[str], back
     if not frame["accuracy_mean"].notna().any():
         message(f"No run on {dataset} finished", "Every seed of every cell diverged, so there is no accuracy.", out)
         return
-    look = looks(strategies)
+    styles = line_styles(strategies)
     backbones = [name for name in backbones if name in set(frame["backbone"])]
     rows = [name for name in strategies if name in set(frame["strategy"])]
     low = 100 * np.nanmin(np.concatenate([frame["accuracy_ci_low"], runs["accuracy"].to_numpy(float)]))
@@ -37,7 +37,7 @@ def accuracy(comparison_csv, runs_csv, dataset: str, strategies: list[str], back
                 cell = frame[(frame["backbone"] == backbone) & (frame["strategy"] == strategy)]
                 if len(cell):
                     seeds = runs[(runs["backbone"] == backbone) & (runs["strategy"] == strategy)]["accuracy"]
-                    _row(panel, place, cell.iloc[0], 100 * seeds.dropna(), look[strategy], low)
+                    _row(panel, place, cell.iloc[0], 100 * seeds.dropna(), styles[strategy], low)
             panel.set(title=backbone, xlim=(low - 0.05 * (high - low), high + room), ylim=(len(rows) - 0.4, -0.6))
             panel.set_xticks([tick for tick in panel.get_xticks() if low - 0.05 * (high - low) <= tick <= 100])
             panel.set_yticks(range(len(rows)), rows)
@@ -47,7 +47,7 @@ def accuracy(comparison_csv, runs_csv, dataset: str, strategies: list[str], back
             panel.set_xlabel("test accuracy, %")
         detail = f"{dataset}, {int(frame['test_images'].max()):,} test images. Dot: mean over seeds. Bar: 95 % interval over seeds "
         detail += "and test images (images alone with one seed). Small dots: single seeds."
-        title(figure, headline(frame), detail)
+        title(figure, _finding(frame), detail)
         ring = Line2D(
             [], [], ls="", marker="o", mfc="none", mec="#222222", ms=10, label="recommended: best on validation"
         )
@@ -55,15 +55,15 @@ def accuracy(comparison_csv, runs_csv, dataset: str, strategies: list[str], back
         save(figure, out)
 
 
-def _row(panel, place, cell, seeds, look, low) -> None:
+def _row(panel, place, cell, seeds, line, low) -> None:
     if cell["status"] == "diverged":
         panel.text(low, place, "diverged", color=GREY, style="italic", va="center", fontsize=8)
         return
     mean = 100 * cell["accuracy_mean"]
-    panel.plot([100 * cell["accuracy_ci_low"], 100 * cell["accuracy_ci_high"]], [place] * 2, color=look.colour, lw=1.8)
+    panel.plot([100 * cell["accuracy_ci_low"], 100 * cell["accuracy_ci_high"]], [place] * 2, color=line.colour, lw=1.8)
     if len(seeds) > 1:
-        panel.plot(seeds, np.full(len(seeds), place + 0.26), ".", color=look.colour, ms=3, alpha=0.6)
-    panel.plot(mean, place, look.marker, color=look.colour, ms=6)
+        panel.plot(seeds, np.full(len(seeds), place + 0.26), ".", color=line.colour, ms=3, alpha=0.6)
+    panel.plot(mean, place, line.marker, color=line.colour, ms=6)
     if cell["recommended"]:
         panel.plot(mean, place, "o", mfc="none", mec="#222222", ms=11)
     diverged = f" ({cell['diverged_seeds']} div.)" if cell["diverged_seeds"] else ""

@@ -2,7 +2,7 @@
 
 from matplotlib.lines import Line2D
 
-from ftbench.report.layout.style import GREY, legend, looks, message, panels, save, style, title
+from ftbench.report.layout.style import GREY, legend, line_styles, message, panels, save, style, title
 from ftbench.report.result.activations_table import read_silent_units
 
 ROWS = {"dead": "dead units, %", "sparsity": "values not positive, %"}
@@ -16,7 +16,7 @@ def activations(cells: list[dict], dataset: str, strategies: list[str], backbone
         message(f"No backbone on {dataset} names an activation", "Nothing was measured.", out)
         return
     shown = [name for name in backbones if (frame.backbone == name).any()]
-    look = looks(strategies)
+    styles = line_styles(strategies)
     with style():
         figure, axes = panels(2 * len(shown), 3.2, 2.1, columns=len(shown))
         for number, (row, label) in enumerate(ROWS.items()):
@@ -26,8 +26,8 @@ def activations(cells: list[dict], dataset: str, strategies: list[str], backbone
                 for (strategy, when), part in own.groupby(["strategy", "when"], sort=False):
                     share = 100 * part.groupby("layer")[row].mean().reindex(layers)
                     after = when == "after"
-                    panel.plot(range(1, len(layers) + 1), share, color=look[strategy].colour, lw=1.5 if after else 1,
-                               ls="-" if after else (0, (2, 1.5)), marker=look[strategy].marker if after else "", ms=3)  # fmt: skip
+                    panel.plot(range(1, len(layers) + 1), share, color=styles[strategy].colour, lw=1.5 if after else 1,
+                               ls="-" if after else (0, (2, 1.5)), marker=styles[strategy].marker if after else "", ms=3)  # fmt: skip
                 panel.set_ylim(0, 105 if row == "sparsity" else max(5, panel.get_ylim()[1]))
                 if number == 0:
                     panel.set_title(f"{backbone} ({own['activation'].iloc[0]})")
@@ -42,7 +42,7 @@ def activations(cells: list[dict], dataset: str, strategies: list[str], backbone
         )
         present = [name for name in strategies if (frame.strategy == name).any()]
         lines = [
-            Line2D([], [], color=look[name].colour, marker=look[name].marker, ms=3, label=name) for name in present
+            Line2D([], [], color=styles[name].colour, marker=styles[name].marker, ms=3, label=name) for name in present
         ]
         times = [
             Line2D([], [], color=GREY, ls=(0, (2, 1.5)), label="before training"),

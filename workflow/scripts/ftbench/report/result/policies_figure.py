@@ -3,7 +3,7 @@
 import numpy as np
 
 from ftbench.report.layout.frames import read_table
-from ftbench.report.layout.style import GREY, looks, message, panels, save, style, title
+from ftbench.report.layout.style import GREY, line_styles, message, panels, save, style, title
 
 
 def policies(policies_csv, dataset: str, strategies: list[str], backbones: list[str], out) -> None:
@@ -14,7 +14,7 @@ def policies(policies_csv, dataset: str, strategies: list[str], backbones: list[
         return
     order = list(dict.fromkeys(frame["policy"]))
     shown = [(b, s) for b in backbones for s in strategies if ((frame.backbone == b) & (frame.strategy == s)).any()]
-    look = looks(strategies)
+    styles = line_styles(strategies)
     with style():
         figure, axes = panels(len(shown), 3.2, 0.3 * len(order) + 1.1, columns=3, sharey=True)
         for panel, (backbone, strategy) in zip(axes, shown):
@@ -22,8 +22,8 @@ def policies(policies_csv, dataset: str, strategies: list[str], backbones: list[
             place = [order.index(policy) for policy in own["policy"]]
             mean, low, high = (100 * own[f"accuracy_{name}"].to_numpy(float) for name in ("mean", "ci_low", "ci_high"))
             panel.axvline(mean[0], color=GREY, lw=0.8, ls=(0, (3, 2)))
-            panel.errorbar(mean, place, xerr=np.maximum(0, [mean - low, high - mean]), fmt=look[strategy].marker,
-                           color=look[strategy].colour, ms=5, capsize=2.5, lw=1.3)  # fmt: skip
+            panel.errorbar(mean, place, xerr=np.maximum(0, [mean - low, high - mean]), fmt=styles[strategy].marker,
+                           color=styles[strategy].colour, ms=5, capsize=2.5, lw=1.3)  # fmt: skip
             panel.set(title=f"{backbone} · {strategy}", xlabel="test accuracy, %", ylim=(len(order) - 0.5, -0.5))
             panel.set_yticks(range(len(order)), order)
         title(

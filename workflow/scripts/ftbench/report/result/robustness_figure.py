@@ -3,7 +3,7 @@
 from matplotlib.lines import Line2D
 
 from ftbench.report.layout.frames import read_table
-from ftbench.report.layout.style import GREY, MARKERS, legend, looks, message, panels, save, style, title
+from ftbench.report.layout.style import GREY, MARKERS, legend, line_styles, message, panels, save, style, title
 
 
 def robustness(corruptions_csv, dataset: str, strategies: list[str], backbones: list[str], out) -> None:
@@ -12,7 +12,7 @@ def robustness(corruptions_csv, dataset: str, strategies: list[str], backbones: 
     if frame.empty:
         message(f"No run on {dataset} finished", "Every seed of every cell diverged, so there is no accuracy.", out)
         return
-    look = looks(strategies)
+    styles = line_styles(strategies)
     backbones = [name for name in backbones if name in set(frame["backbone"])]
     shapes = {name: MARKERS[number % len(MARKERS)] for number, name in enumerate(backbones)}
     families = list(dict.fromkeys(frame["family"]))
@@ -26,8 +26,8 @@ def robustness(corruptions_csv, dataset: str, strategies: list[str], backbones: 
             for (backbone, strategy), cell in own.groupby(["backbone", "strategy"], sort=False):
                 line = cell.groupby("severity")["accuracy"].mean()
                 x, y = [0, *line.index], [cell["accuracy_clean"].iloc[0], *line]
-                panel.plot(x, [100 * value for value in y], marker=shapes[backbone], ms=4, lw=1.2, color=look[strategy].colour,
-                           ls=look[strategy].dash)  # fmt: skip
+                panel.plot(x, [100 * value for value in y], marker=shapes[backbone], ms=4, lw=1.2, color=styles[strategy].colour,
+                           ls=styles[strategy].dash)  # fmt: skip
             kinds = own["corruption"].nunique()
             panel.set(
                 title=f"{family} ({kinds} kind{'s' * (kinds != 1)})",
@@ -42,7 +42,7 @@ def robustness(corruptions_csv, dataset: str, strategies: list[str], backbones: 
             f"{dataset}: {images:,} test images, mean over the kinds of each family; severity 0 is without corruption.",
         )
         present = [name for name in strategies if name in set(frame["strategy"])]
-        handles = [Line2D([], [], color=look[name].colour, ls=look[name].dash, label=name) for name in present]
+        handles = [Line2D([], [], color=styles[name].colour, ls=styles[name].dash, label=name) for name in present]
         shown = [Line2D([], [], ls="", marker=shape, color=GREY, label=name) for name, shape in shapes.items()]
         legend(figure, handles, shown if len(shapes) > 1 else [])
         save(figure, out)

@@ -1,7 +1,7 @@
 """Mean ranks over data sets with what Nemenyi's test cannot tell apart, or the sentence that says why there is no diagram."""
 
 from ftbench.report.layout.frames import read_table
-from ftbench.report.layout.style import looks, message, panels, save, style, title
+from ftbench.report.layout.style import line_styles, message, panels, save, style, title
 from ftbench.report.uncertainty.ranks_tables import rank_cells
 
 
@@ -18,9 +18,9 @@ def critical_difference(comparison_csv, strategies: list[str], out) -> None:
         return
     import scikit_posthocs  # after the return above: see ftbench.report.uncertainty.ranks_tables
 
-    look = looks(strategies)
+    styles = line_styles(strategies)
     strategy = dict(zip(comparison["strategy"] + " on " + comparison["backbone"], comparison["strategy"]))
-    colours = {name: look[strategy[name]].colour for name in ranks.mean.index}
+    colours = {name: styles[strategy[name]].colour for name in ranks.mean.index}
     with style():
         figure, (panel,) = panels(1, 9.0, 1.2 + 0.12 * len(ranks.mean))
         panel.grid(visible=False)

@@ -3,20 +3,10 @@
 import numpy as np
 from matplotlib.lines import Line2D
 
-from ftbench.evaluate.records import content
-from ftbench.report.layout.style import GREY, legend, looks, message, panels, save, style, title
+from ftbench.report.layout.finished_metrics import metrics_of
+from ftbench.report.layout.style import GREY, legend, line_styles, message, panels, save, style, title
 
 FEWEST = 10  # test images a bin needs, over all seeds, to be drawn: the mean of fewer is noise
-
-
-def metrics_of(runs: list[dict], dataset: str) -> dict[tuple[str, str], list[dict]]:
-    """(backbone, strategy) -> metrics of its finished runs on one data set; `runs` holds {"labels", "metrics": path}."""
-    cells: dict[tuple[str, str], list[dict]] = {}
-    for entry in runs:
-        labels = entry["labels"]
-        if labels["dataset"] == dataset and (metrics := content(entry["metrics"]))["status"] == "finished":
-            cells.setdefault((labels["backbone"], labels["strategy"]), []).append(metrics)
-    return cells
 
 
 def pooled(bins: list[dict]) -> tuple[np.ndarray, np.ndarray]:
@@ -37,7 +27,7 @@ def reliability(runs: list[dict], dataset: str, strategies: list[str], backbones
     if not cells:
         message(f"No run on {dataset} finished", "Every seed of every cell diverged, so there is no confidence.", out)
         return
-    look = looks(strategies)
+    styles = line_styles(strategies)
     backbones = [name for name in backbones if any(name == backbone for backbone, _ in cells)]
     columns = min(len(backbones), 4)
     slots = [
@@ -56,7 +46,7 @@ def reliability(runs: list[dict], dataset: str, strategies: list[str], backbones
             for strategy in strategies:
                 if (backbone, strategy) in cells:
                     x, y = pooled([metrics[kind] for metrics in cells[backbone, strategy]])
-                    one = look[strategy]
+                    one = styles[strategy]
                     panel.plot(100 * x, 100 * y, color=one.colour, ls=one.dash, marker=one.marker, ms=3.5, lw=1.2)
             first = panel.get_subplotspec().is_first_col()
             panel.set(xlim=(0, 101), ylim=(0, 101), aspect="equal", xlabel="confidence, %")
@@ -68,7 +58,7 @@ def reliability(runs: list[dict], dataset: str, strategies: list[str], backbones
         detail += "the temperature that was fitted on validation images. Bins with fewer than 10 images are left out."
         title(figure, finding(cells, dataset), detail)
         present = [name for name in strategies if any(name == strategy for _, strategy in cells)]
-        legend(figure, [Line2D([], [], color=look[name].colour, marker=look[name].marker, ls=look[name].dash, ms=4, label=name)
+        legend(figure, [Line2D([], [], color=styles[name].colour, marker=styles[name].marker, ls=styles[name].dash, ms=4, label=name)
                         for name in present])  # fmt: skip
         save(figure, out)
 

@@ -3,8 +3,8 @@
 import numpy as np
 from matplotlib.lines import Line2D
 
-from ftbench.report.layout.style import legend, looks, message, panels, save, style, title
-from ftbench.report.uncertainty.reliability_figure import metrics_of
+from ftbench.report.layout.finished_metrics import metrics_of
+from ftbench.report.layout.style import legend, line_styles, message, panels, save, style, title
 
 QUOTED = 80  # percent of coverage that the title speaks of
 
@@ -16,7 +16,7 @@ def risk_coverage(runs: list[dict], dataset: str, strategies: list[str], backbon
         message(f"No run on {dataset} finished", "Every seed of every cell diverged, so there is no error.", out)
         return
     curves = {key: 100 * np.mean([one["risk_coverage"] for one in cell], axis=0) for key, cell in cells.items()}
-    look = looks(strategies)
+    styles = line_styles(strategies)
     backbones = [name for name in backbones if any(name == backbone for backbone, _ in cells)]
     with style():
         figure, axes = panels(len(backbones), 3.1, 2.5, sharey=True)
@@ -25,7 +25,7 @@ def risk_coverage(runs: list[dict], dataset: str, strategies: list[str], backbon
                 if (backbone, strategy) in curves:
                     risk = curves[backbone, strategy]
                     coverage = 100 * np.arange(1, len(risk) + 1) / len(risk)
-                    panel.plot(coverage, risk, color=look[strategy].colour, ls=look[strategy].dash, lw=1.5)
+                    panel.plot(coverage, risk, color=styles[strategy].colour, ls=styles[strategy].dash, lw=1.5)
             panel.set(title=backbone, xlim=(0, 100), ylim=(0, None), xlabel="answered, the surest first, %")
             if panel.get_subplotspec().is_first_col():
                 panel.set_ylabel("error among the answered, %")
@@ -37,5 +37,7 @@ def risk_coverage(runs: list[dict], dataset: str, strategies: list[str], backbon
         finding += f"{risk[-1]:.1f} to {risk[QUOTED - 1]:.1f} %"
         title(figure, finding, f"{dataset}, test images, mean over seeds. Confidence is the largest probability.")
         present = [name for name in strategies if any(name == strategy for _, strategy in cells)]
-        legend(figure, [Line2D([], [], color=look[name].colour, ls=look[name].dash, label=name) for name in present])
+        legend(
+            figure, [Line2D([], [], color=styles[name].colour, ls=styles[name].dash, label=name) for name in present]
+        )
         save(figure, out)
