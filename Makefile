@@ -1,5 +1,6 @@
 # `make help` lists the targets. CONFIG chooses the study, CORES how many cores Snakemake may use.
 PYTHON ?= python3
+ENGINE ?= docker
 CORES ?= all
 CONFIG ?= config/config.yaml
 BIN := .venv/bin
@@ -12,7 +13,7 @@ NAMED = @test -n "$(STUDY)"
 # What is wrong with a config, in a sentence, before Snakemake reads it.
 CHECKED = @$(FTBENCH) check --quiet $(CONFIG)
 
-.PHONY: help setup demo study smoke unlock plan watch tensorboard report crate test test-unit test-slurm stress lint format bench bench-halving bench-tables scale clean
+.PHONY: help setup demo study smoke unlock plan watch tensorboard report crate test test-unit test-slurm stress lint format bench bench-halving bench-tables scale image clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -99,6 +100,9 @@ bench-halving: setup ## measure what successive halving saves and loses, on real
 
 bench-tables: setup ## measure tables and figures of a large study (results/bench_tables.json)
 	$(BIN)/python benchmarks/bench_tables.py
+
+image: ## build the container image with the locked packages here: ENGINE=docker (finetune-bench) or apptainer (finetune-bench.sif)
+	$(if $(filter apptainer,$(ENGINE)),apptainer build finetune-bench.sif apptainer.def,docker build $(if $(BASE),--build-arg BASE=$(BASE)) -t finetune-bench .)
 
 clean: setup ## remove the results of the study of CONFIG, downloads and weights stay
 	@$(FTBENCH) clean $(CONFIG)

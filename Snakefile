@@ -26,7 +26,8 @@ include: "workflow/rules/common.smk"
 report: "workflow/report/workflow.rst"
 
 
-container: "docker://ghcr.io/finetune-bench/finetune-bench:0.1.0"
+# Without effect until `--sdm apptainer` asks for it; `make image` builds it here.
+container: "finetune-bench.sif"
 
 
 resource_scopes:
@@ -64,6 +65,8 @@ include: "workflow/rules/report_provenance.smk"
 
 onstart:
     try:
+        if workflow.is_main_process:
+            held = hold(f"results/{STUDY['study']}")  # until Snakemake ends
         note_command(f"results/{STUDY['study']}")
         if workflow.is_main_process and not workflow.touch:
             keep_endangered(workflow.dag)

@@ -12,7 +12,7 @@ from ftbench.base.code_digest import code_digest
 from ftbench.base.errors import InputError
 from ftbench.base.kept import keep
 from ftbench.study import grid, inputs, kinds, reader, settings, trials
-from ftbench.study.commands import note_command
+from ftbench.study.commands import hold, note_command
 from ftbench.study.config import resolve
 from ftbench.study.paths import DOWNLOADED, EFFICIENCY, NORMALIZATION, TRANSFERABILITY, resume_folder, weights_tag
 

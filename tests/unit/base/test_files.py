@@ -185,3 +185,9 @@ def test_a_disk_without_room_for_a_folder_is_the_same_sentence(tmp_path, monkeyp
     monkeypatch.setattr(files, "make_folder", full)
     with pytest.raises(InputError, match="No space left on the disk while writing .*a.txt"):
         files.write_text(tmp_path / "new" / "a.txt", "")
+
+
+def test_a_sentence_says_control_characters_and_does_not_do_them():
+    """Tensor names, paths and answers of servers reach the terminal through it."""
+    said = str(InputError("the tensor \x1b[31mhead\u202e\r\x00é is missing.\nconfig: another."))
+    assert said == r"the tensor \x1b[31mhead\u202e\r\x00é is missing." + "\nconfig: another."

@@ -9,6 +9,7 @@ import pytest
 from entries import entry
 from PIL import Image
 
+from ftbench.base import verified
 from ftbench.base.errors import InputError
 from ftbench.data.prepare import prepare_test, prepare_train, to_array
 
@@ -80,7 +81,7 @@ def test_arrays_hold_the_images(root):
 def test_array_can_be_mapped_and_nothing_else_is_left(root):
     train(root)
     assert np.load(root.parent / "out" / "images.npy", mmap_mode="r").shape == (8, 8, 8, 3)
-    assert sorted(path.name for path in (root.parent / "out").iterdir()) == sorted(TRAIN)
+    assert {path.name for path in (root.parent / "out").iterdir()} == {*TRAIN, verified.RECORD}
 
 
 def test_digest_is_that_of_pixels_labels_and_classes(root):
@@ -260,3 +261,12 @@ def test_digits_are_prepared_alike(tmp_path):
     got = read(tmp_path, "test_")
     assert got["images"].shape == (597, 8, 8, 3)
     assert len(np.load(tmp_path / "images.npy")) == 1200
+
+
+@pytest.mark.parametrize("name", ["cat\x1b[2J", "do\ng", "\u202etac"])
+def test_a_class_whose_name_would_steer_a_terminal_is_named_without_doing_so(root, name):
+    for part in ("train", "test"):
+        (root / part / "cat").rename(root / part / name)
+    with pytest.raises(InputError, match="has the class .* whose name holds invisible characters; rename it") as caught:
+        train(root)
+    assert str(caught.value).isprintable()

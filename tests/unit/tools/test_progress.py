@@ -161,3 +161,14 @@ def test_every_groups_learning_rate_is_a_scalar_of_its_own():
         "group_learning_rate/1": 0.1,
         "group_learning_rate/2": 0.05,
     }
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"status": "fin', "[1]", "null", "\x00"])
+def test_half_written_files_are_waited_for(study, tmp_path, content):
+    """A study may be looked at while a copy of it arrives, or on a disk that shows names before contents."""
+    run = one(study, tmp_path, "finetune", "seed0")
+    run.resume.mkdir(parents=True)
+    for path in (run.record, run.resume / "progress.json"):
+        path.write_text(content)
+    assert runs.state(run)["status"] == "waiting"
+    watch.table("demo", runs.all_runs(study, tmp_path))

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import psutil
 import torch
 
 from ftbench.base.digests import damaged, refuse_damaged
+from ftbench.machine.free_memory import free_memory
 
 PART = 1024  # images hashed at a time: 200 MB at 256 px
 
@@ -36,6 +36,7 @@ class Images:
             self._tensor = torch.from_numpy(np.load(path)).to(device)
         else:
             self._offset = mapped.offset
+            print(f"{path} exceeds half of the free memory: its images are read batch by batch")
             self._file = open(path, "rb", buffering=0)  # noqa: SIM115, kept open for the life of the object
         del mapped
 
@@ -67,7 +68,7 @@ class Images:
 
 
 def _free_bytes(device: torch.device) -> int:
-    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else free_memory()
 
 
 @dataclass

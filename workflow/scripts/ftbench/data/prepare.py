@@ -44,6 +44,7 @@ def prepare_train(settings, root, images, labels, groups, classes, files, summar
     names, items = source.read(settings, root, "train")
     if len(names) < 2:
         raise InputError(f"{_origin(settings, root)} has the one class {', '.join(names)}; a study needs 2 or more.")
+    _refuse_invisible(names, _origin(settings, root))
     with atomic_write(images) as temporary:
         part = _write_part(settings, temporary, names, items, threads)
         keys = source.group_keys(settings, root, part.files)
@@ -188,6 +189,13 @@ def _check_corrupt(settings: dict, part: _Part) -> None:
             f"set on_corrupt to skip."
         )
     print(f"Skipped {count} images that cannot be decoded: {shown}{more}.")
+
+
+def _refuse_invisible(names: list[str], origin: str) -> None:
+    """A class's name stands in figures, tables and terminals, where control characters would do what they say."""
+    for name in names:
+        if not name.isprintable():
+            raise InputError(f"{origin} has the class {name!r}, whose name holds invisible characters; rename it.")
 
 
 def _finish(settings: dict, root, part: _Part, classes: list[str], labels, files, summary) -> None:

@@ -8,6 +8,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from ftbench.base.csv_text import guarded
 from ftbench.base.errors import InputError, choices
 from ftbench.base.files import atomic_write
 from ftbench.base.logits import load_logits
@@ -171,4 +172,4 @@ def compare(runs: list[dict], selection_metric: str, cells_out, pairwise_out, di
         (classes_out, class_rows, CLASS_COLUMNS),
     ):
         with atomic_write(out) as temporary:
-            pd.DataFrame(rows, columns=columns).to_csv(temporary, index=False)
+            guarded(pd.DataFrame(rows, columns=columns)).to_csv(temporary, index=False)

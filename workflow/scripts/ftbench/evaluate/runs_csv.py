@@ -4,6 +4,7 @@ import os
 
 import pandas as pd
 
+from ftbench.base.csv_text import guarded, plain
 from ftbench.base.files import atomic_write
 from ftbench.evaluate.cells import CELL
 
@@ -15,10 +16,10 @@ TEXT = (*CELL, "kind", "status", "probe", "worst_class", "device", "device_name"
 
 def write_runs(frame: pd.DataFrame, out: str | os.PathLike) -> None:
     with atomic_write(out) as temporary:
-        frame.astype(NULLABLE).to_csv(temporary, index=False)
+        guarded(frame.astype(NULLABLE)).to_csv(temporary, index=False)
 
 
 def read_runs(path: str | os.PathLike) -> pd.DataFrame:
     """The frame that `write_runs` wrote: an empty field is missing, any other text is itself."""
     types = {**dict.fromkeys(TEXT, "str"), **NULLABLE}
-    return pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""])
+    return plain(pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""]))

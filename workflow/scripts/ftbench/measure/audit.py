@@ -12,6 +12,7 @@ import pandas as pd
 from cleanlab.filter import find_label_issues
 from scipy.special import softmax
 
+from ftbench.base.csv_text import guarded
 from ftbench.base.files import atomic_write, read_json, write_json
 from ftbench.measure.duplicates import find_duplicates
 
@@ -72,7 +73,7 @@ def audit_dataset(
     ]
     for path, rows, columns in ((pairs, found, PAIRS), (issues, suspects, ISSUES), (marks, marked, MARKS)):
         with atomic_write(path) as temporary:
-            pd.DataFrame(rows, columns=columns).to_csv(temporary, index=False)
+            guarded(pd.DataFrame(rows, columns=columns)).to_csv(temporary, index=False)
     kinds = pd.Series([pair["pair"] for pair in found], dtype="str")
     write_json(
         summary,

@@ -3,7 +3,6 @@
 A running job keeps `history.csv` and `progress.json` in the folder of its unfinished state, and holds that folder's lock.
 """
 
-import contextlib
 import csv
 import fcntl
 import json
@@ -63,15 +62,22 @@ def as_text(epochs: list[dict]) -> list[dict]:
 
 def state(run: Run) -> dict:
     """{"status": "finished", "diverged", "running", "stopped" or "waiting", "epochs": history, "progress": dict or None}."""
-    if run.record.exists():
-        record = json.loads(run.record.read_text(encoding="utf-8"))
+    record = _read(run.record)
+    if record:
         epochs = as_text(record["history"]) if "history" in record else rows(run.history)
         return {"status": record["status"], "epochs": epochs, "progress": None}
-    progress = None
-    with contextlib.suppress(FileNotFoundError):
-        progress = json.loads((run.resume / PROGRESS).read_text(encoding="utf-8"))
+    progress = _read(run.resume / PROGRESS)
     status = "waiting" if not (run.resume / "lock").exists() else "running" if _held(run.resume / "lock") else "stopped"
     return {"status": status, "epochs": rows(run.resume / HISTORY), "progress": progress}
+
+
+def _read(path: Path) -> dict | None:
+    """A JSON table; None if there is none, or only the beginning of one: a copy of a study may be looked at while it arrives."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _held(lock: Path) -> bool:

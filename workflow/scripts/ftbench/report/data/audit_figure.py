@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from ftbench.base.csv_text import plain
 from ftbench.report.layout.pictures import thumbnail
 from ftbench.report.layout.style import blank, message, panels, save, style, title
 
@@ -16,8 +17,8 @@ def audit(pairs_csv, issues_csv, images_path, test_images_path, dataset: str, ou
 
     `pairs_csv` and `issues_csv` are those of `ftbench.measure.audit`; the images are (N, H, W, 3) uint8 arrays that their rows point into.
     """
-    pairs = pd.read_csv(pairs_csv, dtype={"label_a": "str", "label_b": "str"}, keep_default_na=False)
-    issues = pd.read_csv(issues_csv, dtype={"label": "str", "suggested": "str"}, keep_default_na=False)
+    pairs = plain(pd.read_csv(pairs_csv, dtype={"label_a": "str", "label_b": "str"}, keep_default_na=False))
+    issues = plain(pd.read_csv(issues_csv, dtype={"label": "str", "suggested": "str"}, keep_default_na=False))
     leaks = pairs[pairs["pair"] == "test and training"].sort_values("similarity", ascending=False, kind="stable")
     suspects = issues[issues["part"] == "test"]
     if leaks.empty and suspects.empty:

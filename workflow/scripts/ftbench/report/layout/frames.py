@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from ftbench.base.csv_text import guarded, plain
 from ftbench.base.errors import InputError
 from ftbench.base.files import atomic_write
 from ftbench.evaluate.cells import CELL, config_order
@@ -21,7 +22,7 @@ OF_CELL = [
 
 def write_csv(frame: pd.DataFrame, out) -> None:
     with atomic_write(out) as temporary:
-        frame.to_csv(temporary, index=False)
+        guarded(frame).to_csv(temporary, index=False)
 
 
 def by_cell(runs: pd.DataFrame, cells: list[dict]) -> list[tuple[tuple, pd.DataFrame]]:
@@ -58,4 +59,4 @@ def read_table(path) -> pd.DataFrame:
     text += tuple(f"{who}_{part}" for who in ("best", "cheapest", "on_test") for part in ("backbone", "strategy"))
     flags = ("mixed_hardware", "recommended", "stochastic", "tuned", "at_grid_edge")
     types = {**dict.fromkeys(text, "str"), **dict.fromkeys(flags, "boolean")}
-    return pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""])
+    return plain(pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""]))

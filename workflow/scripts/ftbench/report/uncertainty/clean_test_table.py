@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ftbench.base.csv_text import plain
 from ftbench.base.errors import InputError
 from ftbench.base.logits import load_logits
 from ftbench.base.user_csv import user_table
@@ -118,7 +119,7 @@ def clean_test_table(runs: list[dict], audits: list[dict], cells: list[dict], ou
 
 def _marked(audit: dict, files: list[str]) -> dict[str, list[int]]:
     """{kind of mark: ids of the test images that have it}, every kind that occurs, and `ALL` where several do."""
-    marks = pd.read_csv(audit["marks"], keep_default_na=False)
+    marks = plain(pd.read_csv(audit["marks"], keep_default_na=False))
     kinds = {str(mark): sorted(set(own["id"].tolist())) for mark, own in marks.groupby("mark", sort=True)}
     if audit["exclude"]:
         kinds[LISTED] = sorted(read_exclusions(audit["exclude"], files, f"datasets.{audit['dataset']}.exclude_test"))
