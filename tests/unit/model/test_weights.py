@@ -17,6 +17,7 @@ from ftbench.base.digests import sha256_of_file
 from ftbench.base.errors import InputError
 from ftbench.base.files import read_json
 from ftbench.model import architectures, backbones
+from ftbench.model.architectures import _cache
 from ftbench.model.weights import fetch_weights, read_state
 
 DEMO = small.META_BACKBONES["efficientnet_lite0"]
@@ -233,13 +234,33 @@ def no_network(monkeypatch):
     monkeypatch.setattr("time.sleep", lambda _: None)
 
 
-def test_torchvisions_weights_come_from_a_warm_cache_with_their_statistics(tmp_path, torch_cache, no_network):
+def test_torchvisions_weights_come_from_a_warm_cache_with_their_statistics(
+    tmp_path, torch_cache, no_network, monkeypatch
+):
+    monkeypatch.setattr(_cache, "sha256_of_file", lambda path: "f37072fd" + "0" * 56)
     state = _resnet18_state()
     torch.save(state, torch_cache / "resnet18-f37072fd.pth")
     tensors, record = fetch(tmp_path, **TORCHVISION)
     assert all(torch.equal(tensors[name], state[name]) for name in state)
     assert record["mean"] == [0.485, 0.456, 0.406] and record["std"] == [0.229, 0.224, 0.225]
     assert record["origin"].startswith("https://") and record["origin"].endswith("resnet18-f37072fd.pth")
+    assert record["file_sha256"].startswith("f37072fd") and record["file_check"] == "the hash in its name"
+
+
+def test_a_file_in_the_cache_that_is_not_what_its_name_says_is_refused(tmp_path, torch_cache, no_network):
+    path = torch_cache / "resnet18-f37072fd.pth"
+    torch.save(_resnet18_state(), path)
+    assert f'(invalid hash value of {path} (expected "f37072fd", got "' in refused(tmp_path, **TORCHVISION)
+
+
+def test_a_file_whose_name_holds_no_hash_is_believed_and_said(torch_cache, capsys):
+    (torch_cache / "some_model.pth").write_bytes(b"weights")
+    found = _cache.cached_file("https://publisher/v1/some_model.pth")
+    assert found == {
+        "file_sha256": sha256_of_file(torch_cache / "some_model.pth"),
+        "file_check": "not compared: its name holds no hash",
+    }
+    assert "its name holds no hash to compare, so the file is believed" in capsys.readouterr().out
 
 
 def test_timms_weights_come_from_a_warm_cache_with_their_licence(tmp_path, hub_cache, no_network, monkeypatch):
@@ -297,6 +318,14 @@ def test_the_record_is_deterministic(tmp_path, state):
     save_file(state, tmp_path / "a.safetensors")
     records = [json.dumps(fetch(tmp_path, weights=f"file:{tmp_path / 'a.safetensors'}")[1]) for _ in range(2)]
     assert records[0] == records[1]
+
+
+@pytest.mark.parametrize("dtype", [torch.complex64, torch.int8, torch.int64, torch.bool])
+def test_numbers_that_are_no_weights_are_named(tmp_path, state, dtype):
+    name = next(name for name in state if name.endswith("weight"))
+    torch.save(state | {name: state[name].to(dtype)}, tmp_path / "a.pth")
+    sentence = refused(tmp_path, weights=f"file:{tmp_path / 'a.pth'}")
+    assert f"hold {name} as {str(dtype).removeprefix('torch.')}; a network's weights are floating-point" in sentence
 
 
 # --- another run's ---------------------------------------------------------------------------------------------------

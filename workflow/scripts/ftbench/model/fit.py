@@ -7,6 +7,12 @@ from ftbench.base.errors import InputError
 from ftbench.model import architectures
 
 SHOWN = 3  # names in a message about tensors that do not fit
+LEARNED = (
+    "weight",
+    "bias",
+    "running_mean",
+    "running_var",
+)  # the last part of the names of what is never a whole number
 
 
 def check_fit(state: dict[str, torch.Tensor], network: nn.Module, skip: str | tuple[str, ...], what: str) -> None:
@@ -59,8 +65,18 @@ def _other_shapes(state: dict[str, torch.Tensor], network: nn.Module, skip: tupl
 
 
 def check_finite(state: dict[str, torch.Tensor], what: str) -> None:
-    """Raise InputError where a tensor holds NaN or infinite values: a network of them predicts nothing."""
+    """Raise InputError where a tensor holds NaN or infinite values: a network of them predicts nothing.
+
+    So too where one is complex, or whole numbers stand for a layer's weights: loading would drop a part of them in silence, or
+    take numbers whose scale is kept elsewhere for the weights themselves.
+    """
     for name, tensor in state.items():
+        whole = not tensor.is_floating_point() and name.rpartition(".")[2] in LEARNED
+        if tensor.is_complex() or whole:
+            raise InputError(
+                f"The weights in {what} hold {name} as {str(tensor.dtype).removeprefix('torch.')}; a network's weights are floating-point "
+                "numbers: save them before they are quantized, as float32, float16 or bfloat16."
+            )
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             bad = int((~torch.isfinite(tensor)).sum())
             raise InputError(

@@ -27,7 +27,7 @@ def fetch_weights(entry: dict, out: str | Path, record: str | Path, run: dict[st
 
     `run` gives the files "model" and "record" (run.json) of the training run that weights of the form run:<...> come from.
     `record` holds origin, sha256 (of `out`), licence, source, model, weights, mean and std (fractions of 255: the source's, else
-    the entry's). Raises InputError where they cannot be had or are of another architecture.
+    the entry's), and of a file in torch's cache its digest and what that was compared with. Raises InputError where they cannot be had or are of another architecture.
     """
     scheme, _, rest = entry["weights"].partition(":")
     library = architectures.load(entry["source"])
@@ -69,6 +69,7 @@ def fetch_weights(entry: dict, out: str | Path, record: str | Path, run: dict[st
             "sha256": digest,
             **statistics,
             **({"options": options} if options else {}),
+            **found.get("file", {}),
         },
     )
     print(f"{out}: {len(state)} tensors from {found['origin']}, sha256 {digest}")

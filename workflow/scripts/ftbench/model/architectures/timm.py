@@ -12,6 +12,7 @@ from timm.models import is_model
 from ftbench.base.digests import sha256_of_file
 from ftbench.base.errors import InputError
 from ftbench.model import architectures
+from ftbench.model.architectures._cache import cached_file
 
 DECLARES = {"publishes": True}
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -52,6 +53,7 @@ def published(model: str, tag: str) -> dict:
         "mean": list(map(float, config.mean)),
         "std": list(map(float, config.std)),
         "origin": f"hf-hub:{config.hf_hub_id}" if config.hf_hub_id else config.url,
+        "file": {} if config.hf_hub_id else cached_file(config.url),
         "licence": config.license,
     }
 

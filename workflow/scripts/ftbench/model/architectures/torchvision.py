@@ -10,6 +10,7 @@ from torchvision.models import MNASNet, WeightsEnum
 from torchvision.models.vision_transformer import interpolate_embeddings
 
 from ftbench.model import architectures
+from ftbench.model.architectures._cache import cached_file
 
 DECLARES = {"publishes": True}
 ADDRESS, MIRROR = "https://download.pytorch.org", "FTBENCH_TORCH_ENDPOINT"
@@ -81,6 +82,7 @@ def published(model: str, tag: str) -> dict:
         "mean": [float(value) for value in transform.mean],
         "std": [float(value) for value in transform.std],
         "origin": entry.url,
+        "file": cached_file(entry.url),
         "licence": entry.meta.get("license"),
         "options": _options_of(network),
     }
