@@ -80,7 +80,7 @@ def test_check_names_the_study_or_keeps_quiet(capsys, monkeypatch):
     monkeypatch.chdir(REPOSITORY)
     assert command_line.main(["check", "config/demo.yaml"]) == 0
     assert capsys.readouterr().out.startswith("config/demo.yaml is valid: the study demo has ")
-    assert command_line.main(["check", "config/demo.yaml", "--quiet"]) == 0
+    assert command_line.main(["check", "config/demo.yaml", "--config-only", "--quiet"]) == 0
     assert capsys.readouterr().out == ""
 
 

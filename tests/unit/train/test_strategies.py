@@ -336,3 +336,36 @@ def test_the_page_on_strategies_is_in_step_with_the_code():
     text = strategy_doc.PAGE.read_text(encoding="utf-8")
     assert strategy_doc.render(text) == text, "run: PYTHONPATH=workflow/scripts python -m ftbench.tools.strategy_doc"
     assert all(f"| `{kind}` |" in text for kind in KINDS)
+
+
+# --- norms, caches and layouts of libraries ----------------------------------------------------------------------------
+
+
+def test_norms_of_every_kind_move_with_norm_bias():
+    class RmsNorm(nn.Module):  # a library's own
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(4))
+
+        def forward(self, x):
+            return x * self.weight
+
+    network = nn.Sequential(nn.Linear(4, 4), nn.RMSNorm(4), RmsNorm(), nn.Linear(4, 3))
+    names = set(strategies.load("norm_bias").trainable(Backbone(network, "3", 1, [0] * 3, [1] * 3)))
+    assert names == {"0.bias", "1.weight", "2.weight", "3.weight", "3.bias"}
+
+
+def test_a_cache_is_no_frozen_tensor():
+    network = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 3))
+    network[0].register_buffer("positions", torch.zeros(3), persistent=False)
+    network[0].register_buffer("statistics", torch.zeros(3))
+    freezing.freeze(Backbone(network, "1", 1, [0] * 3, [1] * 3), ["1.weight", "1.bias"])
+    assert set(freezing.frozen_tensors(network)) == {"0.weight", "0.bias", "0.statistics"}
+
+
+def test_kernels_of_volumes_keep_their_layout_beside_those_of_images():
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv3d(1, 2, 3))
+    settings = {"channels_last": True, "crop_kernels": False, "precision": "float32"}
+    backbones.prepare(Backbone(network, "0", 1, [0] * 3, [1] * 3), settings, torch.device("cpu"))
+    assert network[0].weight.is_contiguous(memory_format=torch.channels_last)
+    assert network[1].weight.is_contiguous()
