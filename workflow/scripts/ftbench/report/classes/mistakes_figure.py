@@ -20,7 +20,7 @@ def mistakes(runs: list[dict], cells_csv, test_images_path, classes_path, datase
     """Draw the wrong answers with the largest probability of the recommended cell's first finished seed.
 
     `runs` holds {"labels", "metrics": path, "test_logits": path}; the logits' ids are row numbers of `test_images.npy`
-    (N, H, W, 3) uint8. Raises InputError where an id is none.
+    (N, H, W, 3) uint8. Raises InputError if an id is none.
     """
     own = finished_runs_of_recommended(runs, cells_csv, dataset)
     if not own:
@@ -48,22 +48,27 @@ def mistakes(runs: list[dict], cells_csv, test_images_path, classes_path, datase
     with style():
         figure, axes = panels(len(shown), 1.25, 1.62, columns=8)
         for panel, number in zip(axes, shown):
-            panel.imshow(thumbnail(images[ids[number]]))
-            blank(panel)
-            said, true = (_short(classes[one]) for one in (predicted[number], labels[number]))
-            panel.set_title(
-                f"{said}\n{100 * confidence[number]:.1f} %", fontsize=8, color="#B34700", loc="center", pad=3
-            )
-            panel.set_xlabel(f"label: {true}", fontsize=8, labelpad=2)
-        sure = int((confidence[wrong] > SURE).sum())
-        verb = "is" if sure == 1 else "are"
-        finding = (
-            f"{sure:,} of {len(wrong):,} mistakes on {dataset} {verb} made with more than {100 * SURE:.0f} % confidence"
-        )
+            said, true = classes[predicted[number]], classes[labels[number]]
+            _picture(panel, images[ids[number]], said, confidence[number], true)
         detail = f"{who}: {100 * len(wrong) / len(labels):.1f} % of {len(labels):,} test images are wrong. The {len(shown)} most "
         detail += "confident; above each image what was predicted, below it the label of the data set, which may be the one in error."
-        title(figure, finding, detail)
+        title(figure, _finding(confidence[wrong], dataset), detail)
         save(figure, out)
+
+
+def _picture(panel, image: np.ndarray, said: str, confidence: float, true: str) -> None:
+    """One image, what it was taken for above it and its label below it."""
+    panel.imshow(thumbnail(image))
+    blank(panel)
+    panel.set_title(f"{_short(said)}\n{100 * confidence:.1f} %", fontsize=8, color="#B34700", loc="center", pad=3)
+    panel.set_xlabel(f"label: {_short(true)}", fontsize=8, labelpad=2)
+
+
+def _finding(confidence: np.ndarray, dataset: str) -> str:
+    """How many mistakes are confident, of the confidence (N,) of every mistake."""
+    sure = int((confidence > SURE).sum())
+    verb = "is" if sure == 1 else "are"
+    return f"{sure:,} of {len(confidence):,} mistakes on {dataset} {verb} made with more than {100 * SURE:.0f} % confidence"
 
 
 def _short(name: str) -> str:

@@ -22,42 +22,37 @@ def per_class(per_class_csv, dataset: str, out) -> None:
         figure, (panel,) = panels(1, (0.11 if many else 0.5) * len(classes) + 3.2, 0.22 * len(cells) + 1.0)
         low = min(50.0, 10 * np.floor(recall.min() / 10))
         picture = panel.imshow(recall, cmap="cividis", vmin=low, vmax=100, aspect="auto")
-        panel.grid(visible=False)
-        panel.set_xticks(
-            range(len(classes)),
-            classes,
-            rotation=0 if not many and max(map(len, classes)) <= 5 else 90,
-            fontsize=5.5 if many else 8.5,
-        )
-        panel.set_yticks(range(len(cells)), [f"{backbone} · {strategy}" for backbone, strategy in cells], fontsize=8)
-        panel.tick_params(length=0)
-        for spine in panel.spines.values():
-            spine.set_visible(False)
-        for number in range(1, len(cells)):
-            if cells[number][0] != cells[number - 1][0]:
-                panel.axhline(number - 0.5, color="white", lw=2.5)
+        _name_fields(panel, classes, cells, many)
         if not many:
-            middle = (low + 100) / 2
-            for (i, j), value in np.ndenumerate(recall):
-                panel.text(
-                    j,
-                    i,
-                    f"{value:.0f}",
-                    ha="center",
-                    va="center",
-                    fontsize=7,
-                    color="white" if value < middle else "black",
-                )
+            _annotate(panel, recall, (low + 100) / 2)
         height = figure.get_figheight()
         bar = figure.colorbar(picture, ax=panel, pad=0.015, shrink=min(1.0, 4 / height), aspect=25, anchor=(0, 1))
         bar.set_label("recall, %")
         bar.outline.set_visible(False)
-        title(
-            figure,
-            _hardest(recall, classes, dataset),
-            "Recall: share of a class's test images that are found, mean over seeds.",
-        )
+        detail = "Recall: share of a class's test images that are found, mean over seeds."
+        title(figure, _hardest(recall, classes, dataset), detail)
         save(figure, out)
+
+
+def _name_fields(panel, classes: list[str], cells: list[tuple[str, str]], many: bool) -> None:
+    """Classes below, cells at the left, and a white line between backbones."""
+    panel.grid(visible=False)
+    level = not many and max(map(len, classes)) <= 5
+    panel.set_xticks(range(len(classes)), classes, rotation=0 if level else 90, fontsize=5.5 if many else 8.5)
+    panel.set_yticks(range(len(cells)), [f"{backbone} · {strategy}" for backbone, strategy in cells], fontsize=8)
+    panel.tick_params(length=0)
+    for spine in panel.spines.values():
+        spine.set_visible(False)
+    for number in range(1, len(cells)):
+        if cells[number][0] != cells[number - 1][0]:
+            panel.axhline(number - 0.5, color="white", lw=2.5)
+
+
+def _annotate(panel, recall: np.ndarray, middle: float) -> None:
+    """Every field's number, white on the dark half of the colours."""
+    for (row, column), value in np.ndenumerate(recall):
+        colour = "white" if value < middle else "black"
+        panel.text(column, row, f"{value:.0f}", ha="center", va="center", fontsize=7, color=colour)
 
 
 def _hardest(recall: np.ndarray, classes: list[str], dataset: str) -> str:

@@ -75,15 +75,8 @@ def _cell(text, number, is_number: bool) -> str:
     return f'<td class="number" data-order="{-1e308 if pd.isna(number) else number}">{html.escape(str(text))}</td>'
 
 
-def html_page(
-    text: pd.DataFrame, numbers: dict[str, list], title: str, subtitle: str, notes: list[str], bold: list[int] = ()
-) -> str:
-    """The page of a table of text cells; `numbers` maps a heading to what its column is sorted by, `bold` are marked rows."""
-    head = "".join(
-        f'<th class="number">{html.escape(heading)}</th>' if heading in numbers else f"<th>{html.escape(heading)}</th>"
-        for heading in text.columns
-    )
-    marked = set(bold)
+def _rows(text: pd.DataFrame, numbers: dict[str, list], marked: set[int]) -> str:
+    """The lines of the table's body."""
     lines = []
     for place, cells in enumerate(text.itertuples(index=False, name=None)):
         row = "".join(
@@ -91,8 +84,13 @@ def html_page(
             for heading, cell in zip(text.columns, cells)
         )
         lines.append(f'<tr class="marked">{row}</tr>' if place in marked else f"<tr>{row}</tr>")
-    lists = [place for place, heading in enumerate(text.columns) if heading in FILTERED]
-    options = {
+    return "\n".join(lines)
+
+
+def _options(headings) -> dict:
+    """What DataTables is told; columns of `FILTERED` get a list of their values."""
+    lists = [place for place, heading in enumerate(headings) if heading in FILTERED]
+    return {
         "paging": False,  # a study's table is meant to be seen whole
         "order": [],  # as the study's config has it
         "scrollX": True,
@@ -102,6 +100,16 @@ def html_page(
         "ordering": {"indicators": False, "handler": True},
         "layout": {"topStart": "search", "topEnd": {"buttons": ["copyHtml5", "csvHtml5"]}, "bottomStart": "info", "bottomEnd": None},
     }  # fmt: skip
+
+
+def html_page(
+    text: pd.DataFrame, numbers: dict[str, list], title: str, subtitle: str, notes: list[str], bold: list[int] = ()
+) -> str:
+    """The page of a table of text cells; `numbers` maps a heading to what its column is sorted by, `bold` are marked rows."""
+    head = "".join(
+        f'<th class="number">{html.escape(heading)}</th>' if heading in numbers else f"<th>{html.escape(heading)}</th>"
+        for heading in text.columns
+    )
     below = "".join(f"<li>{html.escape(note)}</li>" for note in notes)
     return f"""<!doctype html>
 <html lang="en">
@@ -119,14 +127,14 @@ def html_page(
 <table class="display compact">
 <thead><tr>{head}</tr></thead>
 <tbody>
-{chr(10).join(lines)}
+{_rows(text, numbers, set(bold))}
 </tbody>
 </table>
 </div>
 <ul class="notes">{below}</ul>
 <script type="text/plain" id="packed-css">{_packed("dt_bundle.css")}</script>
 <script type="text/plain" id="packed-js">{_packed("dt_bundle.js")}</script>
-<script type="application/json" id="options">{json.dumps(options)}</script>
+<script type="application/json" id="options">{json.dumps(_options(text.columns))}</script>
 <script type="module">{SCRIPT}</script>
 </body>
 </html>

@@ -9,6 +9,7 @@ AXIS_LABELS = {"learning_rate": "learning rate", "l2": "L2 penalty", "k": "neigh
 METRIC_LABELS = {"accuracy": "validation accuracy, %", "balanced_accuracy": "balanced validation\naccuracy, %"}
 COLUMNS = 4
 FAINT = 0.45  # opacity of the shorter rungs of a successive halving
+Choice = tuple[str, str, dict]  # backbone, strategy, and what selected.json holds
 
 
 def tuning(selected: list[dict], dataset: str, strategies: list[str], backbones: list[str], out) -> None:
@@ -17,78 +18,108 @@ def tuning(selected: list[dict], dataset: str, strategies: list[str], backbones:
     `selected` holds {"labels": {dataset, backbone, strategy}, "selected": path}. Filled marker: trial. Ring: chosen. Square ring:
     chosen at the edge of the grid. Cross on the floor: diverged. Of a successive halving the shorter rungs are fainter.
     """
-    chosen = []
-    for entry in selected:
-        if entry["labels"]["dataset"] == dataset:
-            content = read_json(entry["selected"])
-            if content["tuned"]:
-                chosen.append((entry["labels"]["backbone"], entry["labels"]["strategy"], content))
+    chosen = _tuned(selected, dataset)
     if not chosen:
         message(f"Nothing was tuned on {dataset}", "All strategies of this study run at a fixed recipe.", out)
         return
     metric = chosen[0][2]["selection_metric"]
+    styles = line_styles(strategies)
+    limits = _limits(chosen, metric)
     wanted = [(parameter, name) for parameter in AXIS_LABELS for name in backbones
               if any(one[0] == name and one[2]["parameter"] == parameter for one in chosen)]  # fmt: skip
-    styles = line_styles(strategies)
-    values = [
-        100 * trial[f"validation_{metric}"] for _, _, content in chosen for trial in _finished(content, metric)
-    ] or [0, 100]
-    margin = 0.06 * (max(values) - min(values)) + 0.3
-    # The floor below the lowest trial is where diverged ones lie.
-    limits = (min(values) - 2.5 * margin, max(values) + 1.5 * margin)
-    at_edge = sum(bool(content["at_grid_edge"]) for _, _, content in chosen)
     slots = _slots(wanted)
     with style():
-        figure, axes = panels(
-            len(slots), 2.9, 2.5, min(COLUMNS, max(sum(p == q for q, _ in wanted) for p, _ in wanted))
-        )
+        figure, axes = panels(len(slots), 2.9, 2.5, _widest(wanted))
         for panel, slot in zip(axes, slots):
             if slot is None:
                 panel.remove()
                 continue
-            parameter, backbone = slot
-            for name in strategies:
-                for where, strategy, content in chosen:
-                    if (where, strategy, content["parameter"]) == (backbone, name, parameter):
-                        _curve(panel, content, parameter, metric, styles[name], limits)
-            panel.set(title=backbone, xscale="log", ylim=limits, xlabel=AXIS_LABELS[parameter])
-            _ticks(panel, {trial[parameter] for where, _, content in chosen for trial in content["trials"]
-                           if (where, content["parameter"]) == (backbone, parameter)})  # fmt: skip
-            if panel.get_subplotspec().is_first_col():
-                panel.set_ylabel(METRIC_LABELS[metric])
-            else:
-                panel.tick_params(labelleft=False)
-        if at_edge:
-            lie = "lies at the edge of its grid" if at_edge == 1 else "lie at the edge of their grids"
-            finding = f"{at_edge} of {len(chosen)} choices on {dataset} {lie}: widen {'it' if at_edge == 1 else 'them'}"
-        else:
-            finding = f"All {len(chosen)} choices on {dataset} lie inside their grids"
-        note = "Every tuned strategy had its own grid with the same number of trials."
-        if any(_rung(trial) for _, _, content in chosen for trial in content["trials"]):
-            note += " Fainter: the shorter trials of the successive halving."
-        title(figure, finding, note)
+            _panel(panel, *slot, chosen, metric, styles, limits)
+        title(figure, *_words(chosen, dataset))
         present = {strategy for _, strategy, _ in chosen}
-        handles = [
-            Line2D(
-                [], [], color=styles[name].colour, marker=styles[name].marker, ls=styles[name].dash, ms=5, label=name
-            )
-            for name in strategies
-            if name in present
-        ]
-        ring = {"ls": "", "mfc": "none", "mec": "#222222", "ms": 10, "mew": 1.4}
-        meanings = [
-            Line2D([], [], marker="o", label="chosen", **ring),
-            Line2D([], [], marker="s", label="chosen, grid edge", **ring),
-            Line2D([], [], marker="x", ls="", color=GREY, mew=2, ms=7, label="diverged"),
-        ]
-        legend(figure, handles, meanings)
+        legend(figure, _handles([name for name in strategies if name in present], styles), _meanings())
         save(figure, out)
+
+
+def _tuned(selected: list[dict], dataset: str) -> list[Choice]:
+    """What was chosen on one data set, of the strategies that were tuned."""
+    found = [
+        (entry["labels"]["backbone"], entry["labels"]["strategy"], read_json(entry["selected"]))
+        for entry in selected
+        if entry["labels"]["dataset"] == dataset
+    ]
+    return [choice for choice in found if choice[2]["tuned"]]
+
+
+def _limits(chosen: list[Choice], metric: str) -> tuple[float, float]:
+    """The lowest and highest percent drawn. The floor below the lowest trial is where diverged ones lie."""
+    values = [
+        100 * trial[f"validation_{metric}"] for _, _, content in chosen for trial in _finished(content, metric)
+    ] or [0, 100]
+    margin = 0.06 * (max(values) - min(values)) + 0.3
+    return min(values) - 2.5 * margin, max(values) + 1.5 * margin
+
+
+def _panel(panel, parameter: str, backbone: str, chosen: list[Choice], metric: str, styles: dict, limits) -> None:
+    """The curves of one backbone over one tuned parameter, a line per strategy in the study's order."""
+    own = [
+        (strategy, content)
+        for name, strategy, content in chosen
+        if (name, content["parameter"]) == (backbone, parameter)
+    ]
+    for name in styles:
+        for strategy, content in own:
+            if strategy == name:
+                _curve(panel, content, parameter, metric, styles[name], limits)
+    panel.set(title=backbone, xscale="log", ylim=limits, xlabel=AXIS_LABELS[parameter])
+    _ticks(panel, {trial[parameter] for _, content in own for trial in content["trials"]})
+    if panel.get_subplotspec().is_first_col():
+        panel.set_ylabel(METRIC_LABELS[metric])
+    else:
+        panel.tick_params(labelleft=False)
+
+
+def _words(chosen: list[Choice], dataset: str) -> tuple[str, str]:
+    """The finding, whether grids were wide enough, and the note below it."""
+    at_edge = sum(bool(content["at_grid_edge"]) for _, _, content in chosen)
+    if at_edge:
+        lie = "lies at the edge of its grid" if at_edge == 1 else "lie at the edge of their grids"
+        finding = f"{at_edge} of {len(chosen)} choices on {dataset} {lie}: widen {'it' if at_edge == 1 else 'them'}"
+    else:
+        finding = f"All {len(chosen)} choices on {dataset} lie inside their grids"
+    note = "Every tuned strategy had its own grid with the same number of trials."
+    if any(_rung(trial) for _, _, content in chosen for trial in content["trials"]):
+        note += " Fainter: the shorter trials of the successive halving."
+    return finding, note
+
+
+def _handles(names: list[str], styles: dict) -> list[Line2D]:
+    """The legend's lines of the strategies drawn."""
+    shown = [(name, styles[name]) for name in names]
+    return [
+        Line2D([], [], color=line.colour, marker=line.marker, ls=line.dash, ms=5, label=name) for name, line in shown
+    ]
+
+
+def _meanings() -> list[Line2D]:
+    """The legend's rings and cross."""
+    ring = {"ls": "", "mfc": "none", "mec": "#222222", "ms": 10, "mew": 1.4}
+    return [
+        Line2D([], [], marker="o", label="chosen", **ring),
+        Line2D([], [], marker="s", label="chosen, grid edge", **ring),
+        Line2D([], [], marker="x", ls="", color=GREY, mew=2, ms=7, label="diverged"),
+    ]
+
+
+def _widest(wanted: list[tuple[str, str]]) -> int:
+    """Panels in a row: as many as the parameter with most backbones has, `COLUMNS` at most."""
+    return min(COLUMNS, max(sum(p == q for q, _ in wanted) for p, _ in wanted))
 
 
 def _slots(wanted: list[tuple[str, str]]) -> list:
     """Panels in reading order, each parameter on a row of its own; None is an empty place."""
     slots: list = []
-    widest = min(COLUMNS, max(sum(p == q for q, _ in wanted) for p, _ in wanted))
+    widest = _widest(wanted)
     for parameter in AXIS_LABELS:
         slots += [slot for slot in wanted if slot[0] == parameter]
         slots += [None] * (-len(slots) % widest)
