@@ -171,3 +171,12 @@ def test_every_family_of_timm_is_tried():
     tried = {timm.models.model_entrypoint(model).__module__ for model in backbone_doc.SMALLEST}
     assert tried >= {timm.models.model_entrypoint(timm.list_models(module=module)[0]).__module__
                      for module in timm.list_modules() if timm.list_models(module=module)}  # fmt: skip
+
+
+def test_the_page_on_backbones_has_every_family_and_is_in_step_with_the_code():
+    text = backbone_doc.PAGE.read_text(encoding="utf-8")
+    assert all(f"| `{model}` | timm |" in text for model in backbone_doc.SMALLEST)
+    assert all(f"| `{model}` | torchvision |" in text for model in backbone_doc.TORCHVISION)
+    advice = "run: PYTHONPATH=workflow/scripts python -m ftbench.tools.backbone_doc"
+    for source, model in (("timm", "test_vit"), ("torchvision", "squeezenet1_1")):
+        assert backbone_doc.row(source, model) in text, advice

@@ -1,4 +1,4 @@
-"""Write docs/backbones.md's table by trying every family: `python -m ftbench.tools.backbone_doc`, about ten minutes on two cores.
+"""Write docs/backbones.md's table by trying every family: `python -m ftbench.tools.backbone_doc`, about fifteen minutes on two cores.
 
 One member of each family, the smallest, is built with random weights at its own size and at others, and takes a tiny step with every
 strategy. A test tries some rows again and holds them to the page.
