@@ -1,7 +1,6 @@
 """What a cell's arithmetic is, whatever machine runs it: floating-point operations, and how fast and how large its network is.
 
-Operations are counted by torch while they happen (`FlopCounterMode`: matrix products and convolutions, a multiply-add as two),
-around one real training step: what is frozen, cut off or augmented counts as it is. How often a run took that step
+Operations are counted while they happen (`ftbench.measure.operations`), around one real training step: what is frozen, cut off or augmented counts as it is. How often a run took that step
 is known afterwards; `ftbench.evaluate.charges` multiplies.
 """
 
@@ -10,11 +9,11 @@ import time
 
 import numpy as np
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from ftbench.base.files import read_json, write_json
 from ftbench.data.images import Data, Images
 from ftbench.machine import devices
+from ftbench.measure.operations import operation_counter
 from ftbench.model import backbones
 from ftbench.model.backbones import Backbone
 from ftbench.train.start import apply_strategy
@@ -74,7 +73,7 @@ def forward_flops(backbone: Backbone, data: Data, run: dict, device: torch.devic
     backbone.network.eval()
     image = backbone.to_input(data.images.batch(data.train[:1]))
     backbone.network.requires_grad_(False)  # torch's counter looks for the gradient of every input of a module
-    with FlopCounterMode(display=False) as counter, torch.no_grad(), devices.autocast(device, run["precision"]):
+    with operation_counter() as counter, torch.no_grad(), devices.autocast(device, run["precision"]):
         backbone.network(image)
     return counter.get_total_flops()
 
@@ -94,7 +93,7 @@ def count_steps(run: dict, data: Data, device: torch.device) -> dict:
         moving = tuple(step.moving_names(epoch) or ())
         if moving not in counted:
             step.open_epoch(epoch)
-            with FlopCounterMode(display=False) as counter:
+            with operation_counter() as counter:
                 step.take(data.train[: step.batch_size], epoch, 0)
             counted[moving] = counter.get_total_flops()
         steps.append(step.in_epoch(epoch))
