@@ -44,6 +44,7 @@ rule prepare_test:
     input:
         downloaded=get_downloaded,
         classes="<results>/data/{dataset}/classes.json",
+        train="<results>/data/{dataset}/train.json",
     output:
         images="<results>/data/{dataset}/test_images.npy",
         labels="<results>/data/{dataset}/test_labels.npy",

@@ -13,4 +13,5 @@ if __name__ == "__main__":
             snakemake.input.classes,
             **dict(snakemake.output.items()),
             threads=snakemake.threads,
+            train=snakemake.input.train,
         )

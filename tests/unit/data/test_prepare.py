@@ -11,7 +11,8 @@ from PIL import Image
 
 from ftbench.base import verified
 from ftbench.base.errors import InputError
-from ftbench.data.prepare import prepare_test, prepare_train, to_array
+from ftbench.data.fit import fitted
+from ftbench.data.prepare import prepare_test, prepare_train
 
 TRAIN = ("images.npy", "labels.npy", "groups.npy", "classes.json", "files.csv", "train.json")
 TEST = ("classes.json", "test_images.npy", "test_labels.npy", "test_files.csv", "test.json")
@@ -113,7 +114,7 @@ def test_listed_groups_are_joined_with_duplicates(root, tmp_path):
     shutil.copy(root / "train" / "cat" / "1.png", root / "train" / "cat" / "copy.png")
     table = tmp_path / "groups.csv"
     table.write_text("file,group\ncat/0.png,a\ncat/1.png,a\n")
-    got = train(root, groups=str(table))
+    got = train(root, groups=str(table), ungrouped="allow")
     group = dict(zip(got["files"], got["groups"].tolist()))
     assert (
         group["train/cat/0.png"] == group["train/cat/1.png"] == group["train/cat/copy.png"] != group["train/cat/2.png"]
@@ -145,8 +146,9 @@ def test_skipped_images_leave_no_row(root):
     whole = (root / "train" / "dog" / "1.png").read_bytes()
     (root / "train" / "dog" / "cut.png").write_bytes(whole[: len(whole) // 2])
     got = train(root, on_corrupt="skip")
-    skipped = ["train/cat/bad0.png", "train/cat/bad1.png", "train/dog/0a.txt", "train/dog/cut.png"]
+    skipped = ["train/cat/bad0.png", "train/cat/bad1.png", "train/dog/cut.png"]
     assert got["summary"]["skipped"] == skipped
+    assert got["summary"]["left_out"] == {"no image (.txt)": 1}
     assert (got["images"] == expected["images"]).all() and got["files"] == expected["files"]
     assert got["summary"]["digest"] == expected["summary"]["digest"]
     assert np.load(root.parent / "out" / "images.npy", mmap_mode="r").shape == (8, 8, 8, 3)
@@ -194,32 +196,32 @@ def test_unequal_sizes_need_a_size(root):
 
 def test_image_of_the_right_size_keeps_its_pixels():
     pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
-    for fit in ("crop", "stretch"):
-        assert (to_array(pixels, 8, fit) == pixels).all()
-        assert (to_array(Image.fromarray(pixels), None, fit) == pixels).all()
-    assert to_array(pixels[..., 0], None, "crop").shape == (8, 8, 3)
+    for fit in ("crop", "squash", "pad", "stretch"):
+        assert (fitted(pixels, 8, fit) == pixels).all()
+        assert (fitted(Image.fromarray(pixels), None, fit) == pixels).all()
+    assert fitted(pixels[..., 0], None, "crop").shape == (8, 8, 3)
 
 
 def test_crop_keeps_the_centre_and_stretch_keeps_everything():
     wide = np.zeros((10, 30, 3), np.uint8)
     wide[:, 10:20] = 255  # the middle third
-    assert to_array(wide, 10, "crop").min() == 255
-    assert to_array(wide.transpose(1, 0, 2), 10, "crop").min() == 255
-    stretched = to_array(wide, 30, "stretch")
+    assert fitted(wide, 10, "crop").min() == 255
+    assert fitted(wide.transpose(1, 0, 2), 10, "crop").min() == 255
+    stretched = fitted(wide, 30, "stretch")
     assert stretched.shape == (30, 30, 3)
     assert stretched[:, :8].max() == 0 and stretched[:, 12:18].min() == 255 and stretched[:, 22:].max() == 0
-    assert to_array(wide, 40, "crop").shape == (40, 40, 3)
+    assert fitted(wide, 40, "crop").shape == (40, 40, 3)
 
 
 def test_turning_and_cropping_commute():
     image = np.random.default_rng(0).integers(0, 256, (20, 31, 3), dtype=np.uint8)
-    turned = to_array(np.ascontiguousarray(np.rot90(image, 2)), 8, "crop")
-    assert np.abs(np.rot90(turned, 2).astype(int) - to_array(image, 8, "crop")).max() <= 1
+    turned = fitted(np.ascontiguousarray(np.rot90(image, 2)), 8, "crop")
+    assert np.abs(np.rot90(turned, 2).astype(int) - fitted(image, 8, "crop")).max() <= 1
 
 
 def test_only_uint8_is_taken():
     with pytest.raises(ValueError, match="float64"):
-        to_array(np.zeros((4, 4, 3)), None, "crop")
+        fitted(np.zeros((4, 4, 3)), None, "crop")
 
 
 # Classes and settings

@@ -15,6 +15,7 @@ from PIL import Image
 from ftbench.base.digests import md5_of_file
 from ftbench.base.errors import InputError
 from ftbench.data import sources
+from ftbench.data.open_image import Opened
 from ftbench.data.sources import digits, imagefolder, torchvision
 from ftbench.study import kinds
 
@@ -23,7 +24,7 @@ def collect(read):
     """(classes, names, labels, arrays) of what a source's `read` returned."""
     classes, items = read
     items = list(items)
-    arrays = [np.asarray(load()) for _, _, load in items]
+    arrays = [np.asarray(got.pixels if isinstance(got := load(), Opened) else got) for _, _, load in items]
     return classes, [name for name, _, _ in items], [label for _, label, _ in items], arrays
 
 
@@ -48,7 +49,7 @@ def make_folder(root: Path, per_class: dict[str, int], first: int = 0) -> Path:
 def test_every_kind_has_the_same_functions():
     for kind in kinds.names("sources"):
         module = sources.load(kind)
-        for function in ("archives", "about", "read", "group_keys"):
+        for function in ("archives", "about", "read", "group_keys", "remarks"):
             assert callable(getattr(module, function)), (kind, function)
 
 
@@ -321,7 +322,7 @@ def test_drawn_parts_keep_equal_files_and_listed_groups_together(tmp_path):
     # 000 to 003 are one patient by the table, so their copies are too
     table.write_text("file,group\n" + "".join(f"cat/00{i}.png,a\n" for i in range(4)))
     for seed in range(8):
-        changes = {"test_fraction": 0.5, "split_seed": seed, "groups": str(table)}
+        changes = {"test_fraction": 0.5, "split_seed": seed, "groups": str(table), "ungrouped": "allow"}
         test = set(folder(root, "test", **changes)[1])
         together = [f"cat/00{i}.png" in test for i in range(4)] + [f"cat/copy{i}.png" in test for i in range(4)]
         assert len(set(together)) == 1
@@ -339,7 +340,7 @@ def test_drawing_decodes_nothing(tmp_path, monkeypatch):
 def keys(parts, text, names=("train/cat/000.png", "train/dog/000.png")):
     table = parts.parent / "groups.csv"
     table.write_text(text)
-    return imagefolder.group_keys(entry(groups=str(table)), parts, list(names))
+    return imagefolder.group_keys(entry(groups=str(table), ungrouped="allow"), parts, list(names))
 
 
 def test_listed_files_with_or_without_the_part(parts):
@@ -371,8 +372,8 @@ def test_missing_table(parts):
 # imagefolder: decoding
 
 
-def decoded(path) -> np.ndarray:
-    return np.asarray(imagefolder.open_rgb(path))
+def decoded(path, low_high=(0, 65535)) -> np.ndarray:
+    return np.asarray(imagefolder.open_rgb(path, low_high))
 
 
 def test_modes_become_rgb(tmp_path):
@@ -391,7 +392,9 @@ def test_modes_become_rgb(tmp_path):
     assert saved(Image.fromarray(rgb).convert("CMYK"), "print.jpg").shape == (8, 8, 3)
     assert saved(Image.fromarray(rgb), "x.webp", lossless=True).shape == (8, 8, 3)
     with pytest.raises(ValueError, match="floating point"):
-        saved(Image.fromarray(grey.astype(np.float32)), "float.tif")
+        Image.fromarray(grey.astype(np.float32)).save(tmp_path / "float.tif")
+        imagefolder.open_rgb(tmp_path / "float.tif")
+    assert (decoded(tmp_path / "float.tif", (0, 255)) == rgb).all()
 
 
 def test_transparency_becomes_white(tmp_path):

@@ -1,7 +1,18 @@
-"""CSV tables that the user writes: groups of images, test images to leave out."""
+"""CSV tables that the user writes, and which image each of their rows means: groups, test images to leave out, labels.
+
+A table may write a path as it likes: relative to the images, to the table or to where Snakemake runs, absolute, with ../ or ./ or
+backslashes, in either Unicode form, as a bare name or without its ending. Both sides are brought to one key; a row that means no
+image, or several, is said.
+"""
 
 import csv
 import io
+import os
+import posixpath
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 from ftbench.base.errors import InputError
@@ -10,10 +21,116 @@ from ftbench.base.errors import InputError
 def user_table(path: Path, key: str) -> csv.DictReader:
     """The rows of a user's CSV, in UTF-8 as spreadsheets write it too, with a byte order mark in front.
 
-    `key` is the config key that the message names. Raises InputError on another encoding, which spreadsheets have as well.
+    Columns are divided by commas, semicolons or tabs, whichever the header has most of; blanks around the header's names do not
+    count. `key` is the config key that the message names. Raises InputError on another encoding, which spreadsheets have as well.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{key}: {path} is not in UTF-8; save it again as CSV in UTF-8.") from error
-    return csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True)
+    header = text.partition("\n")[0]
+    delimiter = max(",;\t", key=header.count)  # of equally many, none at all included, the comma
+    reader = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True, delimiter=delimiter)
+    reader.fieldnames = [name.strip() for name in reader.fieldnames or []]
+    return reader
+
+
+class FileNames:
+    """The images that a table's rows may name. `find` gives the name that a row means.
+
+    names: as the study knows them, relative to `root` with / between folders, or any other identifier, such as "train/00012".
+    folders: those below the root that a row may leave out, such as train. beside: further folders that a relative path may start
+    from, such as the table's own.
+    """
+
+    def __init__(
+        self, names: Iterable[str], root: str | Path | None, folders: Iterable[str] = (), beside: Iterable[str | Path] = ()
+    ):
+        self.names = list(names)
+        self.root = None if root is None else os.path.abspath(root)
+        self._exact = set(self.names)
+        self._starts = [folder.strip("/") for folder in ("", *folders)]
+        self._beside = [os.path.abspath(folder) for folder in beside]
+        self._by_key = self._index(_key)
+        self._further = None
+
+    def find(self, written: str) -> str | None:
+        """The image that a row means, None if there is none. Raises ValueError, with a reason, if it could mean several."""
+        if written in self._exact:
+            return written
+        path = written.strip().replace("\\", "/")
+        path = os.path.expanduser(path) if path.startswith("~") else path
+        for candidate in self._candidates(path):
+            if candidate in self._by_key:
+                return self._one(written, self._by_key[candidate])
+        return self._by_a_part(written, path)
+
+    def _candidates(self, path: str) -> Iterable[str]:
+        """Keys, below the root, that a path may stand for."""
+        for start in self._starts:
+            yield _key(f"{start}/{path}")
+        if self.root is None:
+            return
+        absolute = [path] if path.startswith("/") else [f"{folder}/{path}" for folder in self._beside]
+        for one in absolute:
+            for root, full in ((self.root, os.path.normpath(one)), (os.path.realpath(self.root), os.path.realpath(one))):
+                if full.startswith(f"{root}/"):
+                    yield _key(full[len(root) + 1 :])
+
+    def _by_a_part(self, written: str, path: str) -> str | None:
+        """By capitals alone, by a path of another machine that ends in the image's, by a bare name, and each without its ending."""
+        if self._further is None:
+            self._further = [self._index(form) for form in (_folded, _bare, _stem, _bare_stem)]
+        folded, bare, stem, bare_stem = self._further
+        start = next((start for start in self._starts if _folded(f"{start}/{path}") in folded), None)
+        if start is not None:
+            return self._one(written, folded[_folded(f"{start}/{path}")])
+        parts = _folded(path).split("/")
+        if len(parts) > 1:  # C:/data/cat/1.jpg, of another machine: the longest end that is an image
+            for first in range(1, len(parts) - 1):
+                for begin in self._starts:
+                    end = _folded("/".join([begin, *parts[first:]]))
+                    if end in folded:
+                        return self._one(written, folded[end])
+            if re.match(r"([a-z]:|/|\.\.)", _folded(path)) is None:
+                for begin in self._starts:
+                    if _folded(f"{begin}/{path}") in stem:
+                        return self._one(written, stem[_folded(f"{begin}/{path}")])
+            return None
+        for index in (bare, bare_stem):
+            if parts[0] in index:
+                return self._one(written, index[parts[0]])
+        return None
+
+    def _index(self, form) -> dict[str, list[str]]:
+        found = defaultdict(list)
+        for name in self.names:
+            found[form(name)].append(name)
+        return found
+
+    @staticmethod
+    def _one(written: str, names: list[str]) -> str:
+        if len(names) > 1:
+            raise ValueError(f"{written} may be {names[0]} or {names[1]}")
+        return names[0]
+
+
+def _key(name: str) -> str:
+    """One spelling of a path: without ./ and ../, in Unicode's composed form (NFC)."""
+    return posixpath.normpath(unicodedata.normalize("NFC", name).lstrip("/"))
+
+
+def _folded(name: str) -> str:
+    return _key(name).casefold()
+
+
+def _bare(name: str) -> str:
+    return _folded(name).rpartition("/")[2]
+
+
+def _stem(name: str) -> str:
+    return posixpath.splitext(_folded(name))[0]
+
+
+def _bare_stem(name: str) -> str:
+    return posixpath.splitext(_bare(name))[0]

@@ -5,13 +5,14 @@ training and another in validation, the score measures memory. So the groups tha
 duplicates found in the pixels, transitively.
 """
 
-from collections.abc import Hashable, Sequence
-from pathlib import Path, PurePosixPath
+import itertools
+from collections.abc import Callable, Hashable, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from ftbench.base.errors import InputError
-from ftbench.base.user_csv import user_table
+from ftbench.base.user_csv import FileNames, user_table
 
 COLUMNS = ("file", "group")
 
@@ -46,8 +47,8 @@ def merge_groups(*keys: Sequence[Hashable | None]) -> np.ndarray:
 def read_groups(table: str | Path) -> dict[str, str]:
     """{file: group} from a CSV with the columns `file` and `group`; other columns are ignored.
 
-    Files come back as they are written there, without a leading "./". Raises InputError, naming the line, on a missing
-    table or column, an empty cell, and a file that is listed twice with different groups.
+    Files come back as they are written there. Raises InputError, naming the line, on a missing table or column, an empty cell, and a
+    file that is listed twice with different groups.
     """
     table = Path(table)
     if not table.is_file():
@@ -56,17 +57,58 @@ def read_groups(table: str | Path) -> dict[str, str]:
         )
     groups: dict[str, str] = {}
     reader = user_table(table, "groups")
-    missing = [name for name in COLUMNS if name not in (reader.fieldnames or [])]
+    missing = [name for name in COLUMNS if name not in reader.fieldnames]
     if missing:
-        found = ", ".join(reader.fieldnames or []) or "no header"
+        found = ", ".join(reader.fieldnames) or "no header"
         raise InputError(f"groups: {table} has the columns {found}; it needs the columns file, group.")
     for line in reader:
         file, group = (line["file"] or "").strip(), (line["group"] or "").strip()
         if not file or not group:
             raise InputError(f"groups: line {reader.line_num} of {table} has an empty file or group; fill in both.")
-        file = str(PurePosixPath(file))
         if groups.setdefault(file, group) != group:
-            raise InputError(
-                f"groups: {table} puts {file} into the groups {groups[file]} and {group}; a file has one group."
-            )
+            raise _two_groups(table, file, groups[file], group)
     return groups
+
+
+def groups_of_images(table: str | Path, known: FileNames, exists: Callable[[str], bool]) -> tuple[dict[str, str], int]:
+    """{image: group} of a groups table, and how many of its rows name files that `exists` but are none of the `known` images.
+
+    Raises InputError on a row that names no file, or one of several images, and on an image that gets two groups.
+    """
+    groups: dict[str, str] = {}
+    absent, unread = [], 0
+    for file, group in read_groups(table).items():
+        try:
+            name = known.find(file)
+        except ValueError as error:
+            raise InputError(f"groups: {table} lists {file}, but {error}; write the folder in front.") from error
+        if name is None:
+            if exists(file):
+                unread += 1
+            else:
+                absent.append(file)
+        elif groups.setdefault(name, group) != group:
+            raise _two_groups(table, name, groups[name], group)
+    if absent:
+        more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
+        example = f", such as {known.names[0]}" if known.names else ""
+        raise InputError(
+            f"groups: {table} lists {absent[0]}{more}, which is not below {known.root}; write paths relative to that folder{example}."
+        )
+    return groups, unread
+
+
+def shared_groups(groups: dict[str, str], parts: dict[str, list[str]]) -> dict[tuple[str, str], list[tuple[str, str, str]]]:
+    """{(part, other part): [(group, an image in the one, an image in the other)]} of groups that stand in both of two parts."""
+    first = {
+        part: {groups[name]: name for name in reversed(names) if name in groups} for part, names in parts.items()
+    }
+    return {
+        (one, other): shared
+        for one, other in itertools.combinations(parts, 2)
+        if (shared := [(g, first[one][g], first[other][g]) for g in first[one] if g in first[other]])
+    }
+
+
+def _two_groups(table: Path, file: str, one: str, other: str) -> InputError:
+    return InputError(f"groups: {table} puts {file} into the groups {one} and {other}; a file has one group.")

@@ -32,7 +32,7 @@ def split_dataset(
     labels, groups: .npy files, (N,) int64 each; data: train.json; classes: classes.json, for the names in messages. `settings`
     needs train_limit, validation_fraction, split_seed. With train_limit k, k images per class (all of a smaller class) are kept
     for train + validation together; limits of one seed are nested, so 100 images per class contain those of 10. Rows that no
-    part uses appear in neither.
+    part uses appear in neither. If train.json says that its last rows are a validation part that was given, that part validates.
 
     Raises InputError where a class cannot have an image on both sides, and where `labels` is damaged.
     """
@@ -40,20 +40,24 @@ def split_dataset(
     refuse_damaged(labels, about["sha256"]["labels"])
     labels, groups = np.load(labels), np.load(groups)
     fraction, limit, seed = settings["validation_fraction"], settings["train_limit"], settings["split_seed"]
-    rows = np.arange(len(labels))
-    if limit is not None:
-        if limit < 2:
-            raise InputError(f"train_limit: {limit} images per class cannot fill train and validation; give 2 or more.")
-        rows = limit_per_class(labels, limit, np.random.default_rng([seed, LIMIT_STREAM]))
-    chosen = stratified_group_split(
-        labels[rows],
-        groups[rows],
-        fraction,
-        np.random.default_rng([seed, VALIDATION_STREAM]),
-        key="validation_fraction",
-        names=("train", "validation"),
-        classes=None if classes is None else read_json(classes),
-    )
+    if limit is not None and limit < 2:
+        raise InputError(f"train_limit: {limit} images per class cannot fill train and validation; give 2 or more.")
+    names = None if classes is None else read_json(classes)
+    rng = np.random.default_rng([seed, LIMIT_STREAM])
+    given = about.get("given_validation", 0)
+    if given:
+        rows, chosen = given_split(labels, groups, given, limit, rng, names)
+    else:
+        rows = np.arange(len(labels)) if limit is None else limit_per_class(labels, limit, rng)
+        chosen = stratified_group_split(
+            labels[rows],
+            groups[rows],
+            fraction,
+            np.random.default_rng([seed, VALIDATION_STREAM]),
+            key="validation_fraction",
+            names=("train", "validation"),
+            classes=names,
+        )
     write_npz(
         out,
         train=rows[~chosen].astype(np.int64),
@@ -63,6 +67,33 @@ def split_dataset(
         digest=np.str_(about["digest"]),
         images_sha256=np.str_(about["sha256"]["images"]),
     )
+
+
+def given_split(
+    labels: np.ndarray, groups: np.ndarray, given: int, limit: int | None, rng: np.random.Generator, classes: list[str] | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """(rows, bool per row: whether it validates) if the last `given` rows are the data set's own validation part.
+
+    A `limit` keeps each class's share of validation images. Raises InputError where a class has no image on one side.
+    """
+    validates = np.arange(len(labels)) >= len(labels) - given
+    kept = []
+    for label in np.unique(labels):
+        train, validation = (rng.permutation(np.flatnonzero((labels == label) & side)) for side in (~validates, validates))
+        if not len(train) or not len(validation):
+            raise InputError(
+                f"validation: given, but class {_name(label, classes)} has no image in {'validation' if len(train) else 'train'}; each "
+                "class needs one in both."
+            )
+        if limit is not None:
+            own = min(len(validation), max(1, _round(limit * len(validation) / (len(train) + len(validation)))), limit - 1)
+            train, validation = train[: limit - own], validation[:own]
+        kept += [train, validation]
+    rows = np.sort(np.concatenate(kept))
+    both = np.intersect1d(groups[rows[~validates[rows]]], groups[rows[validates[rows]]])
+    if len(both):
+        print(f"LEAK: {len(both):,} groups (of the table, or of equal pictures) stand in train and in the given validation part.")
+    return rows, validates[rows]
 
 
 def limit_per_class(labels: np.ndarray, limit: int, rng: np.random.Generator) -> np.ndarray:

@@ -2,12 +2,14 @@
 
     archives(settings)                  the files to download, a list of {"file", "urls", "md5"}, [] if there are none
     about(settings)                     {"homepage", "licence"} as far as known, for the record beside a download
-    read(settings, root, part)          (classes, items) of part "train" or "test"; items yields (name, label, load)
+    read(settings, root, part)          (classes, items) of part "train" or "test", or with `validation: given` of the source's own
+                                        "validation" part; items yields (name, label, load)
     group_keys(settings, root, names)   per name a key that related images share, None where nothing is known
+    remarks(settings, root)             {"notes": sentences, "left_out": {reason: count}} on what was guessed and what is not used
 
-`load()` returns one image, a PIL image or an (H, W) or (H, W, 3) uint8 array, and raises where that image is corrupt.
-Labels are row numbers of `classes`. Nothing is decoded before `load()` is called, so reading the train part opens no
-test image.
+`load()` returns one image, as `ftbench.data.open_image.Opened`, a PIL image or an (H, W) or (H, W, 3) uint8 array, and raises if that
+image is corrupt. Labels are row numbers of `classes`. Nothing is decoded before `load()` is called, so reading the train part
+opens no test image.
 
 Adding a source is adding a file here, with its facts in `DECLARES` (see `ftbench.study.kinds`).
 """
@@ -26,17 +28,29 @@ def load(kind: str) -> ModuleType:
     return importlib.import_module(kinds.module("sources", kind))
 
 
-def require_part(part: str) -> None:
-    if part not in ("train", "test"):
+def require_part(part: str, own_validation: bool = False) -> None:
+    if part not in ("train", "test", *["validation"] * own_validation):
         raise InputError(f"part: {part!r} is unknown; valid are test, train.")
+
+
+# Keys that speak of the user's own files, and what they are for a source that has none.
+OF_FOLDERS = {
+    "groups": None,
+    "test_fraction": None,
+    "validation": None,
+    "parts": None,
+    "include": [],
+    "exclude": [],
+    "range": None,
+}
 
 
 def refuse_folder_settings(settings: dict) -> None:
     """For the sources that have a test part of their own and no file names that a table could list."""
-    for key in ("groups", "test_fraction"):
-        if settings[key] is not None:
+    for key, nothing in OF_FOLDERS.items():
+        if settings[key] != nothing:
             takers = [kind for kind in kinds.names("sources") if key in kinds.declared(kind, "sources")["options"]]
             raise InputError(
                 f"{key}: {settings[key]} is given for source {settings['source']}; it works with source "
-                f"{choices(takers)} only, so set it to null."
+                f"{choices(takers)} only, so set it to {'[]' if nothing == [] else 'null'}."
             )

@@ -39,3 +39,7 @@ def read(settings: dict, root: str | Path | None, part: str) -> tuple[list[str],
 
 def group_keys(settings: dict, root: str | Path | None, names: list[str]) -> list[None]:
     return [None] * len(names)
+
+
+def remarks(settings: dict, root: str | Path | None) -> dict:
+    return {"notes": [], "left_out": {}}

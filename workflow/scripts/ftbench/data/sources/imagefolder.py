@@ -1,32 +1,35 @@
 """A folder of your own images, with one folder per class.
 
-Either <root>/train/<class>/... and <root>/test/<class>/..., or <root>/<class>/... . Everything below a class folder belongs to the class. Hidden files and folders are ignored, and so is what lies beside
-train/ and test/ or beside the class folders without being a folder. Any format that Pillow opens is read. The order is
-that of the sorted paths, whatever the file system says.
+Either <root>/train/<class>/... and <root>/test/<class>/..., or <root>/<class>/... . Everything below a class folder belongs to the
+class. Which folders are parts and classes says `ftbench.study.folder_layout`, which files are images `ftbench.base.walk`: what is
+hidden, left behind by the system or no image is passed over and counted. Any format that Pillow opens is read. The order is that of
+the sorted paths, whatever the file system says.
 """
 
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
 
 from ftbench.base.errors import InputError
-from ftbench.data.groups import merge_groups, read_groups
+from ftbench.base.user_csv import FileNames
+from ftbench.base.walk import walk
+from ftbench.data.groups import groups_of_images, merge_groups, shared_groups
+from ftbench.data.open_image import open_pixels, open_rgb
 from ftbench.data.sources import require_part
 from ftbench.data.split import TEST_STREAM, stratified_group_split
+from ftbench.study.folder_layout import Layout, layout
 
 DECLARES = {
     "needs": "path",
-    "options": ["groups", "test_fraction"],
+    "options": ["groups", "test_fraction", "validation", "parts", "include", "exclude", "range"],
     "download": False,
     "listing": True,
     "sizes": {},  # counted in the folder
 }
-PARTS = ("train", "test")
+__all__ = ["about", "archives", "group_keys", "open_rgb", "read", "remarks"]
 
 
 def archives(settings: dict) -> list[dict]:
@@ -38,76 +41,24 @@ def about(settings: dict) -> dict:
 
 
 def read(settings: dict, root: str | Path, part: str) -> tuple[list[str], Iterator]:
-    """Classes and items of one part; names are paths relative to `root`, images come as PIL RGB (see `open_rgb`).
+    """Classes and items of one part; names are paths relative to `root`, images come as `ftbench.data.open_image.Opened`.
 
-    Without train/ and test/ the part is drawn by `test_fraction`, the same for both calls: stratified by class, with
-    the groups of the `groups` table and files of equal bytes kept together. Only bytes are compared for that: no image
-    is decoded.
+    Without a test part it is drawn by `test_fraction`, the same for both calls: stratified by class, with the groups of the `groups`
+    table and files of equal bytes kept together. Only bytes are compared for that: no image is decoded. "validation" is the
+    folder's own validation part, with `validation: given`.
 
-    Raises InputError on a missing root, a missing or empty class folder, classes that differ between train and test,
-    and a `test_fraction` that is missing or superfluous.
+    Raises InputError on a missing root, a layout that `folder_layout` refuses, a table that names other images, and groups in several
+    parts.
     """
-    require_part(part)
-    root = Path(root)
-    if not root.is_dir():
-        raise InputError(
-            f"path: {root} is not a folder; give the folder that holds the class folders or train and test."
-        )
-    present = [name for name in PARTS if (root / name).is_dir()]
-    if len(present) == 1:
-        other = PARTS[1 - PARTS.index(present[0])]
-        raise InputError(
-            f"path: {root} has a folder {present[0]} and no folder {other}; give both, or put the class folders "
-            f"directly into {root} and set test_fraction."
-        )
-    if present:
-        classes, files = _read_parts(settings, root, part)
-    else:
-        classes, files = _draw_part(settings, root, part)
-    return classes, ((name, label, lambda name=name: open_rgb(root / name)) for name, label in files)
-
-
-def _read_parts(settings: dict, root: Path, part: str) -> tuple[list[str], list[tuple[str, int]]]:
-    if settings["test_fraction"] is not None:
-        raise InputError(
-            f"test_fraction: {settings['test_fraction']} is given, but {root} has a folder test of its own; set it "
-            f"to null."
-        )
-    folders = {name: class_folders(root / name) for name in PARTS}
-    for one, other in (PARTS, PARTS[::-1]):
-        lacking = sorted(set(folders[one]) - set(folders[other]))
-        if lacking:
-            raise InputError(
-                f"path: {root / one} has the class{'es' * (len(lacking) > 1)} {', '.join(lacking)}, which {root / other} lacks; "
-                f"both need the same class folders."
-            )
-    classes = folders[part]
-    files = [
-        (f"{part}/{name}", label) for label, folder in enumerate(classes) for name in class_files(root / part, folder)
-    ]
-    return classes, files
-
-
-def _draw_part(settings: dict, root: Path, part: str) -> tuple[list[str], list[tuple[str, int]]]:
-    classes = class_folders(root)
-    if settings["test_fraction"] is None:
-        raise InputError(
-            f"test_fraction: null, but {root} has no folders train and test; give the share of the images that the "
-            f"test part gets, such as 0.2."
-        )
-    files = [(name, label) for label, folder in enumerate(classes) for name in class_files(root, folder)]
-    names = [name for name, _ in files]
-    groups = merge_groups(group_keys(settings, root, names), _equal_bytes(root, names))
-    in_test = stratified_group_split(
-        np.array([label for _, label in files]),
-        groups,
-        settings["test_fraction"],
-        np.random.default_rng([settings["split_seed"], TEST_STREAM]),
-        key="test_fraction",
-        names=PARTS,
-        classes=classes,
+    require_part(part, own_validation=settings["validation"] == "given")
+    folder = _Folder(settings, root)
+    files = folder.layout.files.get(part, [])
+    if folder.layout.drawn and part != "validation":
+        files = folder.drawn(part)
+    limit = settings["max_pixels"]
+    return folder.layout.classes, (
+        (name, label, lambda name=name: open_pixels(folder.root / name, limit)) for name, label in files
     )
-    return classes, [file for file, test in zip(files, in_test) if test == (part == "test")]
 
 
 def group_keys(settings: dict, root: str | Path, names: list[str]) -> list[str | None]:
@@ -118,60 +69,78 @@ def group_keys(settings: dict, root: str | Path, names: list[str]) -> list[str |
     """
     if settings["groups"] is None:
         return [None] * len(names)
-    root, table = Path(root), read_groups(settings["groups"])
-    prefixes = ["", *(f"{name}/" for name in PARTS if (root / name).is_dir())]
-    absent = [file for file in table if not any((root / f"{prefix}{file}").is_file() for prefix in prefixes)]
-    if absent:
-        raise InputError(
-            f"groups: {settings['groups']} lists {absent[0]}{_and_more(absent, 1)}, which is not below {root}; "
-            f"write paths relative to that folder, such as {names[0]}."
+    groups = _Folder(settings, root).groups
+    return [groups.get(name) for name in names]
+
+
+def remarks(settings: dict, root: str | Path) -> dict:
+    """{"notes": sentences on what was taken for what and what is not used, "left_out": {reason: files and folders}}."""
+    folder = _Folder(settings, root)
+    return {"notes": folder.layout.notes, "left_out": dict(sorted(folder.layout.left_out.items()))}
+
+
+class _Folder:
+    """The folder of a data set's entry, walked: its layout and the groups of its images."""
+
+    def __init__(self, settings: dict, root: str | Path):
+        self.settings, self.root = settings, Path(root)
+        if not self.root.is_dir():
+            raise InputError(
+                f"path: {root} is not a folder; give the folder that holds the class folders or train and test."
+            )
+        found = walk(root, settings["include"], settings["exclude"])
+        self.layout: Layout = layout(found, settings)
+        self.groups = self._groups([name for name, _ in found.files]) if settings["groups"] is not None else {}
+
+    def drawn(self, part: str) -> list[tuple[str, int]]:
+        """The images of part "train" or "test", which divide the folder's train part by `test_fraction`."""
+        files = self.layout.files["train"]
+        names = [name for name, _ in files]
+        in_test = stratified_group_split(
+            np.array([label for _, label in files]),
+            merge_groups([self.groups.get(name) for name in names], _equal_bytes(self.root, names)),
+            self.settings["test_fraction"],
+            np.random.default_rng([self.settings["split_seed"], TEST_STREAM]),
+            key="test_fraction",
+            names=("train", "test"),
+            classes=self.layout.classes,
         )
-    short = {name: name.partition("/")[2] if len(prefixes) > 1 else name for name in names}
-    return [table.get(name, table.get(short[name])) for name in names]
+        return [file for file, test in zip(files, in_test) if test == (part == "test")]
 
+    def _groups(self, every: list[str]) -> dict[str, str]:
+        table = Path(self.settings["groups"])
+        places = [place for place in self.layout.places.values() if place]
+        known = FileNames(every, self.root, places, (table.parent, Path()))
+        bases = (self.root, *(self.root / place for place in places), table.parent)
+        groups, unread = groups_of_images(table, known, lambda file: any((base / file).exists() for base in bases))
+        if unread:
+            self.layout.notes.append(f"{unread:,} rows of {table} name files that are not read as images")
+        self._check_unlisted(table, groups)
+        self._check_shared(table, groups)
+        return groups
 
-def class_folders(folder: Path) -> list[str]:
-    """Sorted names of the class folders. Raises InputError where there are none."""
-    names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    if not names:
-        raise InputError(f"path: {folder} holds no class folders; give each class a folder of its images.")
-    return [_readable(name, folder) for name in names]
+    def _check_unlisted(self, table: Path, groups: dict[str, str]) -> None:
+        """An image that no row names is refused if it is to be split, or said."""
+        for part, files in self.layout.files.items():
+            unlisted = [name for name, _ in files if name not in groups]
+            if not unlisted:
+                continue
+            said = f"{table} names no group for {len(unlisted):,} of {len(files):,} images of {part}, such as {unlisted[0]}"
+            if part != "test" and self.settings["ungrouped"] == "refuse":
+                raise InputError(f"groups: {said}; add them, or set ungrouped: allow, and each is a group of its own.")
+            self.layout.notes.append(f"{said}: each is a group of its own")
 
-
-def class_files(folder: Path, name: str) -> list[str]:
-    """Sorted paths, relative to `folder`, of all files at any depth of a class folder. Raises InputError if empty."""
-    found, visited = [], set()
-    for place, folders, files in os.walk(folder / name, followlinks=True):
-        if (real := os.path.realpath(place)) in visited:  # a link that leads back up would never end
-            folders.clear()
-            continue
-        visited.add(real)
-        folders[:] = [entry for entry in folders if not entry.startswith(".")]
-        below = Path(place).relative_to(folder)
-        found += [(below / file).as_posix() for file in files if not file.startswith(".")]
-    if not found:
-        raise InputError(f"path: the class folder {folder / name} holds no images; fill it or remove it.")
-    return [_readable(file, folder) for file in sorted(found)]
-
-
-def open_rgb(path: str | Path) -> Image.Image:
-    """One image as 8-bit RGB: the first frame, turned as its EXIF orientation says, transparency on white.
-
-    16-bit grey is scaled by 255/65535 (Pillow's own conversion would clip it). Raises what Pillow raises on a corrupt
-    file and ValueError on floating point images, whose range is unknown.
-    """
-    with Image.open(path) as image:
-        image.load()
-        image = ImageOps.exif_transpose(image)
-        if image.mode == "F":
-            raise ValueError("floating point pixels have no known range, save it as 8 or 16 bit")
-        if image.mode.startswith("I"):
-            grey = np.round(np.clip(np.asarray(image, np.float64), 0, 65535) / 257).astype(np.uint8)
-            image = Image.fromarray(grey)
-        if image.has_transparency_data:
-            image = image.convert("RGBA")
-            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-        return image.convert("RGB")
+    def _check_shared(self, table: Path, groups: dict[str, str]) -> None:
+        """A group in two of the folder's own parts is a leak."""
+        parts = {part: [name for name, _ in files] for part, files in self.layout.files.items()}
+        for (one, other), shared in shared_groups(groups, parts).items():
+            group, first, second = shared[0]
+            said = f"{len(shared):,} groups of {table} stand in {one} and in {other}, such as {group} ({first} and {second})"
+            if self.settings["group_leaks"] == "refuse":
+                raise InputError(
+                    f"groups: {said}; move each to one side, or set group_leaks: allow to score with this leak."
+                )
+            self.layout.notes.append(f"LEAK: {said} (group_leaks: allow)")
 
 
 def _equal_bytes(root: Path, names: list[str]) -> list[str | None]:
@@ -182,15 +151,3 @@ def _equal_bytes(root: Path, names: list[str]) -> list[str | None]:
         hashlib.sha256((root / name).read_bytes()).hexdigest() if shared[size] > 1 else None
         for name, size in zip(names, sizes)
     ]
-
-
-def _readable(name: str, folder: Path) -> str:
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise InputError(f"path: {name!r} in {folder} is not a UTF-8 name; rename it.") from error
-    return name
-
-
-def _and_more(names: list[str], shown: int) -> str:
-    return f" and {len(names) - shown} more" if len(names) > shown else ""

@@ -118,6 +118,10 @@ def group_keys(settings: dict, root: str | Path, names: list[str]) -> list[str |
     return [name.rpartition("_")[0] for name in names]  # GTSRB/Training/<class>/<track>_<frame>.ppm
 
 
+def remarks(settings: dict, root: str | Path | None) -> dict:
+    return {"notes": [], "left_out": {}}
+
+
 def _items(entry: Set, datasets: list, scratch: "_Scratch") -> Iterator:
     for selection, dataset in datasets:
         labels = [value[1] if isinstance(value, tuple) else int(value) for value in getattr(dataset, entry.labels)]
