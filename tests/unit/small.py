@@ -97,6 +97,10 @@ def study(folder: Path, count: int = 60) -> dict:
             "images": count,
             "per_class": dict.fromkeys(CLASSES, count // len(CLASSES)),
             "digest": "d" * 64,
+            "size": [SIZE, SIZE],
+            "range": None,
+            "given_validation": 0,
+            "source": {"fit": "crop", "max_pixels": 10**8},
             "sha256": {"images": pixels_sha256, "labels": sha256_of_file(folder / "labels.npy")},
         },
     )

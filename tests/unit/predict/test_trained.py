@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import small
+from PIL import Image
 from scipy.special import softmax
 
 from ftbench.base.errors import InputError
 from ftbench.base.files import write_json
+from ftbench.data.fit import fitted
 from ftbench.predict.trained import load
 from ftbench.study.paths import weights_tag
 from ftbench.train import run as training
@@ -41,6 +43,31 @@ def assert_as_validated(inputs, folder):
     assert np.allclose(model.predict(images), softmax(saved["logits"], axis=1), atol=1e-5)
     larger = model.predict(np.full((3, 40, 30, 3), 128, np.uint8))  # resized to the network's own size
     assert larger.shape == (3, 3) and np.allclose(larger.sum(axis=1), 1)
+    assert model.predict([]).shape == (0, 3)
+    assert_raw_photos_enter_as_the_study_stored_them(model, folder)
+
+
+def assert_raw_photos_enter_as_the_study_stored_them(model, folder):
+    """A photo that is not square, from a file, from memory and turned by its EXIF, gives what its stored row gives."""
+    photo = np.random.default_rng(5).integers(0, 256, (30, 48, 3), dtype=np.uint8)
+    for fit in ("crop", "squash", "pad"):
+        model.about["source"]["fit"] = fit
+        expected = model.predict(fitted(photo, small.SIZE, fit)[None])
+        image = Image.fromarray(photo)
+        image.save(folder / "photo.png")
+        again = model.predict([photo, image, folder / "photo.png", str(folder / "photo.png")])
+        assert np.allclose(again, expected.repeat(4, 0), atol=1e-6)
+        exif = image.getexif()
+        exif[0x0112] = 6
+        image.transpose(Image.Transpose.ROTATE_90).save(folder / "turned.png", exif=exif)
+        assert np.allclose(model.predict([folder / "turned.png"]), expected, atol=1e-6)
+    model.about["source"]["fit"] = "crop"
+    grey = (photo[..., 0].astype(np.uint16) << 4) + 3
+    with pytest.raises(InputError, match="has uint16 values, and the study's images had 8 bits"):
+        model.predict([grey])
+    model.about["range"] = [3, 4083]
+    expected = model.predict([photo[..., :1].repeat(3, 2)])
+    assert np.allclose(model.predict([grey]), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["scratch", "finetune", "lora"])

@@ -9,7 +9,6 @@ import csv
 import io
 import os
 import posixpath
-import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
@@ -44,7 +43,11 @@ class FileNames:
     """
 
     def __init__(
-        self, names: Iterable[str], root: str | Path | None, folders: Iterable[str] = (), beside: Iterable[str | Path] = ()
+        self,
+        names: Iterable[str],
+        root: str | Path | None,
+        folders: Iterable[str] = (),
+        beside: Iterable[str | Path] = (),
     ):
         self.names = list(names)
         self.root = None if root is None else os.path.abspath(root)
@@ -53,6 +56,9 @@ class FileNames:
         self._beside = [os.path.abspath(folder) for folder in beside]
         self._by_key = self._index(_key)
         self._further = None
+        self.shortened = (
+            0  # rows without one of `folders` that would fit in several of them, and were taken for the first
+        )
 
     def find(self, written: str) -> str | None:
         """The image that a row means, None if there is none. Raises ValueError, with a reason, if it could mean several."""
@@ -60,20 +66,29 @@ class FileNames:
             return written
         path = written.strip().replace("\\", "/")
         path = os.path.expanduser(path) if path.startswith("~") else path
-        for candidate in self._candidates(path):
+        below = [self._one(written, self._by_key[key]) for key in self._below(path, _key) if key in self._by_key]
+        if below:
+            self.shortened += len(below) > 1
+            return below[0]
+        for candidate in self._from_elsewhere(path):
             if candidate in self._by_key:
                 return self._one(written, self._by_key[candidate])
         return self._by_a_part(written, path)
 
-    def _candidates(self, path: str) -> Iterable[str]:
-        """Keys, below the root, that a path may stand for."""
-        for start in self._starts:
-            yield _key(f"{start}/{path}")
+    def _below(self, path: str, form) -> list[str]:
+        """Keys that a path below the root may stand for, with and without the folders that a row may leave out."""
+        return list(dict.fromkeys(form(f"{start}/{path}") for start in self._starts))
+
+    def _from_elsewhere(self, path: str) -> Iterable[str]:
+        """Keys, below the root, that an absolute path or one that starts beside the images may stand for."""
         if self.root is None:
             return
         absolute = [path] if path.startswith("/") else [f"{folder}/{path}" for folder in self._beside]
         for one in absolute:
-            for root, full in ((self.root, os.path.normpath(one)), (os.path.realpath(self.root), os.path.realpath(one))):
+            for root, full in (
+                (self.root, os.path.normpath(one)),
+                (os.path.realpath(self.root), os.path.realpath(one)),
+            ):
                 if full.startswith(f"{root}/"):
                     yield _key(full[len(root) + 1 :])
 
@@ -82,24 +97,15 @@ class FileNames:
         if self._further is None:
             self._further = [self._index(form) for form in (_folded, _bare, _stem, _bare_stem)]
         folded, bare, stem, bare_stem = self._further
-        start = next((start for start in self._starts if _folded(f"{start}/{path}") in folded), None)
-        if start is not None:
-            return self._one(written, folded[_folded(f"{start}/{path}")])
         parts = _folded(path).split("/")
-        if len(parts) > 1:  # C:/data/cat/1.jpg, of another machine: the longest end that is an image
-            for first in range(1, len(parts) - 1):
-                for begin in self._starts:
-                    end = _folded("/".join([begin, *parts[first:]]))
-                    if end in folded:
-                        return self._one(written, folded[end])
-            if re.match(r"([a-z]:|/|\.\.)", _folded(path)) is None:
-                for begin in self._starts:
-                    if _folded(f"{begin}/{path}") in stem:
-                        return self._one(written, stem[_folded(f"{begin}/{path}")])
-            return None
-        for index in (bare, bare_stem):
-            if parts[0] in index:
-                return self._one(written, index[parts[0]])
+        ways = [
+            (folded, "/".join(parts[first:])) for first in range(max(1, len(parts) - 1))
+        ]  # of C:/data/cat/1.jpg the longest end
+        ways += [(stem, path)] if len(parts) > 1 else [(bare, path), (bare_stem, path)]
+        for index, end in ways:
+            found = [name for key in self._below(end, _folded) for name in index.get(key, ())]
+            if found:
+                return self._one(written, found)
         return None
 
     def _index(self, form) -> dict[str, list[str]]:

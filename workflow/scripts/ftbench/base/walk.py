@@ -20,7 +20,17 @@ from ftbench.base.image_names import HEADER_BYTES, is_image_header, is_image_nam
 
 # Folders of network drives, archives of macOS, editors and recycle bins: thumbnails and deleted images lie in them.
 LEFT_BEHIND = frozenset(
-    ("@eadir", "#recycle", "@recycle", "@recently-snapshot", "#snapshot", "$recycle.bin", "recycler", "__macosx", "__pycache__")
+    (
+        "@eadir",
+        "#recycle",
+        "@recycle",
+        "@recently-snapshot",
+        "#snapshot",
+        "$recycle.bin",
+        "recycler",
+        "__macosx",
+        "__pycache__",
+    )
     + ("lost+found", "system volume information", "temporary items", "network trash folder")
 )
 HIDDEN, SYSTEM, EXCLUDED, NOT_INCLUDED = "hidden", "left by the system", "excluded", "not among include"

@@ -30,9 +30,7 @@ def fitted(image: Image.Image | np.ndarray, size: int | tuple[int, int] | None, 
         scale = min(width / image.width, height / image.height)
         inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
         canvas = Image.new("RGB", (width, height))
-        canvas.paste(
-            image.resize(inner, Image.Resampling.BICUBIC), ((width - inner[0]) // 2, (height - inner[1]) // 2)
-        )
+        canvas.paste(image.resize(inner, Image.Resampling.BICUBIC), ((width - inner[0]) // 2, (height - inner[1]) // 2))
         return np.asarray(canvas)
     box = None
     if fit == "crop":

@@ -98,11 +98,11 @@ def groups_of_images(table: str | Path, known: FileNames, exists: Callable[[str]
     return groups, unread
 
 
-def shared_groups(groups: dict[str, str], parts: dict[str, list[str]]) -> dict[tuple[str, str], list[tuple[str, str, str]]]:
+def shared_groups(
+    groups: dict[str, str], parts: dict[str, list[str]]
+) -> dict[tuple[str, str], list[tuple[str, str, str]]]:
     """{(part, other part): [(group, an image in the one, an image in the other)]} of groups that stand in both of two parts."""
-    first = {
-        part: {groups[name]: name for name in reversed(names) if name in groups} for part, names in parts.items()
-    }
+    first = {part: {groups[name]: name for name in reversed(names) if name in groups} for part, names in parts.items()}
     return {
         (one, other): shared
         for one, other in itertools.combinations(parts, 2)

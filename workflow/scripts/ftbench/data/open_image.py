@@ -86,10 +86,11 @@ def _opened(source: str | Path | bytes, max_pixels: int) -> Opened:
         image.load()
         image, sound = upright(image)
         remarks += [METADATA] * (not sound) + [UPPER_BITS] * deep_colour
-        return Opened(_values(image), tuple(remarks))
+        return Opened(values_of(image), tuple(remarks))
 
 
-def _values(image: Image.Image) -> np.ndarray:
+def values_of(image: Image.Image) -> np.ndarray:
+    """The pixels of a loaded image: RGB on white as uint8, grey values of more bits as they are."""
     if image.mode == "F" or image.mode.startswith("I"):
         return np.asarray(image)
     if image.has_transparency_data:

@@ -50,13 +50,17 @@ def _counts(summary: dict) -> str:
 def _range(part: str, summary: dict) -> list[str]:
     told, low_high = [], summary["range"]
     if summary["deep"]:
-        origin = "range in the config" if summary["source"]["range"] else "lowest and highest value of the training images"
+        origin = (
+            "range in the config" if summary["source"]["range"] else "lowest and highest value of the training images"
+        )
         told.append(
             f"{summary['deep']:,} of {summary['images']:,} images have more than 8 bits: their values {_between(low_high)}, the {origin}, "
             "are stored as 0 to 255."
         )
     elif summary["source"]["range"]:
-        told.append(f"range: {summary['source']['range']} has no effect on the {part} part, whose images all have 8 bits.")
+        told.append(
+            f"range: {summary['source']['range']} has no effect on the {part} part, whose images all have 8 bits."
+        )
     if summary.get("range_without_outliers"):
         told.append(
             f"Few outliers stretch that range: nearly all values are {_between(summary['range_without_outliers'])}; set range to that if "

@@ -70,7 +70,12 @@ def split_dataset(
 
 
 def given_split(
-    labels: np.ndarray, groups: np.ndarray, given: int, limit: int | None, rng: np.random.Generator, classes: list[str] | None
+    labels: np.ndarray,
+    groups: np.ndarray,
+    given: int,
+    limit: int | None,
+    rng: np.random.Generator,
+    classes: list[str] | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """(rows, bool per row: whether it validates) if the last `given` rows are the data set's own validation part.
 
@@ -79,20 +84,26 @@ def given_split(
     validates = np.arange(len(labels)) >= len(labels) - given
     kept = []
     for label in np.unique(labels):
-        train, validation = (rng.permutation(np.flatnonzero((labels == label) & side)) for side in (~validates, validates))
+        train, validation = (
+            rng.permutation(np.flatnonzero((labels == label) & side)) for side in (~validates, validates)
+        )
         if not len(train) or not len(validation):
             raise InputError(
                 f"validation: given, but class {_name(label, classes)} has no image in {'validation' if len(train) else 'train'}; each "
                 "class needs one in both."
             )
         if limit is not None:
-            own = min(len(validation), max(1, _round(limit * len(validation) / (len(train) + len(validation)))), limit - 1)
+            own = min(
+                len(validation), max(1, _round(limit * len(validation) / (len(train) + len(validation)))), limit - 1
+            )
             train, validation = train[: limit - own], validation[:own]
         kept += [train, validation]
     rows = np.sort(np.concatenate(kept))
     both = np.intersect1d(groups[rows[~validates[rows]]], groups[rows[validates[rows]]])
     if len(both):
-        print(f"LEAK: {len(both):,} groups (of the table, or of equal pictures) stand in train and in the given validation part.")
+        print(
+            f"LEAK: {len(both):,} groups (of the table, or of equal pictures) stand in train and in the given validation part."
+        )
     return rows, validates[rows]
 
 

@@ -177,7 +177,11 @@ def _prepared(name: str, load: Callable, settings: dict, low_high: tuple | None)
 def _load(name: str, load: Callable) -> Opened | Exception:
     try:
         got = load()
-        return got if isinstance(got, Opened) else Opened(got if isinstance(got, np.ndarray) else np.asarray(got.convert("RGB")))
+        return (
+            got
+            if isinstance(got, Opened)
+            else Opened(got if isinstance(got, np.ndarray) else np.asarray(got.convert("RGB")))
+        )
     except MemoryError:
         raise
     except OSError as error:

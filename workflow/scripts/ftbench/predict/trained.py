@@ -1,5 +1,7 @@
 """A run's trained network, ready to use outside of the study: `load(folder).predict(images)`."""
 
+import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from ftbench.base import verified
 from ftbench.base.digests import refuse_damaged
 from ftbench.base.errors import InputError
 from ftbench.base.files import read_json
+from ftbench.data.stored import as_stored
 from ftbench.model import backbones
 from ftbench.model.backbones import Backbone
 from ftbench.study import kinds
@@ -25,15 +28,20 @@ class Trained:
 
     backbone: Backbone
     classes: list[str]
+    about: dict  # train.json: how images were stored
 
-    def predict(self, images: np.ndarray) -> np.ndarray:
-        """Probabilities (N, C) float32 of images (N, H, W, 3) uint8, which are resized and normalized as the study did."""
-        parts = []
+    def predict(self, images: Iterable) -> np.ndarray:
+        """Probabilities (N, C) float32 of N raw images of any size, each a file, a PIL image or an (H, W, 3) uint8 array.
+
+        Each enters as the study's own did (`ftbench.data.stored`): turned, scaled, cut or padded to the stored size, then resized and
+        normalized for the network.
+        """
+        parts, waiting = [], iter(images)
         with torch.inference_mode():
-            for first in range(0, len(images), BATCH):
-                batch = torch.from_numpy(np.ascontiguousarray(images[first : first + BATCH]))
-                parts.append(self.backbone.network(self.backbone.to_input(batch)).softmax(dim=1))
-        return torch.cat(parts).numpy()
+            while batch := [as_stored(image, self.about) for image in itertools.islice(waiting, BATCH)]:
+                pixels = torch.from_numpy(np.stack(batch))
+                parts.append(self.backbone.network(self.backbone.to_input(pixels)).softmax(dim=1))
+        return torch.cat(parts).numpy() if parts else np.empty((0, len(self.classes)), np.float32)
 
 
 def load(folder: str | Path, resources: str | Path = "resources") -> Trained:
@@ -43,10 +51,8 @@ def load(folder: str | Path, resources: str | Path = "resources") -> Trained:
     InputError if the run diverged, if its strategy fits no linear head, and if a file is missing or is not the one that was written.
     """
     folder = Path(folder)
-    record, classes = (
-        _read(path)
-        for path in (folder / "run.json", folder.parents[4] / "data" / folder.parents[2].name / "classes.json")
-    )
+    data = folder.parents[4] / "data" / folder.parents[2].name
+    record, classes, about = (_read(path) for path in (folder / "run.json", data / "classes.json", data / "train.json"))
     if record["status"] == "diverged":
         raise InputError(f"{folder} diverged and has no network; take another seed or strategy.")
     facts = kinds.declared(record["kind"])
@@ -69,7 +75,7 @@ def load(folder: str | Path, resources: str | Path = "resources") -> Trained:
     else:
         backbone.network.load_state_dict(state)
     backbone.network.eval()
-    return Trained(backbone, classes)
+    return Trained(backbone, classes, about)
 
 
 def _read(path: Path):

@@ -53,7 +53,7 @@ class Tree:
 
 
 def many(count: int, what: str = "image") -> str:
-    """"1 image", "2,000 images"."""
+    """ "1 image", "2,000 images"."""
     return f"{count:,} {what}{'s' * (count != 1)}"
 
 
@@ -65,7 +65,9 @@ def advice_for_flat(tree: Tree, place: str) -> None:
     if not images:
         empty = ", ".join(sorted(tree.folders[place]))
         which = f", only the empty {empty}" if empty else ""
-        raise InputError(f"path: {where} holds no class folders with images{which}; give each class a folder of its images.")
+        raise InputError(
+            f"path: {where} holds no class folders with images{which}; give each class a folder of its images."
+        )
     tables = [
         entry.name
         for folder in dict.fromkeys((tree.root / place, tree.root))
@@ -147,7 +149,11 @@ def differing(one: str, other: str) -> str:
     if unicodedata.normalize("NFC", one) == unicodedata.normalize("NFC", other):
         named = [f"{name!r} ({' '.join(f'U+{ord(c):04X}' for c in name if ord(c) > 127)})" for name in (one, other)]
     else:
-        blanks = {(True, False): "a blank before it", (False, True): "a blank at its end", (True, True): "blanks around it"}
+        blanks = {
+            (True, False): "a blank before it",
+            (False, True): "a blank at its end",
+            (True, True): "blanks around it",
+        }
         named = []
         for name in (one, other):
             why = blanks.get((name != name.lstrip(), name != name.rstrip()))
@@ -181,7 +187,9 @@ def _without_images(tree: Tree, place: str, notes: list[str]) -> None:
     tree.found.refuse_faults([place])
     others = {reason: count for reason, count in passed.items() if reason not in (HIDDEN, SYSTEM)}
     if not others:
-        raise InputError(f"path: the class {place.rpartition('/')[2]} is empty: {tree.at(place)} holds no images; fill it or remove it.")
+        raise InputError(
+            f"path: the class {place.rpartition('/')[2]} is empty: {tree.at(place)} holds no images; fill it or remove it."
+        )
     held = ", ".join(f"{count:,} {reason}" for reason, count in sorted(others.items()))
     notes.append(f"{tree.at(place)} holds no images and is no class ({held})")
 

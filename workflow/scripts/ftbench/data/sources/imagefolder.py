@@ -115,6 +115,10 @@ class _Folder:
         groups, unread = groups_of_images(table, known, lambda file: any((base / file).exists() for base in bases))
         if unread:
             self.layout.notes.append(f"{unread:,} rows of {table} name files that are not read as images")
+        if known.shortened:
+            self.layout.notes.append(
+                f"{known.shortened:,} rows of {table} leave out the part and fit an image of several: they are taken for {places[0]}"
+            )
         self._check_unlisted(table, groups)
         self._check_shared(table, groups)
         return groups
