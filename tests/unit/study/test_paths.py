@@ -3,8 +3,9 @@ import re
 import shutil
 
 import pytest
+from entries import entry
 
-from ftbench.base.digests import folder_listing
+from ftbench.study import folder_listing as listing
 from ftbench.study.paths import weights_tag
 
 
@@ -28,6 +29,11 @@ def test_a_tag_is_a_file_name_and_two_files_or_runs_have_two():
     assert all(re.fullmatch(r"[A-Za-z0-9_.-]+", tag) for tag in tags)
     assert weights_tag(given[0]) == tags[0]  # the same in every process
     assert tags[0].startswith("file-net-")
+
+
+def folder_listing(folder, groups=None, **changes):
+    settings = {"test_fraction": 0.5, "groups": groups and str(groups)} | changes
+    return listing.folder_listing(entry(path=str(folder), **settings))
 
 
 @pytest.fixture

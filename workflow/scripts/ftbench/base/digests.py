@@ -42,29 +42,6 @@ def digest(value) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
 
-def folder_listing(folder: str | Path, *others: str | Path | None) -> str:
-    """Sixteen hex digits over the names and sizes of all files below `folder` and of `others`.
-
-    A parameter of the jobs that read a user's image folder: an image added, removed or resized reruns them. Times are
-    left out, since copying a folder must not retrain a study; an image replaced by one of equal size goes unnoticed.
-    """
-    total = hashlib.sha256()
-    for root, folders, files in os.walk(folder):
-        folders.sort()
-        for name in sorted(files):
-            path = Path(root, name)
-            size = (
-                path.stat().st_size if path.exists() else "missing"
-            )  # a link to nothing; the job that reads it says so
-            total.update(f"{path.relative_to(folder)} {size}\n".encode(errors="surrogateescape"))
-    for other in filter(None, others):
-        try:
-            total.update(Path(other).read_bytes())
-        except OSError:
-            total.update(b"missing")  # the job that reads it says so
-    return total.hexdigest()[:16]
-
-
 def content_of(path: str | Path | None) -> str | None:
     """Sixteen hex digits over a user's file, a parameter of the jobs that read it; "missing" where there is none."""
     if path is None:

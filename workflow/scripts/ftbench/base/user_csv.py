@@ -50,10 +50,10 @@ class FileNames:
         beside: Iterable[str | Path] = (),
     ):
         self.names = list(names)
-        self.root = None if root is None else os.path.abspath(root)
+        self.root = None if root is None else os.path.normpath(Path(root).absolute())
         self._exact = set(self.names)
         self._starts = [folder.strip("/") for folder in ("", *folders)]
-        self._beside = [os.path.abspath(folder) for folder in beside]
+        self._beside = [os.path.normpath(Path(folder).absolute()) for folder in beside]
         self._by_key = self._index(_key)
         self._further = None
         self.shortened = (
@@ -64,8 +64,7 @@ class FileNames:
         """The image that a row means, None if there is none. Raises ValueError, with a reason, if it could mean several."""
         if written in self._exact:
             return written
-        path = written.strip().replace("\\", "/")
-        path = os.path.expanduser(path) if path.startswith("~") else path
+        path = at_home(written.strip().replace("\\", "/"))
         below = [self._one(written, self._by_key[key]) for key in self._below(path, _key) if key in self._by_key]
         if below:
             self.shortened += len(below) > 1
@@ -119,6 +118,14 @@ class FileNames:
         if len(names) > 1:
             raise ValueError(f"{written} may be {names[0]} or {names[1]}")
         return names[0]
+
+
+def at_home(path: str) -> str:
+    """A path with the home folder for a ~ in front, as in a shell; as it is if there is no such home."""
+    try:
+        return str(Path(path).expanduser()) if path.startswith("~") else path
+    except RuntimeError:
+        return path
 
 
 def _key(name: str) -> str:

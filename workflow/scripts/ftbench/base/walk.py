@@ -163,7 +163,7 @@ def _not_an_image(found: Found, name: str, status: os.stat_result, patterns: tup
 
 def _why(error: OSError, entry: os.DirEntry | None = None) -> str:
     if entry is not None and entry.is_symlink() and error.errno in (errno.ENOENT, errno.ENOTDIR):
-        return f"is a link to {shown(os.readlink(entry.path))}, which does not exist; mend the link or remove it"
+        return f"is a link to {shown(Path(entry.path).readlink())}, which does not exist; mend the link or remove it"
     if error.errno == errno.ELOOP:
         return "is a link to itself; remove it"
     if error.errno in (errno.EACCES, errno.EPERM):
@@ -173,7 +173,7 @@ def _why(error: OSError, entry: os.DirEntry | None = None) -> str:
 
 def _identity(root: str | Path) -> tuple[int, int]:
     try:
-        status = os.stat(root)
+        status = Path(root).stat()
     except OSError as error:
         raise InputError(f"path: {shown(root)} {_why(error)}.") from error
     return status.st_dev, status.st_ino

@@ -10,7 +10,21 @@ from ftbench.study.check_backbones import check_backbones, check_path
 from ftbench.study.paths import file_and_key
 from ftbench.study.reader import shown_text
 
-SOURCES = {"name", "path", "groups", "test_fraction", "urls", "md5", "download_gb"}  # keys that only some sources read
+# Keys of a data set that only some sources read.
+SOURCES = {
+    "name",
+    "path",
+    "groups",
+    "test_fraction",
+    "urls",
+    "md5",
+    "download_gb",
+    "validation",
+    "parts",
+    "include",
+    "exclude",
+    "range",
+}
 
 
 def check(config: dict) -> None:
@@ -133,6 +147,8 @@ def _datasets(config: dict) -> None:
         for unused in sorted(SOURCES - {needed, *facts["options"]}):
             if entry[unused] not in (None, []):
                 raise InputError(f"config: {key}.{unused} has no effect with source {entry['source']}; remove it.")
+        if entry["range"] and entry["range"][0] >= entry["range"][1]:
+            raise InputError(f"config: {key}.range is {entry['range']}; it must be [low, high] with low below high.")
 
     published = {}
     for name, entry in config["datasets"].items():

@@ -12,6 +12,7 @@ import jsonschema
 import yaml
 
 from ftbench.base.errors import InputError, choices
+from ftbench.base.user_csv import at_home
 from ftbench.study import checks, kinds, reader
 from ftbench.study.reader import shown, shown_text
 
@@ -69,6 +70,7 @@ def resolve(config: dict) -> dict:
     if faults:
         raise InputError(_sentences(faults))
     _fill_defaults(config, schema())
+    _expand_home(config)
     _expand_policies(config)
     for name, entry in config["strategies"].items():
         config["strategies"][name] = _resolve_strategy(name, entry, config)
@@ -156,6 +158,17 @@ def _fill_defaults(instance: dict, part: dict) -> None:
             if isinstance(sub.get("additionalProperties"), dict):
                 for entry in instance[key].values():
                     _fill_defaults(entry, sub["additionalProperties"])
+
+
+def _expand_home(config: dict) -> None:
+    """A ~ in front of a path of the user's becomes the home folder, as it does in a shell."""
+    for entry in config["datasets"].values():
+        for key in ("path", "groups", "exclude_test"):
+            if entry[key] is not None:
+                entry[key] = at_home(entry[key])
+    for entry in config["backbones"].values():
+        if entry["weights"].startswith("file:~"):
+            entry["weights"] = f"file:{at_home(entry['weights'].removeprefix('file:'))}"
 
 
 def _expand_policies(config: dict) -> None:

@@ -9,8 +9,9 @@ strategy: the wildcards of a job have them. Every dict can be written as JSON.
 
 from collections.abc import Iterable
 
-from ftbench.base.digests import content_of, folder_listing
+from ftbench.base.digests import content_of
 from ftbench.study import grid, trials
+from ftbench.study.folder_listing import folder_listing
 from ftbench.study.kinds import declared, module
 from ftbench.study.paths import weights_tag
 
@@ -63,7 +64,7 @@ def prepare(study: dict, dataset: str) -> dict:
     entry = study["datasets"][dataset]
     settings = {key: value for key, value in entry.items() if key not in LATER}
     if declared(entry["source"], "sources")["listing"]:
-        settings["listing"] = folder_listing(entry["path"], entry["groups"])
+        settings["listing"] = folder_listing(entry)
     return settings
 
 

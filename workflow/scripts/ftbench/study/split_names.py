@@ -10,16 +10,72 @@ import unicodedata
 PARTS = ("train", "validation", "test")
 HELD_OUT = "held out"  # what is called so is the test part if there is no other, else the validation part
 WORDS = {
-    "train": "train training trains trn apprentissage entrainement entrenamiento treino treinamento addestramento 训练 訓練 学習".split(),
-    "validation": "val valid validation validate validating vali dev devel development validacion validacao validierung convalida"
-    " 验证 驗證 検証".split(),
-    "test": "test testing tests tst prueba pruebas teste 测试 測試 テスト".split(),
-    HELD_OUT: "eval evaluation evaluate holdout heldout".split(),
+    "train": [
+        "train",
+        "training",
+        "trains",
+        "trn",
+        "apprentissage",
+        "entrainement",
+        "entrenamiento",
+        "treino",
+        "treinamento",
+        "addestramento",
+        "训练",
+        "訓練",
+        "学習",
+    ],
+    "validation": [
+        "val",
+        "valid",
+        "validation",
+        "validate",
+        "validating",
+        "vali",
+        "dev",
+        "devel",
+        "development",
+        "validacion",
+        "validacao",
+        "validierung",
+        "convalida",
+        "验证",
+        "驗證",
+        "検証",
+    ],
+    "test": ["test", "testing", "tests", "tst", "prueba", "pruebas", "teste", "测试", "測試", "テスト"],
+    HELD_OUT: ["eval", "evaluation", "evaluate", "holdout", "heldout"],
 }
 # What a name may add without saying anything: train_images, TestSet, val_data, 训练集.
 FILLER = frozenset(
-    "set sets data dataset datasets image images img imgs picture pictures photo photos split splits part folder dir sample samples"
-    " files partition 集 数据 图片 图像".split()
+    [
+        "set",
+        "sets",
+        "data",
+        "dataset",
+        "datasets",
+        "image",
+        "images",
+        "img",
+        "imgs",
+        "picture",
+        "pictures",
+        "photo",
+        "photos",
+        "split",
+        "splits",
+        "part",
+        "folder",
+        "dir",
+        "sample",
+        "samples",
+        "files",
+        "partition",
+        "集",
+        "数据",
+        "图片",
+        "图像",
+    ]
 )
 _ROLE = {word: role for role, words in WORDS.items() for word in words}
 _ROLE |= {f"{word}{filler}": role for word, role in _ROLE.items() for filler in FILLER}

@@ -14,9 +14,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ftbench.base.errors import InputError
 from ftbench.base.files import read_json
+from ftbench.base.walk import walk
 from ftbench.model import architectures
 from ftbench.study import grid
 from ftbench.study import trials as search
+from ftbench.study.folder_layout import layout
 from ftbench.study.kinds import declared
 from ftbench.train import recipes
 
@@ -57,12 +59,12 @@ def images_of(name: str, entry: dict, study: str) -> tuple[int, int]:
             f"prepare it first: snakemake {folder / 'train.json'} {folder / 'test.json'}."
         )
     else:
-        root = Path(entry["path"])
-        files = sum(1 for path in root.rglob("*") if path.is_file())
-        test = int(files * (entry["test_fraction"] or 0.2))  # a folder with a test part: a guess until it is prepared
-        train = files - test
-        parts = root / "train" if (root / "train").is_dir() else root
-        classes = sum(1 for path in parts.glob("*") if path.is_dir())
+        found = layout(walk(entry["path"], entry["include"], entry["exclude"]), entry)
+        train, test = (len(found.files.get(part, ())) for part in ("train", "test"))
+        if found.drawn:
+            test = int(train * entry["test_fraction"])
+            train -= test
+        train, classes = train + len(found.files.get("validation", ())), len(found.classes)
     if entry["train_limit"]:
         train = min(train, entry["train_limit"] * classes)
     return train, test

@@ -48,7 +48,7 @@ OF_FOLDERS = {
 def refuse_folder_settings(settings: dict) -> None:
     """For the sources that have a test part of their own and no file names that a table could list."""
     for key, nothing in OF_FOLDERS.items():
-        if settings[key] != nothing:
+        if settings.get(key, nothing) != nothing:
             takers = [kind for kind in kinds.names("sources") if key in kinds.declared(kind, "sources")["options"]]
             raise InputError(
                 f"{key}: {settings[key]} is given for source {settings['source']}; it works with source "
