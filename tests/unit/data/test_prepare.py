@@ -272,3 +272,117 @@ def test_a_class_whose_name_would_steer_a_terminal_is_named_without_doing_so(roo
     with pytest.raises(InputError, match="has the class .* whose name holds invisible characters; rename it") as caught:
         train(root)
     assert str(caught.value).isprintable()
+
+
+# More than 8 bits
+
+
+def deep(root, part, name, index, values):
+    path = root / part / name / f"{index}.tif"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(values).save(path)
+
+
+@pytest.fixture
+def scans(tmp_path):
+    """12 bits in 16: train holds 0 to 4000, test 100 to 4095."""
+    ramp = np.linspace(0, 1, 64).reshape(8, 8)
+    for label, name in enumerate(("cat", "dog")):
+        for index in range(2):
+            deep(tmp_path / "scans", "train", name, index, (ramp * (4000 - 1000 * label)).astype(np.uint16))
+        deep(tmp_path / "scans", "test", name, 0, (100 + ramp * 3995).astype(np.uint16))
+    return tmp_path / "scans"
+
+
+def test_the_range_is_that_of_all_training_images_and_the_test_images_get_the_same(scans, capsys):
+    got = train(scans)
+    assert got["summary"]["range"] == [0, 4000] and got["summary"]["deep"] == 4
+    assert [got["images"][row].max() for row in (0, 2)] == [255, 191]  # one range for all, not one per image
+    assert (
+        "4 of 4 images have more than 8 bits: their values 0 to 4000, the lowest and highest" in capsys.readouterr().out
+    )
+    out = scans.parent / "out"
+    prepare_test(entry(path=str(scans)), scans, *(out / name for name in TEST), train=out / "train.json")
+    tested = read(out, "test_")
+    assert tested["images"].min() == 6 and tested["images"].max() == 255  # 100 and 4000 of 4000
+    assert tested["summary"]["outside"] == {"images": 2, "values": 4}
+    assert "4 values in 2 images of the test part lie outside of 0 to 4000 and are cut" in capsys.readouterr().out
+
+
+def test_a_range_of_the_config_comes_first_and_holds_for_floating_point_too(scans):
+    got = train(scans, range=[0, 8000])
+    assert got["summary"]["range"] == [0, 8000] and got["images"].max() == 128
+    deep(scans, "train", "dog", 9, np.linspace(0, 8000, 64, dtype=np.float32).reshape(8, 8))
+    assert train(scans, range=[0, 8000])["images"][-1].max() == 255
+    with pytest.raises(
+        InputError, match=r"9\.tif \(floating point pixels have no known range; give it by the key range"
+    ):
+        train(scans)
+
+
+def test_signed_values_and_outliers(scans, capsys):
+    hot = np.full((40, 40), 1000, np.int32)
+    hot[0, 0] = 60_000
+    for name in ("cat", "dog"):
+        deep(scans, "train", name, 8, np.pad(hot[:8, :8], 0))
+        deep(scans, "train", name, 7, np.linspace(-1000, 1000, 64).reshape(8, 8).astype(np.int32))
+    assert train(scans)["summary"]["range"] == [-1000, 60_000]
+
+
+def test_few_outliers_are_said(tmp_path, capsys):
+    for name in ("cat", "dog"):
+        values = np.random.default_rng(0).integers(0, 1000, (64, 64)).astype(np.uint16)
+        values[0, 0] = 65_535
+        deep(tmp_path / "hot", "train", name, 0, values)
+        deep(tmp_path / "hot", "test", name, 0, values)
+    got = train(tmp_path / "hot")
+    assert got["summary"]["range"] == [0, 65_535]
+    assert "Few outliers stretch that range: nearly all values are" in capsys.readouterr().out
+    low, high = got["summary"]["range_without_outliers"]
+    assert 0 <= low < 5 and 990 < high < 1000
+
+
+def test_test_images_of_more_bits_than_any_training_image_are_refused(root):
+    train(root)
+    deep(root, "test", "cat", 7, np.zeros((8, 8), np.uint16))
+    with pytest.raises(InputError, match=r"range: null, and the test image test/cat/7\.tif has more than 8 bits"):
+        test(root)
+
+
+def test_dark_images_are_said(root, capsys):
+    for path in sorted((root / "train").rglob("*.png")):
+        Image.fromarray(np.asarray(Image.open(path)) // 16).save(path)
+    train(root)
+    assert "No pixel of the train part is brighter than 15 of 255" in capsys.readouterr().out
+
+
+# What is said
+
+
+def test_contradictory_labels_are_said_first(root, capsys):
+    shutil.copy(root / "train/cat/0.png", root / "train/dog/copy.png")
+    Image.open(root / "train/cat/1.png").save(root / "train/dog/other.bmp")
+    got = train(root)
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == (
+        "CONTRADICTORY LABELS: 2 pictures of the train part stand in several classes, such as train/cat/0.png (cat) and "
+        "train/dog/copy.png (dog); at least one label of each is wrong."
+    )
+    assert told[1] == "train: 10 images in 2 classes: cat 4, dog 6."
+    assert got["summary"]["contradictory"]["pictures"] == 2 and got["summary"]["contradictory"]["images"] == 4
+
+
+def test_given_validation_rows_come_last_and_are_counted(root):
+    for name in ("cat", "dog"):
+        write_image(root / "val" / name / "0.png", 500 + len(name) + (name == "dog"))
+    got = train(root, validation="given")
+    assert got["summary"]["given_validation"] == 2 and got["files"][-2:] == ["val/cat/0.png", "val/dog/0.png"]
+    assert len(got["files"]) == 10
+
+
+def test_padding_keeps_the_whole_image_on_black():
+    wide = np.full((10, 30, 3), 200, np.uint8)
+    padded = fitted(wide, 30, "pad")
+    assert padded.shape == (30, 30, 3)
+    assert (padded[10:20] == 200).all() and padded[:10].max() == 0 and padded[20:].max() == 0
+    assert (fitted(wide, (10, 30), "pad") == wide).all()

@@ -422,3 +422,61 @@ def test_first_frame_of_an_animation(tmp_path):
     frames = [Image.new("RGB", (4, 4), color) for color in ("red", "blue")]
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
     assert (decoded(tmp_path / "a.gif") == (255, 0, 0)).all()
+
+
+# imagefolder: the user's tables
+
+
+def test_groups_leak_into_no_drawn_part_whichever_way_the_table_writes_paths(tmp_path):
+    root = make_folder(tmp_path / "photos", {"cat": 24, "dog": 24})
+    for start in (f"{root}/", "photos/", "../photos/", "./", "", f"{tmp_path}/x/../photos/"):
+        table = tmp_path / "groups.csv"
+        names = [f"{name}/{i:03d}.png" for name in ("cat", "dog") for i in range(24)]
+        table.write_text("file,group\n" + "".join(f"{start}{name},{name[:3]}{int(name[4:7]) // 4}\n" for name in names))
+        changes = {"test_fraction": 0.25, "groups": str(table)}
+        sides = {}
+        for part in ("train", "test"):
+            for name in folder(root, part, **changes)[1]:
+                sides.setdefault(name[:3] + str(int(name[4:7]) // 4), set()).add(part)
+        assert len(sides) == 12 and all(len(side) == 1 for side in sides.values()), start
+
+
+def test_an_image_that_no_row_names_is_refused_or_said(parts):
+    table = parts.parent / "groups.csv"
+    table.write_text("file,group\ntrain/cat/000.png,a\n")
+    with pytest.raises(
+        InputError, match=r"names no group for 4 of 5 images of train, such as train/cat/001\.png; .* ungrouped: allow"
+    ):
+        folder(parts, "train", groups=str(table))
+    settings = entry(groups=str(table), ungrouped="allow")
+    imagefolder.read(settings, parts, "train")
+    notes = imagefolder.remarks(settings, parts)["notes"]
+    assert [note for note in notes if "names no group for 4 of 5 images of train" in note]
+    assert [note for note in notes if "names no group for 3 of 3 images of test" in note]
+
+
+def test_a_group_in_both_of_the_folder_s_own_parts_is_a_leak(parts):
+    table = parts.parent / "groups.csv"
+    names = [f"train/cat/00{i}.png" for i in range(2)] + [f"train/dog/00{i}.png" for i in range(3)]
+    names += ["test/cat/000.png", "test/dog/000.png", "test/dog/001.png"]
+    table.write_text("file,group\n" + "".join(f"{name},{name[-5]}\n" for name in names))
+    with pytest.raises(
+        InputError,
+        match=r"2 groups of .* stand in train and in test, such as 0 \(train/cat/000\.png and test/cat/000\.png\)",
+    ):
+        folder(parts, "train", groups=str(table))
+    with pytest.raises(InputError, match="group_leaks: allow"):
+        folder(parts, "test", groups=str(table))
+    allowed = entry(groups=str(table), group_leaks="allow")
+    assert imagefolder.group_keys(allowed, parts, ["train/cat/001.png"]) == ["1"]
+    assert any(note.startswith("LEAK: 2 groups") for note in imagefolder.remarks(allowed, parts)["notes"])
+
+
+def test_a_given_validation_part_is_a_part_of_its_own(parts):
+    make_folder(parts / "val", {"cat": 1, "dog": 1}, first=200)
+    changes = {"validation": "given"}
+    assert folder(parts, "validation", **changes)[1] == ["val/cat/000.png", "val/dog/000.png"]
+    assert len(folder(parts, "train", **changes)[1]) == 5
+    assert len(folder(parts, "train", validation="merge")[1]) == 7
+    with pytest.raises(InputError, match="valid are test, train"):
+        folder(parts, "validation", validation="merge")

@@ -6,7 +6,7 @@ from entries import entry
 
 from ftbench.base.digests import sha256_of_file
 from ftbench.base.errors import InputError
-from ftbench.base.files import write_json
+from ftbench.base.files import read_json, write_json
 from ftbench.data.groups import merge_groups
 from ftbench.data.split import split_dataset, stratified_group_split
 
@@ -187,3 +187,23 @@ def test_merging_gives_the_finest_partition_that_no_key_crosses(seed):
         if (before == reference).all():
             break
     assert (np.unique(reference, return_inverse=True)[1] == merged).all()
+
+
+def given(tmp_path, labels, count, **changes):
+    np.save(tmp_path / "labels.npy", np.asarray(labels, np.int64))
+    np.save(tmp_path / "groups.npy", np.arange(len(labels)))
+    paths = described(tmp_path)
+    write_json(paths[2], read_json(paths[2]) | {"given_validation": count})
+    split_dataset(*paths, entry(**changes), tmp_path / "split.npz")
+    parts = np.load(tmp_path / "split.npz")
+    return parts["train"].tolist(), parts["validation"].tolist()
+
+
+def test_a_given_validation_part_validates_whatever_the_fraction(tmp_path):
+    labels = [0] * 6 + [1] * 4 + [0, 0, 1]
+    assert given(tmp_path, labels, 3) == (list(range(10)), [10, 11, 12])
+    train, validation = given(tmp_path, labels, 3, train_limit=4)
+    assert Counter(labels[row] for row in train + validation) == {0: 4, 1: 4}
+    assert Counter(labels[row] for row in validation) == {0: 1, 1: 1} and min(validation) >= 10
+    with pytest.raises(InputError, match="validation: given, but class number 1 has no image in validation"):
+        given(tmp_path, [0, 0, 1, 1, 0], 1)

@@ -102,7 +102,11 @@ def shared_groups(
     groups: dict[str, str], parts: dict[str, list[str]]
 ) -> dict[tuple[str, str], list[tuple[str, str, str]]]:
     """{(part, other part): [(group, an image in the one, an image in the other)]} of groups that stand in both of two parts."""
-    first = {part: {groups[name]: name for name in reversed(names) if name in groups} for part, names in parts.items()}
+    first: dict[str, dict[str, str]] = {part: {} for part in parts}
+    for part, names in parts.items():
+        for name in names:
+            if name in groups:
+                first[part].setdefault(groups[name], name)
     return {
         (one, other): shared
         for one, other in itertools.combinations(parts, 2)

@@ -161,11 +161,11 @@ def _prepared(name: str, load: Callable, settings: dict, low_high: tuple | None)
     pixels, outside = opened.pixels, 0
     deep = pixels.dtype != np.uint8
     try:
+        if pixels.dtype.kind == "f" and settings["range"] is None:
+            raise ValueError(
+                "floating point pixels have no known range; give it by the key range, or save them as 8 or 16 bit"
+            )
         if deep and low_high is None:
-            if pixels.dtype.kind == "f":
-                raise ValueError(
-                    "floating point pixels have no known range; give it by the key range, or save them as 8 or 16 bit"
-                )
             return NeedsRange(name)
         if deep:
             pixels, outside = grey_range.scaled(pixels, low_high)

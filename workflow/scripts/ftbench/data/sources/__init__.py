@@ -33,7 +33,7 @@ def require_part(part: str, own_validation: bool = False) -> None:
         raise InputError(f"part: {part!r} is unknown; valid are test, train.")
 
 
-# Keys that speak of the user's own files, and what they are for a source that has none.
+# Keys that speak of the user's own files, as they are if nothing is said; a source that has no such files refuses all others.
 OF_FOLDERS = {
     "groups": None,
     "test_fraction": None,

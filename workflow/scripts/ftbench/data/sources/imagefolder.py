@@ -17,8 +17,8 @@ from ftbench.base.errors import InputError
 from ftbench.base.user_csv import FileNames
 from ftbench.base.walk import walk
 from ftbench.data.groups import groups_of_images, merge_groups, shared_groups
-from ftbench.data.open_image import open_pixels, open_rgb
-from ftbench.data.sources import require_part
+from ftbench.data.open_image import MAX_PIXELS, open_pixels, open_rgb
+from ftbench.data.sources import OF_FOLDERS, require_part
 from ftbench.data.split import TEST_STREAM, stratified_group_split
 from ftbench.study.folder_layout import Layout, layout
 
@@ -29,6 +29,12 @@ DECLARES = {
     "listing": True,
     "sizes": {},  # counted in the folder
 }
+UNSAID = {
+    **OF_FOLDERS,
+    "ungrouped": "refuse",
+    "group_leaks": "refuse",
+    "max_pixels": MAX_PIXELS,
+}  # as the schema has them
 __all__ = ["about", "archives", "group_keys", "open_rgb", "read", "remarks"]
 
 
@@ -50,12 +56,12 @@ def read(settings: dict, root: str | Path, part: str) -> tuple[list[str], Iterat
     Raises InputError on a missing root, a layout that `folder_layout` refuses, a table that names other images, and groups in several
     parts.
     """
-    require_part(part, own_validation=settings["validation"] == "given")
     folder = _Folder(settings, root)
+    require_part(part, own_validation=folder.settings["validation"] == "given")
     files = folder.layout.files.get(part, [])
     if folder.layout.drawn and part != "validation":
         files = folder.drawn(part)
-    limit = settings["max_pixels"]
+    limit = folder.settings["max_pixels"]
     return folder.layout.classes, (
         (name, label, lambda name=name: open_pixels(folder.root / name, limit)) for name, label in files
     )
@@ -67,7 +73,7 @@ def group_keys(settings: dict, root: str | Path, names: list[str]) -> list[str |
     The table may write a file of train/ and test/ with or without that first folder. Raises InputError where it lists a
     file that does not exist.
     """
-    if settings["groups"] is None:
+    if settings.get("groups") is None:
         return [None] * len(names)
     groups = _Folder(settings, root).groups
     return [groups.get(name) for name in names]
@@ -83,7 +89,8 @@ class _Folder:
     """The folder of a data set's entry, walked: its layout and the groups of its images."""
 
     def __init__(self, settings: dict, root: str | Path):
-        self.settings, self.root = settings, Path(root)
+        self.settings = settings = UNSAID | settings
+        self.root = Path(root)
         if not self.root.is_dir():
             raise InputError(
                 f"path: {root} is not a folder; give the folder that holds the class folders or train and test."
