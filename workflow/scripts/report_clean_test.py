@@ -7,7 +7,7 @@ if __name__ == "__main__":
 
         given, out, lists = snakemake.input, snakemake.output, snakemake.params.lists
         audits = [
-            {"dataset": name, "marks": marks, "files": files, "exclude": entry["path"]}
+            {"dataset": name, "marks": marks, "files": files, "exclude": entry["path"], "root": entry["root"]}
             for (name, entry), marks, files in zip(lists.items(), given.marks, given.files, strict=True)
         ]
         runs = read_records(given.records, snakemake.params.labels, "run", test_logits=given.logits)

@@ -227,6 +227,23 @@ def test_ids_and_files_may_stand_side_by_side_and_other_columns_too(tmp_path):
     assert read_exclusions(tmp_path / "list.csv", [f"{row}.png" for row in range(5)], "k") == {1: "torn", 3: "dark"}
 
 
+@pytest.mark.parametrize(
+    "written", ["test/a/1.png", "a/1.png", "./test/a/1.png", "{root}/test/a/1.png", "../images/test/a/1.png"]
+)
+def test_a_list_may_write_a_test_image_in_any_way_that_means_it(tmp_path, written):
+    root = tmp_path / "images"
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "list.csv").write_text(f"file,reason\n{written.format(root=root)},torn\n")
+    files = ["test/a/0.png", "test/a/1.png", "test/b/1.png"]
+    assert read_exclusions(tmp_path / "lists" / "list.csv", files, "k", str(root)) == {1: "torn"}
+
+
+def test_a_bare_name_of_two_test_images_is_refused(tmp_path):
+    (tmp_path / "list.csv").write_text("file,reason\n1.png,torn\n")
+    with pytest.raises(InputError, match="1.png may be test/a/1.png or test/b/1.png; write the folder too"):
+        read_exclusions(tmp_path / "list.csv", ["test/a/1.png", "test/b/1.png"], "k", str(tmp_path))
+
+
 def test_a_lists_content_is_known_and_its_absence_too(tmp_path):
     (tmp_path / "a").write_text("x")
     assert content_of(None) is None and content_of(tmp_path / "b") == "missing"

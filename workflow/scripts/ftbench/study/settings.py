@@ -79,9 +79,16 @@ def augmentation(study: dict, dataset: str, policy: str) -> str:
 
 
 def exclusions(study: dict, datasets: Iterable[str]) -> dict:
-    """{data set: {"path", "content"}} of the user's lists of test images to leave out of the clean-test table."""
-    paths = {name: study["datasets"][name]["exclude_test"] for name in datasets}
-    return {name: {"path": path, "content": content_of(path)} for name, path in paths.items()}
+    """{data set: {"path", "content", "root"}} of the user's lists of test images to leave out of the clean-test table.
+
+    `root` is the folder of the images, which a row may write before a file's name.
+    """
+    found = {}
+    for name in datasets:
+        entry = study["datasets"][name]
+        path, root = entry["exclude_test"], entry["path"]
+        found[name] = {"path": path, "content": content_of(path), "root": root if path else None}
+    return found
 
 
 # --- networks --------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ It never replaces the full table, and no choice is made from it. Marks of suspec
 flatter models that err as it does: they are a row of their own, apart from duplicates and from what the user lists.
 """
 
+import posixpath
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pandas as pd
 from ftbench.base.csv_text import plain
 from ftbench.base.errors import InputError
 from ftbench.base.logits import load_logits
-from ftbench.base.user_csv import user_table
+from ftbench.base.user_csv import FileNames, user_table
 from ftbench.evaluate.cells import CELL, config_order
 from ftbench.evaluate.metrics import scores
 from ftbench.evaluate.probabilities import correct
@@ -51,11 +52,12 @@ PAGE = CELL_COLUMNS | {
 }
 
 
-def read_exclusions(path: str | Path, files: list[str], key: str) -> dict[int, str]:
+def read_exclusions(path: str | Path, files: list[str], key: str, root: str | None = None) -> dict[int, str]:
     """{id: reason} from a CSV with the columns `reason` and `id` (row numbers of test_images.npy) or `file` (names of `files`).
 
-    `key` is the config key that messages name. Raises InputError on a missing file or column, an empty reason, and an image
-    that the test set does not have.
+    A file may be written in any way that `ftbench.base.user_csv.FileNames` knows; `root` is the folder of the images. `key` is the
+    config key that messages name. Raises InputError on a missing file or column, an empty reason, and an image that the test set
+    does not have.
     """
     path = Path(path)
     if not path.is_file():
@@ -63,6 +65,7 @@ def read_exclusions(path: str | Path, files: list[str], key: str) -> dict[int, s
             f"config: {key} is {str(path)!r}, which does not exist; give a CSV with the columns id or file, and reason."
         )
     by_name = {name: row for row, name in enumerate(files)}
+    known = FileNames(files, root, _shared_folder(files), (path.parent, Path()))
     excluded = {}
     reader = user_table(path, f"config: {key}")
     columns = reader.fieldnames or []
@@ -71,7 +74,12 @@ def read_exclusions(path: str | Path, files: list[str], key: str) -> dict[int, s
         raise InputError(f"config: {key}: {path} has the columns {found}; it needs id or file, and reason.")
     for line in reader:
         name = (line.get("id") or line.get("file") or "").strip()
-        row = by_name.get(name) if not line.get("id") else int(name) if name.isdecimal() else None
+        try:
+            row = by_name.get(known.find(name)) if not line.get("id") else int(name) if name.isdecimal() else None
+        except ValueError as error:
+            raise InputError(
+                f"config: {key}: line {reader.line_num} of {path}: {error}; write the folder too."
+            ) from error
         if row is None or row >= len(files):
             raise InputError(
                 f"config: {key}: line {reader.line_num} of {path} names {name!r}, which is no test image; valid are ids from 0 "
@@ -86,14 +94,20 @@ def read_exclusions(path: str | Path, files: list[str], key: str) -> dict[int, s
     return excluded
 
 
+def _shared_folder(files: list[str]) -> list[str]:
+    """The folder that all files lie in, which a row may leave out: that of the test part."""
+    shared = posixpath.commonpath([posixpath.dirname(name) for name in files]) if files else ""
+    return [shared] if shared else []
+
+
 def clean_test_table(runs: list[dict], audits: list[dict], cells: list[dict], out) -> None:
     """Write clean_test.csv, `COLUMNS`: per cell and kind of mark the scores of the test images without it.
 
-    `runs` holds {"labels", "run", "test_logits": paths}, `audits` per data set {"dataset", "marks", "files", "exclude"}: the audit's
-    test marks, test_files.csv and the user's list or None. A data set has rows for each kind of mark that occurs, and for all
-    kinds together where there are several; none where no image is marked, or all but one are. accuracy_full is over all images; change is
-    accuracy_mean minus it, ranks are among the data set's cells. Scores are means over finished seeds, the interval that of
-    `ftbench.evaluate.statistics.cell_interval`.
+    `runs` holds {"labels", "run", "test_logits": paths}, `audits` per data set {"dataset", "marks", "files", "exclude", "root"}: the
+    audit's test marks, test_files.csv, the user's list or None, and the folder of the user's images or None. A data set has rows for
+    each kind of mark that occurs, and for all kinds together if there are several; none if no image is marked, or all but one are.
+    accuracy_full is over all images; change is accuracy_mean minus it, ranks are among the data set's cells. Scores are means over
+    finished seeds, the interval that of `ftbench.evaluate.statistics.cell_interval`.
     """
     kinds, counts = {}, {}
     for audit in audits:
@@ -122,7 +136,9 @@ def _marked(audit: dict, files: list[str]) -> dict[str, list[int]]:
     marks = plain(pd.read_csv(audit["marks"], keep_default_na=False))
     kinds = {str(mark): sorted(set(own["id"].tolist())) for mark, own in marks.groupby("mark", sort=True)}
     if audit["exclude"]:
-        kinds[LISTED] = sorted(read_exclusions(audit["exclude"], files, f"datasets.{audit['dataset']}.exclude_test"))
+        kinds[LISTED] = sorted(
+            read_exclusions(audit["exclude"], files, f"datasets.{audit['dataset']}.exclude_test", audit.get("root"))
+        )
     kinds = {kind: ids for kind, ids in kinds.items() if ids}
     if len(kinds) > 1:
         kinds[ALL] = sorted(set().union(*kinds.values()))
