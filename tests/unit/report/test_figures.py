@@ -5,6 +5,7 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+import scikit_posthocs
 from matplotlib.figure import Figure
 from unit.synthetic import evaluate_study, write_study
 
@@ -222,9 +223,10 @@ def test_the_cost_axis_is_time_on_equal_hardware_and_operations_on_mixed(study, 
     assert "FLOP" in text and "Cost is in operations" in text
 
 
-def test_critical_difference_is_a_diagram_from_ten_data_sets_on_and_a_sentence_before(tmp_path):
+def twelve_data_sets() -> pd.DataFrame:
+    """The columns of comparison.csv that ranks need: five strategies on twelve data sets, s0 the best on each."""
     rng = np.random.default_rng(0)
-    frame = pd.DataFrame(
+    return pd.DataFrame(
         {
             "dataset": f"d{d}",
             "backbone": "b",
@@ -234,6 +236,10 @@ def test_critical_difference_is_a_diagram_from_ten_data_sets_on_and_a_sentence_b
         for d in range(12)
         for s in range(5)
     )
+
+
+def test_critical_difference_is_a_diagram_from_ten_data_sets_on_and_a_sentence_before(tmp_path):
+    frame = twelve_data_sets()
     for name, part in (("many", frame), ("few", frame[frame["dataset"].isin(["d1", "d2"])])):
         part.to_csv(tmp_path / f"{name}.csv", index=False)
         critical_difference(tmp_path / f"{name}.csv", [f"s{s}" for s in range(5)], tmp_path / f"{name}.svg")
@@ -242,6 +248,26 @@ def test_critical_difference_is_a_diagram_from_ten_data_sets_on_and_a_sentence_b
     assert all(f"s{s} on b (" in many or f") s{s} on b" in many for s in range(5))
     assert "No critical-difference diagram" in few
     assert "sets: s0 on b (1.00)" in few
+
+
+def test_bars_of_a_critical_difference_do_not_depend_on_the_order_of_a_set(tmp_path, monkeypatch):
+    twelve_data_sets().to_csv(tmp_path / "ranks.csv", index=False)
+    original, bars = scikit_posthocs.critical_difference_diagram, []
+
+    def backwards(*args, **kwargs):
+        drawn = original(*args, **kwargs)
+        for (bar,) in drawn["crossbars"]:
+            bars.append(bar.get_xdata())
+            bar.set_xdata(bar.get_xdata()[::-1])
+        return drawn
+
+    pages = []
+    for number, function in enumerate((original, backwards)):
+        monkeypatch.setattr(scikit_posthocs, "critical_difference_diagram", function)
+        critical_difference(tmp_path / "ranks.csv", [f"s{s}" for s in range(5)], tmp_path / f"{number}.svg")
+        pages.append((tmp_path / f"{number}.svg").read_text())
+    assert any(len(set(bar)) > 1 for bar in bars)
+    assert pages[0] == pages[1]
 
 
 def test_a_figure_taller_than_a_laptop_s_window_is_shown_smaller_and_drawn_the_same(tmp_path):

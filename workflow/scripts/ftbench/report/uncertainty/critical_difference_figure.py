@@ -24,9 +24,11 @@ def critical_difference(comparison_csv, strategies: list[str], out) -> None:
     with style():
         figure, (panel,) = panels(1, 9.0, 1.2 + 0.12 * len(ranks.mean))
         panel.grid(visible=False)
-        scikit_posthocs.critical_difference_diagram(
+        drawn = scikit_posthocs.critical_difference_diagram(
             ranks.mean, ranks.p, ax=panel, color_palette=colours, label_fmt_left="{label} ({rank:.2f})  ",
             label_fmt_right="  ({rank:.2f}) {label}", text_h_margin=0.01,
         )  # fmt: skip
+        for (bar,) in drawn["crossbars"]:  # drawn through a set, whose order is another in every process
+            bar.set_xdata(sorted(bar.get_xdata()))
         title(figure, f"{ranks.mean.index[0]} ranks best over {ranks.blocks} data sets", ranks.sentence)
         save(figure, out)
