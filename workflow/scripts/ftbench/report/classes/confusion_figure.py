@@ -4,10 +4,12 @@ import numpy as np
 from matplotlib.colors import PowerNorm
 
 from ftbench.evaluate.records import content
+from ftbench.report.layout.names import shortened
 from ftbench.report.layout.recommended_runs import finished_runs_of_recommended
 from ftbench.report.layout.style import message, panels, save, style, title
 
 ANNOTATED = 20  # classes up to which each cell shows its number
+MOST = 120  # classes that one figure holds; of more, those with the lowest recall are drawn
 
 
 def confusion(runs: list[dict], cells_csv, dataset: str, out) -> None:
@@ -25,10 +27,21 @@ def confusion(runs: list[dict], cells_csv, dataset: str, out) -> None:
     counts = np.array(metrics["confusion"])
     names = [one["class"] for one in metrics["per_class"]]
     shares = 100 * counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+    finding, left_out = _worst_pair(counts, shares, names), ""
+    if len(names) > MOST:
+        drawn = np.sort(np.argsort(shares.diagonal(), kind="stable")[:MOST])
+        left_out = f" Drawn are the {MOST} of {len(names)} classes with the lowest recall."
+        names, counts, shares = (
+            [names[one] for one in drawn],
+            counts[np.ix_(drawn, drawn)],
+            shares[np.ix_(drawn, drawn)],
+        )
+    names = shortened(names)
     size = len(names)
     with style():
         side = min(11.0, max(3.4, 0.62 * size + 1.2))
-        figure, (panel,) = panels(1, side + 1.2, side)
+        room = 0.065 * max(0, max(map(len, names)) - 12)  # inches that long names take from the panel
+        figure, (panel,) = panels(1, side + 1.2 + room, side + room)
         # The square root shows confusions of a few percent beside a diagonal near 100.
         picture = panel.imshow(shares, cmap="Blues", norm=PowerNorm(0.5, 0, 100))
         panel.grid(visible=False)
@@ -50,7 +63,7 @@ def confusion(runs: list[dict], cells_csv, dataset: str, out) -> None:
         bar.outline.set_visible(False)
         detail = f"{labels['strategy']} on {labels['backbone']}, seed {labels['seed']}: recommended on {dataset} by its validation score"
         detail += f", {100 * metrics['accuracy']:.1f} % right on the test set."
-        title(figure, _worst_pair(counts, shares, names), detail)
+        title(figure, finding, detail + left_out)
         save(figure, out)
 
 

@@ -3,9 +3,11 @@
 import numpy as np
 
 from ftbench.report.layout.frames import read_table
+from ftbench.report.layout.names import shortened
 from ftbench.report.layout.style import message, panels, save, style, title
 
 ANNOTATED = 20  # classes up to which each field shows its number
+MOST = 120  # classes that one figure holds; of more, the hardest are drawn
 
 
 def per_class(per_class_csv, dataset: str, out) -> None:
@@ -17,20 +19,29 @@ def per_class(per_class_csv, dataset: str, out) -> None:
     classes = list(dict.fromkeys(frame["class"]))
     cells = list(dict.fromkeys(zip(frame["backbone"], frame["strategy"])))
     recall = 100 * frame["recall"].to_numpy(float).reshape(len(cells), len(classes))
+    hardest, detail = (
+        _hardest(recall, classes, dataset),
+        "Recall: share of a class's test images that are found, mean over seeds.",
+    )
+    if len(classes) > MOST:
+        drawn = np.sort(np.argsort(recall.mean(axis=0), kind="stable")[:MOST])
+        detail += f" Drawn are the {MOST} hardest of {len(classes)} classes; the table has them all."
+        classes, recall = [classes[one] for one in drawn], recall[:, drawn]
     many = len(classes) > ANNOTATED
+    names = shortened(classes)
+    below = 0.065 * max(0, max(map(len, names)) - 12)  # inches that long names take from the panel
     with style():
-        figure, (panel,) = panels(1, (0.11 if many else 0.5) * len(classes) + 3.2, 0.22 * len(cells) + 1.0)
+        figure, (panel,) = panels(1, (0.11 if many else 0.5) * len(classes) + 3.2, 0.22 * len(cells) + 1.0 + below)
         low = min(50.0, 10 * np.floor(recall.min() / 10))
         picture = panel.imshow(recall, cmap="cividis", vmin=low, vmax=100, aspect="auto")
-        _name_fields(panel, classes, cells, many)
+        _name_fields(panel, names, cells, many)
         if not many:
             _annotate(panel, recall, (low + 100) / 2)
         height = figure.get_figheight()
         bar = figure.colorbar(picture, ax=panel, pad=0.015, shrink=min(1.0, 4 / height), aspect=25, anchor=(0, 1))
         bar.set_label("recall, %")
         bar.outline.set_visible(False)
-        detail = "Recall: share of a class's test images that are found, mean over seeds."
-        title(figure, _hardest(recall, classes, dataset), detail)
+        title(figure, hardest, detail)
         save(figure, out)
 
 

@@ -3,6 +3,7 @@
 import io
 import re
 import textwrap
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,8 +13,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 
 from ftbench.base.files import write_text
+from ftbench.report.layout.names import undrawable
 
 # Okabe and Ito (2008), "Color Universal Design", the yellow darkened so that a thin line shows on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C7A00")
@@ -39,6 +42,7 @@ RC = {
     "ytick.color": "#444444",
     "legend.frameon": False,
     "svg.fonttype": "path",
+    "text.parse_math": False,  # a class may be called $1
     "svg.hashsalt": "finetune-bench",  # element ids are hashed with it: equal figures, equal bytes
     "image.interpolation": "nearest",
 }
@@ -142,12 +146,29 @@ def message(finding: str, detail: str, out) -> None:
 
 
 def save(figure: Figure, out: str | Path) -> None:
-    """Write the figure as SVG without a date, so that equal content gives equal bytes; one taller than `TALLEST` is shown smaller."""
-    drawn = io.StringIO()
-    figure.savefig(drawn, format="svg", metadata={"Date": None})
+    """Write the figure as SVG without a date, so that equal content gives equal bytes; one taller than `TALLEST` is shown smaller.
+
+    Its letters are outlines, unless the font lacks some of them: then it holds text, which the reader's browser draws in its own fonts.
+    """
+    drawn = _drawn(figure)
+    lacking = undrawable((text.get_text() for text in figure.findobj(Text)), RC["font.family"])
+    if lacking:
+        print(
+            f"{RC['font.family']} cannot draw {lacking[:10]}: {Path(out).name} leaves its text to the browser's fonts"
+        )
+        with matplotlib.rc_context({"svg.fonttype": "none"}):
+            drawn = _drawn(figure)
     scale = min(1.0, TALLEST / figure.get_figheight())
     # Its size on the page is the first height and the first width; the drawing keeps its own units.
     shown = re.sub(
-        r'(width|height)="([\d.]+)pt"', lambda one: f'{one[1]}="{scale * float(one[2]):g}pt"', drawn.getvalue(), count=2
+        r'(width|height)="([\d.]+)pt"', lambda one: f'{one[1]}="{scale * float(one[2]):g}pt"', drawn, count=2
     )
     write_text(out, shown)
+
+
+def _drawn(figure: Figure) -> str:
+    drawn = io.StringIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # `save` looks for them and says so
+        figure.savefig(drawn, format="svg", metadata={"Date": None})
+    return drawn.getvalue()

@@ -131,6 +131,7 @@ def _slots(wanted: list[tuple[str, str]]) -> list:
 def _ticks(panel, values: set[float]) -> None:
     """Ticks at the tried values themselves where they are few enough to read."""
     panel.minorticks_off()
+    panel.xaxis.set_major_formatter("{x:g}")
     if len(values) <= 5:
         panel.set_xticks(sorted(values), [f"{value:g}" for value in sorted(values)])
 
