@@ -86,6 +86,17 @@ def test_planted_duplicates_are_found_with_their_places(data):
     assert summary["training_images"] == 50
 
 
+def test_equal_images_with_different_labels_are_said_first(data, tmp_path, capsys):
+    given, out = data
+    audit_dataset(**given, **out)
+    assert capsys.readouterr().out.splitlines()[0] == (
+        "CONTRADICTORY LABELS: 2 pairs of equal images have different labels, such as test/4.png (bee) and train/30.png (ant)."
+    )
+    draw(out["pairs"], out["issues"], given["images"], given["test_images"], "d", tmp_path / "audit.svg")
+    drawn = (tmp_path / "audit.svg").read_text()
+    assert "2 pairs of equal images of d have different labels" in drawn
+
+
 def test_labels_are_judged_by_the_better_probe_and_planted_errors_found(data):
     given, out = data
     audit_dataset(**given, **out)

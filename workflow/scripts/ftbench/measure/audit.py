@@ -41,15 +41,17 @@ def audit_dataset(
     count = len(held_out)
     test = _Part(held_out, np.load(test_labels), np.arange(count), _files(test_files), np.full(count, "test"), names)
 
-    found = []
+    found, told = [], []
     for kind, a, b in (
         ("test and training", test, train),
         ("inside test", test, None),
         ("inside training", train, None),
     ):
         own = [_pair(kind, one, a, b or a) for one in find_duplicates(a.images, None if b is None else b.images)]
-        print(f"{kind}: {len(own)} pairs, {sum(pair['exact'] for pair in own)} of them exact")
+        told.append(f"{kind}: {len(own)} pairs, {sum(pair['exact'] for pair in own)} of them exact")
         found += own
+    _say_contradictions(found)
+    print(*told, sep="\n")
     suspects, probe = _suspected_labels(probes, train, test)
     marked = [
         {
@@ -93,6 +95,17 @@ def audit_dataset(
             },
         },
     )
+
+
+def _say_contradictions(found: list[dict]) -> None:
+    """Equal pictures with different labels come first in the log: at least one label of each pair is wrong."""
+    wrong = [pair for pair in found if pair["exact"] and pair["label_a"] != pair["label_b"]]
+    if wrong:
+        one = wrong[0]
+        print(
+            f"CONTRADICTORY LABELS: {len(wrong)} pairs of equal images have different labels, such as {one['file_a']} "
+            f"({one['label_a']}) and {one['file_b']} ({one['label_b']})."
+        )
 
 
 class _Part:

@@ -21,9 +21,10 @@ def audit(pairs_csv, issues_csv, images_path, test_images_path, dataset: str, ou
     issues = plain(pd.read_csv(issues_csv, dtype={"label": "str", "suggested": "str"}, keep_default_na=False))
     leaks = pairs[pairs["pair"] == "test and training"].sort_values("similarity", ascending=False, kind="stable")
     suspects = issues[issues["part"] == "test"]
+    wrong = _contradictions(pairs, dataset)
     if leaks.empty and suspects.empty:
         detail = "No test image has a near duplicate in training, and no test label is suspected."
-        message(f"The audit marked no test image of {dataset}", detail, out)
+        message(wrong or f"The audit marked no test image of {dataset}", detail, out)
         return
     images, test_images = (np.load(path, mmap_mode="r") for path in (images_path, test_images_path))
     shown, doubtful = list(leaks.head(SHOWN).itertuples()), list(suspects.head(SHOWN).itertuples())
@@ -44,7 +45,7 @@ def audit(pairs_csv, issues_csv, images_path, test_images_path, dataset: str, ou
             panel.set_xlabel(below[:20], fontsize=7.5, labelpad=2)
             panel.set_title(above[:18], fontsize=8, loc="center", pad=3, color=colour or "#222222")
         finding = f"{len(leaks):,} test images of {dataset} have a near duplicate in training; {len(suspects):,} test labels are suspected"
-        detail = []
+        detail = [f"{finding}."] if wrong else []
         if shown:
             detail.append(
                 f"First row: the {len(shown)} closest test images, with their similarity; below each its training image."
@@ -53,5 +54,15 @@ def audit(pairs_csv, issues_csv, images_path, test_images_path, dataset: str, ou
             detail.append(
                 f"Last row: the {len(doubtful)} test labels that the linear probe believes least, and what it would say."
             )
-        title(figure, finding, " ".join(detail))
+        title(figure, wrong or finding, " ".join(detail))
         save(figure, out)
+
+
+def _contradictions(pairs: pd.DataFrame, dataset: str) -> str:
+    """What to say of equal images with different labels, "" if there are none."""
+    count = int((pairs["exact"].astype(bool) & (pairs["label_a"] != pairs["label_b"])).sum())
+    return (
+        f"{count:,} pairs of equal images of {dataset} have different labels: at least one of each is wrong"
+        if count
+        else ""
+    )
