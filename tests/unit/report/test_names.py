@@ -63,6 +63,7 @@ def test_long_names_keep_both_ends_and_stay_different():
     short = shortened(names)
     assert max(map(len, short)) == LONGEST and short[2] == "short"
     assert all(one[:10] == name[:10] and one[-10:] == name[-10:] for one, name in zip(short, names))
+    assert shortened(names[:1], 16) == ["Corn_(m…eaf_spot"]
     middle = [f"{'a' * 30}{number}{'z' * 30}" for number in range(3)]
     assert len(set(shortened(middle))) == 3
 

@@ -1,18 +1,18 @@
 """The recommended cell's most confident mistakes: hard images, look-alike classes, and wrong labels."""
 
-import textwrap
-
 import numpy as np
 
 from ftbench.base.errors import InputError
 from ftbench.base.files import read_json
 from ftbench.base.logits import load_logits
 from ftbench.evaluate.probabilities import log_softmax
+from ftbench.report.layout.names import shortened
 from ftbench.report.layout.pictures import thumbnail
 from ftbench.report.layout.recommended_runs import finished_runs_of_recommended
 from ftbench.report.layout.style import blank, message, panels, save, style, title
 
 SHOWN = 24
+CAPTION = 16  # characters of a class's name at an image
 SURE = 0.9  # confidence above which the title counts a mistake as confident
 
 
@@ -47,8 +47,9 @@ def mistakes(runs: list[dict], cells_csv, test_images_path, classes_path, datase
     shown = wrong[np.argsort(-confidence[wrong], kind="stable")[:SHOWN]]
     with style():
         figure, axes = panels(len(shown), 1.25, 1.62, columns=8)
+        names = shortened(classes, CAPTION)
         for panel, number in zip(axes, shown):
-            said, true = classes[predicted[number]], classes[labels[number]]
+            said, true = names[predicted[number]], names[labels[number]]
             _picture(panel, images[ids[number]], said, confidence[number], true)
         detail = f"{who}: {100 * len(wrong) / len(labels):.1f} % of {len(labels):,} test images are wrong. The {len(shown)} most "
         detail += "confident; above each image what was predicted, below it the label of the data set, which may be the one in error."
@@ -60,8 +61,8 @@ def _picture(panel, image: np.ndarray, said: str, confidence: float, true: str) 
     """One image, what it was taken for above it and its label below it."""
     panel.imshow(thumbnail(image))
     blank(panel)
-    panel.set_title(f"{_short(said)}\n{100 * confidence:.1f} %", fontsize=8, color="#B34700", loc="center", pad=3)
-    panel.set_xlabel(f"label: {_short(true)}", fontsize=8, labelpad=2)
+    panel.set_title(f"{said}\n{100 * confidence:.1f} %", fontsize=8, color="#B34700", loc="center", pad=3)
+    panel.set_xlabel(f"label: {true}", fontsize=8, labelpad=2)
 
 
 def _finding(confidence: np.ndarray, dataset: str) -> str:
@@ -69,7 +70,3 @@ def _finding(confidence: np.ndarray, dataset: str) -> str:
     sure = int((confidence > SURE).sum())
     verb = "is" if sure == 1 else "are"
     return f"{sure:,} of {len(confidence):,} mistakes on {dataset} {verb} made with more than {100 * SURE:.0f} % confidence"
-
-
-def _short(name: str) -> str:
-    return textwrap.shorten(name, 16, placeholder="…") if " " in name else name if len(name) <= 16 else name[:15] + "…"

@@ -92,9 +92,9 @@ def panels(count: int, width: float, height: float, columns: int = 4, **kwargs) 
 def title(figure: Figure, finding: str, detail: str = "") -> None:
     """The finding in bold, what is drawn in grey below it, wrapped to the figure's width, in a band added on top."""
     width, points = figure.get_figwidth(), 8.0
-    # Characters per inch: about 10 of the bold 12 pt font, 14 of the 9 pt one, on average text.
+    # Characters per inch: about 10 of the bold 12 pt font, 14 of the 9 pt one, on average text; a little less, for wide names.
     for text, wrap, size, font in (
-        (finding, 10, 12, {"weight": "bold", "color": "#111111"}),
+        (finding, 9.5, 12, {"weight": "bold", "color": "#111111"}),
         (detail, 14, 9, {"color": GREY}),
     ):
         lines = textwrap.wrap(text, int(width * wrap))
