@@ -31,14 +31,14 @@ from studies import WEIGHTS, Clone, environment, tiny, write_weights  # noqa: E4
 EXACT = (".safetensors", ".npz", ".npy", "metrics.json", "classes.json", "normalization.json", "recipe.json")
 MEASURED = ("seconds", "memory", "latency", "images_per_second", "device", "threads", "wh", "minutes", "flops_per")
 TABLE = "results/tiny/tables/comparison.csv"
-PATIENCE = 300  # seconds for a start that nobody disturbs
+PATIENCE = 900  # seconds for a start that nobody disturbs, beside other work
 KILLS = ("job KILL", "driver KILL", "all KILL", "job TERM", "driver TERM", "all TERM", "job INT", "driver INT", "all INT",
          "job STOP KILL", "all STOP KILL")  # fmt: skip
 DAMAGES = ("emptied", "halved", "one byte changed")
 
 
-def small_study(root: Path) -> Clone:
-    """A study of every stage in half a minute: download, weights, features, trials, runs, tables."""
+def small_study(root: Path, quick: bool = False) -> Clone:
+    """A study of every stage: download, weights, features, trials, runs, tables. A quick one has no pretrained weights and features."""
     config = tiny()
     archive = root.parent / "mirror"
     archive.mkdir(parents=True, exist_ok=True)
@@ -57,6 +57,9 @@ def small_study(root: Path) -> Clone:
         {"dataset": "cifar", "backbone": "pretrained"},
         {"dataset": "digits", "backbone": "small"},
     ]
+    if quick:
+        del config["datasets"]["digits"], config["backbones"]["pretrained"]
+        del config["strategies"]["linear_probe"], config["strategies"]["lp_ft"], config["exclude"]
     clone = Clone.of_repository(root, config)
     write_weights(clone.root / WEIGHTS)
     return clone
@@ -141,11 +144,11 @@ def settle(driver: subprocess.Popen) -> None:
         driver.wait(PATIENCE)
 
 
-def kills(folder: Path, count: int, seed: int, expected: dict[str, str]) -> dict:
+def kills(folder: Path, count: int, seed: int, expected: dict[str, str], quick: bool = False) -> dict:
     """Kill a study `count` times at random moments, each finished study compared and begun anew."""
     chance, done, studies, hits, wrong = random.Random(seed), 0, 0, Counter(), []
     while done < count:
-        clone = small_study(folder / f"killed{studies}")
+        clone = small_study(folder / f"killed{studies}", quick)
         finished = False
         while not finished and done < count:
             driver = start(clone)
@@ -172,12 +175,12 @@ def compare(clone: Clone, expected: dict[str, str], name: str) -> list[str]:
     return [f"{name}: {path}" for path in sorted(got.keys() | expected.keys()) if got.get(path) != expected.get(path)]
 
 
-def power_cuts(folder: Path, count: int, seed: int, expected: dict[str, str]) -> dict:
+def power_cuts(folder: Path, count: int, seed: int, expected: dict[str, str], quick: bool = False) -> dict:
     """Cut the power `count` times at random moments: a copy of the file system's image, as the disk had it, is gone on with."""
     chance, wrong, moments = random.Random(seed), [], []
     for number in range(count):
         with mounted(folder, "disk", make=True) as disk:
-            clone = small_study(disk / "clone")
+            clone = small_study(disk / "clone", quick)
             subprocess.run(["sync"], check=True)
             driver = start(clone)
             with contextlib.suppress(subprocess.TimeoutExpired):
