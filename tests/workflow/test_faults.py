@@ -36,7 +36,7 @@ def test_a_full_disk_is_said_in_a_sentence_and_leaves_no_half_file(clone, name):
     """The file is written to /dev/full, where every write fails as on a full disk; with space again, the study goes on."""
     edit(
         clone,
-        "files.py",
+        "base/files.py",
         "        yield temporary\n",
         "        if path.name == os.environ.get('FULL'):\n            temporary.symlink_to('/dev/full')\n"
         "        yield temporary\n",

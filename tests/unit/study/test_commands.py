@@ -28,7 +28,9 @@ def test_a_second_driver_of_a_study_is_refused_until_the_first_ends(tmp_path):
 def test_a_job_that_outlives_its_driver_does_not_hold_the_study(tmp_path):
     """A killed Snakemake leaves its training process alive; the next start waits for the run, not for the study."""
     handle = commands.hold(tmp_path)
-    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False)
+    program = [sys.executable, "-c", "print('begun', flush=True); input()"]
+    child = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, close_fds=False)
+    assert child.stdout.readline() == b"begun\n"  # handles are closed a moment after the parent goes on
     os.close(handle)
     os.close(commands.hold(tmp_path))
     child.kill()

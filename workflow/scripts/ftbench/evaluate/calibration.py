@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 ECE_BINS = 15  # Guo et al. 2017, section 3
-# Beyond these a model is all but certain or all but uniform; validation sets without a mistake would drive T to 0.
+# Beyond these a model is all but certain or all but uniform. Validation without a mistake is not fitted at all: T is 1.
 TEMPERATURES = (0.01, 100.0)
 
 
