@@ -108,10 +108,10 @@ def test_an_archive_with_another_checksum_is_refused(mirror, md5, tmp_path):
     assert left == []
 
 
-def test_both_forms_hold_the_same_pixels_under_the_same_labels(images, tmp_path):
+def test_both_forms_hold_the_same_pixels_under_the_same_labels(images, md5, tmp_path):
     digests = {}
     for settings, root in (
-        (resolved(source="torchvision", name="CIFAR10"), images),
+        (resolved(source="torchvision", name="CIFAR10", md5=md5), images),
         (resolved(path="imagefolder"), images / "imagefolder"),
     ):
         out = tmp_path / settings["source"]

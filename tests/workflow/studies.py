@@ -154,12 +154,12 @@ class Clone:
         return self.root / "results" / "tiny" / name
 
     def contents(self) -> dict[str, str]:
-        """{file below results/: digest}, logs and benchmarks left out."""
+        """{file below results/: digest}, without logs, benchmarks and the notes of what was written, which grow with every write."""
         results = self.root / "results"
         return {
             str(file.relative_to(results)): hashlib.sha256(file.read_bytes()).hexdigest()
             for file in sorted(results.rglob("*"))
-            if file.is_file() and not {"logs", "benchmarks"} & set(file.relative_to(results).parts)
+            if file.is_file() and not {"logs", "benchmarks", ".written.jsonl"} & set(file.relative_to(results).parts)
         }
 
 

@@ -35,6 +35,10 @@ def read(settings, root, part):
 
 def group_keys(settings, root, names):
     return [None] * len(names)
+
+
+def remarks(settings, root):
+    return {"notes": [], "left_out": {}}
 ''',
     "pixels/policies/dim.py": '''"""Each image a little darker."""
 

@@ -63,9 +63,7 @@ def job(snakemake):
 def _earlier(params) -> str:
     """A sentence on what the job had made before, if it was kept."""
     folder = Path(params.get("resume") or "", KEPT)
-    return (
-        f" (its earlier outputs are kept in {folder}, and come back with the inputs that made them)" * folder.is_dir()
-    )
+    return f" Its earlier outputs are kept in {folder}, and come back with the inputs that made them." * folder.is_dir()
 
 
 def _redirect(log: Path) -> None:
