@@ -34,7 +34,7 @@ def test_an_emptied_input_costs_no_trained_model(clone):
     empty(recipe)
     printed = clone.snakemake(*asked, fails=True)
     assert f"results/tiny/tuning/{CELL}/recipe.json is damaged" in printed and "Traceback" not in printed
-    assert printed.count("its earlier outputs are kept in") == 2
+    assert printed.count("Its earlier outputs are kept in") == 2
     clone.snakemake(*asked, fails=True)  # once more: what was kept stays
     recipe.unlink()
     clone.snakemake(*asked)
