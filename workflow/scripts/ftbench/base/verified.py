@@ -76,7 +76,7 @@ def notes(folder: Path) -> dict[str, list[Note]]:
 def check(paths: Iterable[str | Path]) -> list[Path]:
     """Raise InputError for the first file that differs from all that was noted of it; return those without a note."""
     unknown = []
-    for path, written in _noted(map(Path, paths)):
+    for path, written in noted(map(Path, paths)):
         if not written:
             unknown.append(path)
         elif why := difference(path, written):
@@ -102,7 +102,7 @@ def difference(path: Path, written: list[Note], whole: bool = False) -> str | No
     return f"its sha256 is {found[:12]}..., {alike[-1].sha256[:12]}... was written"
 
 
-def _noted(paths: Iterable[Path]) -> Iterator[tuple[Path, list[Note]]]:
+def noted(paths: Iterable[Path]) -> Iterator[tuple[Path, list[Note]]]:
     """Every path that is a file, with what was noted of it; each record is read once."""
     records: dict[Path, dict[str, list[Note]]] = {}
     for path in paths:

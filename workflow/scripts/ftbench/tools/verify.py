@@ -32,12 +32,9 @@ def verify(folder: Path) -> Iterator[Finding]:
                 yield Finding(path, "damaged", why)
             else:
                 yield Finding(path, "right")
-    for path in sorted(folder.rglob("*")):
-        if (
-            path.is_file()
-            and not _passed_over(path.relative_to(folder))
-            and path.name not in verified.notes(path.parent)
-        ):
+    others = (path for path in sorted(folder.rglob("*")) if not _passed_over(path.relative_to(folder)))
+    for path, written in verified.noted(others):
+        if not written:
             yield Finding(path, "unnoted")
 
 
