@@ -60,6 +60,7 @@ report: setup ## write the report of the study of CONFIG from its results; runs 
 	@rm -rf results/$(STUDY)/report
 	@$(BIN)/python -m zipfile -e results/$(STUDY)/report.zip results/$(STUDY)
 	@echo "report: file://$(CURDIR)/results/$(STUDY)/report/report.html"
+	@echo "summary: file://$(CURDIR)/results/$(STUDY)/summary.html"
 
 crate: setup ## describe the finished study of CONFIG as an RO-Crate, in its folder
 	$(NAMED)

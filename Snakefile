@@ -5,7 +5,7 @@
 #   results/<study>/features/<dataset>/<backbone>/
 #   results/<study>/tuning/<dataset>/<backbone>/<strategy>/trial<k>[/rung<r>]/trial.json   selected.json
 #   results/<study>/runs/<dataset>/<backbone>/<strategy>/seed<k>/                model, logits, metrics, cost
-#   results/<study>/tables/   plots/   report.zip   study.json   environment.json   ro-crate-metadata.json
+#   results/<study>/summary.html   tables/   plots/   report.zip   study.json   environment.json   ro-crate-metadata.json
 #
 # Only the test set's own jobs (prepare_test, extract_test_features, predict_test and what follows) see a test image.
 from snakemake.utils import min_version
@@ -61,6 +61,7 @@ include: "workflow/rules/report_classes.smk"
 include: "workflow/rules/report_uncertainty.smk"
 include: "workflow/rules/report_choice.smk"
 include: "workflow/rules/report_provenance.smk"
+include: "workflow/rules/report_summary.smk"
 
 
 onstart:

@@ -13,6 +13,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
+import numpy as np
 from _common import ROOT, out_of, parser
 
 sys.path.insert(0, str(ROOT / "tests" / "unit"))
@@ -130,7 +131,10 @@ def figure(study, paths, name):
         case "per_class":
             draw(tables["per_class"], dataset, out)
         case "mistakes":
-            draw(runs, tables["cells"], data / "test_images.npy", data / "classes.json", dataset, out)
+            from ftbench.report.classes.mistakes_list import find_mistakes
+
+            images = np.load(data / "test_images.npy", mmap_mode="r")
+            draw(find_mistakes(runs, tables["cells"], images, dataset), images, data / "classes.json", dataset, out)
 
 
 FIGURES = ("accuracy", "pareto", "tuning", "learning_curves", "reliability", "risk_coverage", "confusion", "per_class")

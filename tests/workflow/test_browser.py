@@ -21,6 +21,7 @@ ALIGNED = """() => {
 }"""
 SHOWN = "iframe, img[src*='/raw/']"  # the result that is open
 CATEGORIES = [
+    "0 Answer",
     "1 Data",
     "2 Protocol",
     "3 Result",
@@ -134,6 +135,11 @@ def test_every_category_is_filled_and_everything_in_it_is_visible(page, report):
             if shown.first.evaluate("one => one.tagName") == "IFRAME":
                 table = page.frame_locator("iframe")
                 table.locator("body[data-ready=true]").wait_for()
+                if before.endswith("/summary.html"):
+                    assert table.locator("h2").first.is_visible() and table.locator(".bar").count() > 2, name
+                    assert table.locator("a[data-file][href]").count() == 0, f"{name} links to files that are not here"
+                    menu(page, shown=True)
+                    continue
                 assert table.locator("h1").is_visible(), name
                 assert table.locator("div.dt-container tbody tr").count() > 0, name
                 assert table.locator("div.dt-search input").is_visible(), name
@@ -194,6 +200,25 @@ def test_the_page_scrolls_down_only_the_table_sideways(page, report):
         page.locator("body[data-ready=true]").wait_for()
         inner, outer = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
         assert inner <= outer, path.name
+
+
+def test_the_summary_names_files_that_exist_sorts_and_filters(page, report):
+    """In the study's own folder, where its links lead to what it was made from."""
+    summary = report.parent / "results" / "tiny" / "summary.html"
+    page.goto(summary.as_uri())
+    page.locator("body[data-ready=true]").wait_for()
+    named = page.locator("a[data-file]").evaluate_all("links => links.map(link => link.getAttribute('href'))")
+    assert len(named) > 20 and [name for name in named if not (summary.parent / name).is_file()] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    table = page.locator("#data-set-1 .frame").first
+    column = 1 + table.locator("th").all_inner_texts().index("Training, per run")
+    numbers = "cells => cells.map(cell => Number(cell.dataset.order))"
+    before = table.locator(f"td:nth-child({column})").evaluate_all(numbers)
+    for wanted in (sorted(before), sorted(before)[::-1]):
+        table.locator(f"th:nth-child({column}) button").click()
+        assert table.locator(f"td:nth-child({column})").evaluate_all(numbers) == wanted
+    page.locator("#data-set-1 input[type=search]").first.fill("TUTORIAL small")
+    assert table.locator("tbody tr:visible").count() == 1
 
 
 def test_a_table_is_there_without_a_script(browser, report):

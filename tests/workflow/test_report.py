@@ -9,6 +9,7 @@ import pytest
 from studies import FIGURES, TABLES, Clone, settings
 
 SHOWN = [
+    "summary.html",
     *(f"plots/{dataset}.{figure}.svg" for dataset in ("digits", "photos") for figure in FIGURES),
     "plots/critical_difference.svg",
     *(f"tables/{name}.html" for name, formats in TABLES.items() if "html" in formats),

@@ -53,9 +53,9 @@ def comparison(study):
 
 def test_every_file_of_the_path_grammar_exists(study):
     expected = [f"tables/{name}.{suffix}" for name, suffixes in TABLES.items() for suffix in suffixes]
-    expected.append("plots/critical_difference.svg")
+    expected += ["plots/critical_difference.svg", "summary.html"]
     for dataset in ("digits", "photos"):
-        expected += [f"plots/{dataset}.{figure}.svg" for figure in FIGURES]
+        expected += [*(f"plots/{dataset}.{figure}.svg" for figure in FIGURES), f"plots/{dataset}.mistakes.json"]
         expected += [f"data/{dataset}/{name}" for name in [*TRAIN, *TEST, "normalization.json"]]
         audited = ("duplicates.csv", "label_issues.csv", "test_marks.csv", "audit.json")
         expected += [f"data/{dataset}/audit/{name}" for name in audited]

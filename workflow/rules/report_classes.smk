@@ -82,14 +82,16 @@ rule plot_mistakes:
         logits=run_files("test_logits.npz"),
         cells="<results>/tables/cells.csv",
         images="<results>/data/{dataset}/test_images.npy",
+        files="<results>/data/{dataset}/test_files.csv",
         classes="<results>/data/{dataset}/classes.json",
     output:
-        report(
+        figure=report(
             "<results>/plots/{dataset}.mistakes.svg",
             caption="../report/mistakes.rst",
             category="4 Classes",
             labels={"shows": "most confident mistakes, {dataset}"},
         ),
+        shown="<results>/plots/{dataset}.mistakes.json",
     log:
         "<logs>/plot_mistakes/{dataset}.log",
     params:

@@ -13,6 +13,7 @@ from ftbench.base.errors import InputError
 from ftbench.base.files import write_json
 from ftbench.report.classes.confusion_figure import confusion
 from ftbench.report.classes.mistakes_figure import mistakes
+from ftbench.report.classes.mistakes_list import find_mistakes, write_mistakes
 from ftbench.report.classes.per_class_figure import per_class
 from ftbench.report.cost.pareto_figure import pareto
 from ftbench.report.cost.pareto_front import cost_of, front
@@ -56,7 +57,9 @@ def draw(study, tables, folder):
         *(data / name for name in ("images.npy", "labels.npy", "classes.json", "split.npz")), dataset, out["montage"]
     )
     augmentations(data / "augmentations.npz", dataset, out["augmentations"])
-    mistakes(study["runs"], tables["cells"], data / "test_images.npy", data / "classes.json", dataset, out["mistakes"])
+    images = np.load(data / "test_images.npy")
+    found = find_mistakes(study["runs"], tables["cells"], images, dataset)
+    mistakes(found, images, data / "classes.json", dataset, out["mistakes"])
     reliability(study["runs"], dataset, *order, out["reliability"])
     risk_coverage(study["runs"], dataset, *order, out["risk_coverage"])
     return {name: path.read_text() for name, path in out.items()}
@@ -197,17 +200,29 @@ def test_bad_input_is_named(study, tmp_path):
     np.savez(tmp_path / "a.npz", original=np.zeros((1, 4, 4, 3), np.uint8))
     with pytest.raises(InputError, match="at least one policy"):
         augmentations(tmp_path / "a.npz", "shapes", tmp_path / "a.svg")
-    np.save(tmp_path / "few.npy", np.zeros((3, 4, 4, 3), np.uint8))
-    (tmp_path / "classes.json").write_text(json.dumps(["a", "b", "c", "d"]))
     with pytest.raises(InputError, match="names test image 199"):
-        mistakes(
-            study[0]["runs"],
-            study[1]["cells"],
-            tmp_path / "few.npy",
-            tmp_path / "classes.json",
-            "shapes",
-            tmp_path / "m.svg",
-        )
+        find_mistakes(study[0]["runs"], study[1]["cells"], np.zeros((3, 4, 4, 3), np.uint8), "shapes")
+
+
+def test_the_list_of_mistakes_names_the_files_of_the_most_confident_ones(study, tmp_path):
+    made, tables = study
+    data = made["data"]["shapes"]
+    images, names = np.load(data / "test_images.npy"), json.loads((data / "classes.json").read_text())
+    pd.DataFrame({"id": range(200), "file": [f"test/{k}.png" for k in range(200)]}).to_csv(tmp_path / "f.csv")
+    found = find_mistakes(made["runs"], tables["cells"], images, "shapes")
+    write_mistakes(found, images, data / "classes.json", tmp_path / "f.csv", tmp_path / "m.json")
+    listed = json.loads((tmp_path / "m.json").read_text())
+    (run,) = (one for one in made["runs"] if one["labels"] == found.labels)
+    logits, labels = (np.load(run["test_logits"])[key] for key in ("logits", "labels"))
+    assert (listed["images"], listed["wrong"]) == (200, int((logits.argmax(axis=1) != labels).sum()))
+    assert len(listed["shown"]) == min(24, listed["wrong"])
+    assert sorted(one["confidence"] for one in listed["shown"])[::-1] == [one["confidence"] for one in listed["shown"]]
+    for one in listed["shown"]:
+        assert one["file"] == f"test/{one['row']}.png"
+        assert (one["predicted"], one["label"]) == (names[logits[one["row"]].argmax()], names[labels[one["row"]]])
+        assert one["predicted"] != one["label"] and one["picture"].startswith("data:image/png;base64,")
+    write_mistakes(None, images, data / "classes.json", tmp_path / "f.csv", tmp_path / "none.json")
+    assert json.loads((tmp_path / "none.json").read_text())["shown"] == []
 
 
 def test_the_cost_axis_is_time_on_equal_hardware_and_operations_on_mixed(study, tmp_path):

@@ -39,6 +39,9 @@ FIGURES = (
     "audit",
 )
 
+# The tables that the summary reads.
+SUMMARIZED = ("runs", "comparison", "recommendation", "differences", "per_class", "confused", "clean_test")
+
 # --- parts of the grid -----------------------------------------------------------------------------------------------
 
 
@@ -209,7 +212,7 @@ def axes(study: dict, cells: Iterable[Cell]) -> list[str]:
 
 
 def tables(study: dict, cells: list[Cell]) -> list[str]:
-    """Every table of the study, and the two records beside them."""
+    """The summary, every table of the study, and the two records beside them."""
     whole = ("comparison", "cost", "recommendation", "win_tie_loss", "per_class", "confused", "clean_test")
     formats = {
         "csv html md tex": (*whole, *axes(study, cells)),
@@ -219,7 +222,8 @@ def tables(study: dict, cells: list[Cell]) -> list[str]:
     names = [f"{name}.{suffix}" for suffixes, names in formats.items() for name in names for suffix in suffixes.split()]
     names += ["robustness.html"] * study["corruptions"]["enabled"]
     names += ["transferability.html"] * bool(pretrained(study, cells))
-    return [*(f"<results>/tables/{name}" for name in names), "<results>/study.json", "<results>/environment.json"]
+    beside = ("summary.html", "study.json", "environment.json")
+    return [*(f"<results>/tables/{name}" for name in names), *(f"<results>/{name}" for name in beside)]
 
 
 def plots(study: dict, cells: list[Cell]) -> list[str]:

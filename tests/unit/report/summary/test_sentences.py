@@ -1,0 +1,165 @@
+"""Every sentence of the summary is a function of the numbers in the tables."""
+
+import pandas as pd
+import pytest
+
+from ftbench.report.summary import sentences
+from ftbench.report.summary.facts import ABOVE, BELOW, RECOMMENDED, SAME, Cell, Facts
+
+ROW = {
+    "accuracy_mean": 0.9321,
+    "accuracy_ci_low": 0.9102,
+    "accuracy_ci_high": 0.954,
+    "test_images": 1597,
+    "stochastic": True,
+    "seeds": 3,
+    "diverged_seeds": 0,
+    "train_seconds": 21.0,
+    "tuning_seconds": 63.0,
+    "total_params": 3_400_000,
+    "latency_ms_batch1": 11.26,
+    "device_name": "a CPU",
+    "threads": "1",
+    "at_grid_edge": False,
+}
+AUDIT = {
+    "test_images": 1597,
+    "test_images_with_a_training_duplicate": 0,
+    "pairs_inside_test": 1,
+    "pairs_inside_training": 1200,
+    "labels_judged_by": "probe on a",
+    "suspected_labels": {"test": 1, "validation": 2},
+}
+
+
+def cell(name: str, verdict: str, **changes) -> Cell:
+    return Cell(name, pd.Series(ROW | changes), verdict, None)
+
+
+def facts(*cells: Cell, cheapest: str | None = None, **changes) -> Facts:
+    best = next((one for one in cells if one.verdict == RECOMMENDED), None)
+    who = {"best": best.name if best else "- on -", "cheapest": cheapest or (best.name if best else "- on -")}
+    choice = {
+        f"{key}_{part}": value
+        for key, name in who.items()
+        for part, value in zip(("strategy", "backbone"), name.split(" on "))
+    }
+    choice |= {"cheapest_difference": -0.004, "cheapest_difference_low": -0.012, "cheapest_difference_high": 0.004}
+    choice |= {"best_minutes": 1.4, "cheapest_minutes": 0.2}
+    none = pd.DataFrame()
+    values = {"clean": none, "mistakes": {"images": 0}, "audit": AUDIT} | changes
+    return Facts(
+        "d", list(cells), best, pd.Series(choice) if best else None, none, none, none, values["clean"], values["mistakes"],
+        values["audit"], "", "",
+    )  # fmt: skip
+
+
+BEST = cell("lp_ft on a", RECOMMENDED)
+
+
+def test_three_sentences_say_how_good_at_which_cost_and_what_else():
+    found = facts(BEST, cell("finetune on a", SAME), cell("probe on a", BELOW))
+    assert sentences.headline(found) == "Use lp_ft on a"
+    assert [one.text for one in sentences.answer(found)] == [
+        "It is right on 93.2 % of the 1,597 sealed test images, 95 % interval 91.0 to 95.4 %, which covers the choice of test images "
+        "and the luck of 3 training seeds; validation images chose it among 3 cells.",
+        "One model takes 21 s to train after 63 s of tuning on a CPU (1 thread); it has 3.4 M parameters and answers one image in "
+        "11.3 ms.",
+        "No test tells finetune on a from it; none of these is cheaper.",
+    ]
+
+
+@pytest.mark.parametrize(
+    "changes, said",
+    [
+        ({"stochastic": False, "seeds": 1}, "the strategy itself leaves nothing to chance"),
+        ({"seeds": 1}, "one seed says nothing about the luck of training"),
+    ],
+)
+def test_an_interval_of_one_run_is_said_to_be_one(changes, said):
+    assert said in sentences.how_good(facts(cell("a on b", RECOMMENDED, **changes))).text
+
+
+def test_what_was_not_measured_or_tuned_is_not_said_to_be():
+    text = sentences.what_it_costs(
+        cell("a on b", BELOW, tuning_seconds=0.0, latency_ms_batch1=float("nan"), threads="2")
+    ).text
+    assert text == "One model takes 21 s to train, without any tuning, on a CPU (2 threads); it has 3.4 M parameters."
+
+
+def test_the_cheapest_of_those_not_told_apart_is_named_with_its_difference():
+    found = facts(BEST, cell("probe on a", SAME), cheapest="probe on a")
+    assert sentences.doubt(found).text == (
+        "No test tells probe on a from it, which is every other cell; of these, probe on a is the cheapest (12 s of training and "
+        "tuning, not 84 s), and its accuracy differs by -0.40 [-1.20, +0.40] points."
+    )
+
+
+def test_a_cell_that_is_better_on_the_test_images_is_not_kept_silent():
+    text = sentences.doubt(facts(cell("scratch on b", ABOVE), BEST, cell("probe on a", BELOW))).text
+    assert text == (
+        "A test tells each of the 2 other cells from it; on the test images scratch on b did better; no other is as good and cheaper."
+    )
+
+
+def test_many_cells_are_counted():
+    many = [cell(f"s{k} on a", SAME) for k in range(6)]
+    assert "No test tells s0 on a, s1 on a, s2 on a and 3 others from it" in sentences.doubt(facts(BEST, *many)).text
+
+
+def test_one_cell_alone_and_none_finished():
+    assert sentences.doubt(facts(BEST)).text == "There is no other finished cell to compare it with."
+    lost = facts(cell("a on b", "diverged", accuracy_mean=float("nan"), diverged_seeds=3))
+    assert sentences.headline(lost) == "Nothing can be recommended: no run finished"
+    assert [one.text for one in sentences.answer(lost)] == [
+        "Every run of all 1 cells diverged, so there is no accuracy."
+    ]
+    assert [one.text for one in sentences.changes(lost, "d: nothing can be tested")] == ["Nothing can be tested."]
+
+
+def test_what_would_change_the_answer():
+    others = (cell("probe on a", SAME, stochastic=False), cell("lora on a", SAME, at_grid_edge=True))
+    lost = cell("hopeless on a", BELOW, diverged_seeds=2)
+    clean = pd.DataFrame(
+        [
+            {
+                "removed": 1,
+                "without": "any mark",
+                "accuracy_mean": 0.94,
+                "accuracy_full": 0.9321,
+                "rank": 1,
+                "rank_full": 2,
+            }
+        ]
+    )
+    said = [
+        one.text for one in sentences.changes(facts(BEST, *others, lost, clean=clean), "d: differences of 2 points")
+    ]
+    assert said == [
+        "Differences of 2 points.",
+        "More seeds: one more for the recommended cell and the 2 cells that no test tells from it is 2 runs, 42 s of training; "
+        "finished runs stay as they are.",
+        "Wider grids: lora on a has its best value at the edge of the grid, and more may lie beyond it.",
+        "Runs that diverged: some or all seeds of hopeless on a; their cells stand on what is left.",
+        "Without the 1 test image marked as “any mark” the recommended cell scores 94.0 %, not 93.2 %, and its rank is 1, not 2.",
+    ]
+
+
+def test_faults_of_the_data_are_said_also_where_nobody_judged_them():
+    said = [one.text for one in sentences.faults(facts(BEST))]
+    assert said == [
+        "0 test images of 1,597 have a near duplicate in training; 1 pair of near duplicates lies inside test, 1,200 inside training.",
+        "1 test label and 2 validation labels look mistaken to probe on a; people should look at them.",
+    ]
+    blind = sentences.faults(facts(BEST, audit=AUDIT | {"labels_judged_by": None}))
+    assert blind[1].text == "No label was judged: that needs a linear probe in the study."
+
+
+def test_mistakes_are_counted():
+    shown = {"images": 200, "wrong": 40, "sure": 3, "sure_above": 0.9, "seed": 0, "shown": [{}] * 24}
+    assert sentences.mistakes(facts(BEST, mistakes=shown)).text == (
+        "Seed 0 errs on 40 of 200 test images, on 3 of them with more than 90 % confidence; the 24 most confident are these."
+    )
+    perfect = shown | {"wrong": 0, "sure": 0, "shown": []}
+    assert sentences.mistakes(facts(BEST, mistakes=perfect)).text == "Seed 0 errs on 0 of 200 test images."
+    assert sentences.mistakes(facts(BEST)).text == "No run finished, so there is no mistake to show."

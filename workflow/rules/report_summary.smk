@@ -1,0 +1,31 @@
+# The answer on one page, from the tables and figures of all chapters. Chapter 0.
+
+
+rule report_summary:
+    """What to use, how sure that is, what it costs, where it fails and what would change it."""
+    input:
+        study="<results>/study.json",
+        environment="<results>/environment.json",
+        tables=expand("<results>/tables/{name}.csv", name=inputs.SUMMARIZED),
+        figures=expand(
+            "<results>/plots/{dataset}.{name}",
+            dataset=DATASETS,
+            name=("accuracy.svg", "pareto.svg", "mistakes.json"),
+        ),
+        audits=expand("<results>/data/{dataset}/audit/audit.json", dataset=DATASETS),
+    output:
+        report(
+            "<results>/summary.html",
+            caption="../report/summary.rst",
+            category="0 Answer",
+            labels={"shows": "summary"},
+        ),
+    log:
+        "<logs>/report_summary.log",
+    localrule: True
+    params:
+        folder=subpath(output[0], parent=True),
+        datasets=DATASETS,
+        code=code_of("report_summary.py"),
+    script:
+        "../scripts/report_summary.py"

@@ -1,0 +1,191 @@
+"""The sentences of the summary: functions of a data set's facts, each with the file that its numbers come from."""
+
+from typing import NamedTuple
+
+import pandas as pd
+
+from ftbench.report.layout.formats import count, duration, percent, points
+from ftbench.report.summary.facts import ABOVE, DIVERGED, Cell, Facts
+
+NAMED = 3  # cells that a sentence names; the others are counted
+COMPARISON, RECOMMENDATION, DIFFERENCES = (
+    f"tables/{name}.csv" for name in ("comparison", "recommendation", "differences")
+)
+
+
+class Sentence(NamedTuple):
+    """Words for readers, and the file with their numbers."""
+
+    text: str
+    source: str
+
+
+def headline(facts: Facts) -> str:
+    """ "Use lp_ft on efficientnet_lite0", or why nothing can be recommended."""
+    return f"Use {facts.best.name}" if facts.best else "Nothing can be recommended: no run finished"
+
+
+def answer(facts: Facts) -> list[Sentence]:
+    """Three sentences: how good it is, what it costs, and what else to think of; one where nothing finished."""
+    if facts.best is None:
+        return [Sentence(f"Every run of all {len(facts.cells)} cells diverged, so there is no accuracy.", COMPARISON)]
+    return [how_good(facts), what_it_costs(facts.best), doubt(facts)]
+
+
+def how_good(facts: Facts) -> Sentence:
+    row = facts.best.row
+    low, high = percent(row["accuracy_ci_low"]), percent(row["accuracy_ci_high"])
+    said = f"It is right on {percent(row['accuracy_mean'])} % of the {int(row['test_images']):,} sealed test images, "
+    said += f"95 % interval {low} to {high} %, which covers {_covered(row)}; validation images chose it"
+    return Sentence(f"{said}{' among ' + _many(len(facts.cells), 'cell') if facts.several else ''}.", COMPARISON)
+
+
+def _covered(row: pd.Series) -> str:
+    if not row["stochastic"]:
+        return "the choice of test images (the strategy itself leaves nothing to chance)"
+    if row["seeds"] == 1:
+        return "the choice of test images alone: one seed says nothing about the luck of training"
+    return f"the choice of test images and the luck of {int(row['seeds'])} training seeds"
+
+
+def what_it_costs(cell: Cell) -> Sentence:
+    row = cell.row
+    said = f"One model takes {duration(row['train_seconds'])} to train"
+    said += (
+        f" after {duration(row['tuning_seconds'])} of tuning" if row["tuning_seconds"] > 0 else ", without any tuning,"
+    )
+    said += f" on {_machine(row)}; it has {count(row['total_params'])} parameters"
+    if pd.notna(row["latency_ms_batch1"]):
+        said += f" and answers one image in {row['latency_ms_batch1']:.3g} ms"
+    return Sentence(f"{said}.", COMPARISON)
+
+
+def _machine(row: pd.Series) -> str:
+    device, threads = str(row["device_name"]), str(row["threads"])
+    return f"{device} ({threads} thread{'s' * (threads != '1')})"
+
+
+def doubt(facts: Facts) -> Sentence:
+    """What no test tells from the recommended cell, and which of these is cheaper."""
+    if not facts.several:
+        return Sentence("There is no other finished cell to compare it with.", COMPARISON)
+    same, others = facts.same(), _other_finished(facts)
+    if same:
+        said = f"No test tells {_few(same)} from it"
+        said += "" if len(same) < len(others) else ", which is every other cell"
+    else:
+        said = f"A test tells each of the {_many(len(others), 'other cell')} from it"
+    better = [cell for cell in others if cell.verdict == ABOVE]
+    said += f"; on the test images {_few(better)} did better" if better else ""
+    return Sentence(f"{said}; {_cheaper(facts)}.", RECOMMENDATION)
+
+
+def _cheaper(facts: Facts) -> str:
+    cheapest, choice = facts.named("cheapest"), facts.choice
+    if cheapest is None or cheapest.name == facts.best.name:
+        return "none of these is cheaper" if facts.same() else "no other is as good and cheaper"
+    gap = points(choice["cheapest_difference"], choice["cheapest_difference_low"], choice["cheapest_difference_high"])
+    own, other = (duration(60 * choice[f"{who}_minutes"]) for who in ("cheapest", "best"))
+    said = f"of these, {cheapest.name} is the cheapest ({own} of training and tuning, not {other})"
+    return f"{said}, and its accuracy differs by {gap} points"
+
+
+def _other_finished(facts: Facts) -> list[Cell]:
+    return [cell for cell in facts.cells if cell.verdict != DIVERGED and cell.name != facts.best.name]
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
+def _few(cells: list[Cell]) -> str:
+    """ "a, b and c", or "a, b, c and 4 others"."""
+    names = [cell.name for cell in cells[:NAMED]]
+    if len(cells) > NAMED:
+        names.append(_many(len(cells) - NAMED, "other"))
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
+
+
+def changes(facts: Facts, detectable: str) -> list[Sentence]:
+    """What would change the answer: differences that stay unseen, more seeds, wider grids, runs that diverged.
+
+    `detectable` is the comparison's own note on the differences that its tests could have found.
+    """
+    said = [Sentence(_capital(detectable) + ".", DIFFERENCES)]
+    if facts.best is None:
+        return said
+    open_ones = [facts.best, *facts.same()]
+    drawn = [cell for cell in open_ones if cell.row["stochastic"]]
+    if len(open_ones) > 1 and drawn:
+        seconds = sum(cell.row["train_seconds"] for cell in drawn)
+        said.append(
+            Sentence(
+                f"More seeds: one more for the recommended cell and the {_many(len(open_ones) - 1, 'cell')} that no test tells from it "
+                f"is {_many(len(drawn), 'run')}, {duration(seconds)} of training; finished runs stay as they are.",
+                COMPARISON,
+            )
+        )
+    edges = [cell for cell in open_ones if pd.notna(cell.row["at_grid_edge"]) and cell.row["at_grid_edge"]]
+    if edges:
+        verb = "has its" if len(edges) == 1 else "have their"
+        said.append(
+            Sentence(
+                f"Wider grids: {_few(edges)} {verb} best value at the edge of the grid, and more may lie beyond it.",
+                COMPARISON,
+            )
+        )
+    lost = [cell for cell in facts.cells if cell.row["diverged_seeds"] > 0]
+    if lost:
+        said.append(
+            Sentence(
+                f"Runs that diverged: some or all seeds of {_few(lost)}; their cells stand on what is left.", COMPARISON
+            )
+        )
+    return [*said, *_clean(facts)]
+
+
+def _clean(facts: Facts) -> list[Sentence]:
+    """How the recommended cell scores without the test images that the audit or the user marked."""
+    return [
+        Sentence(
+            f"Without the {_many(int(row['removed']), 'test image')} marked as “{row['without']}” the recommended cell scores "
+            f"{percent(row['accuracy_mean'])} %, not {percent(row['accuracy_full'])} %, and its rank is {row['rank']:.0f}, not {row['rank_full']:.0f}.",
+            "tables/clean_test.csv",
+        )
+        for _, row in facts.clean.iterrows()
+        if pd.notna(row["accuracy_mean"])
+    ]
+
+
+def _capital(text: str) -> str:
+    """ "detectable" notes begin with the data set's name, which a sentence under its heading needs no more."""
+    text = text.partition(": ")[2]
+    return text[:1].upper() + text[1:]
+
+
+def faults(facts: Facts) -> list[Sentence]:
+    """What the audit found in the data."""
+    audit, source = facts.audit, f"data/{facts.dataset}/audit/audit.json"
+    copies, inside = audit["test_images_with_a_training_duplicate"], audit["pairs_inside_test"]
+    said = f"{_many(copies, 'test image')} of {audit['test_images']:,} {'has' if copies == 1 else 'have'} a near duplicate in training"
+    said += f"; {_many(inside, 'pair')} of near duplicates {'lies' if inside == 1 else 'lie'} inside test, "
+    found = [Sentence(said + f"{audit['pairs_inside_training']:,} inside training.", source)]
+    if audit["labels_judged_by"] is None:
+        found.append(Sentence("No label was judged: that needs a linear probe in the study.", source))
+        return found
+    suspected = audit["suspected_labels"]
+    said = f"{_many(suspected['test'], 'test label')} and {_many(suspected['validation'], 'validation label')} look mistaken to "
+    found.append(Sentence(said + f"{audit['labels_judged_by']}; people should look at them.", source))
+    return found
+
+
+def mistakes(facts: Facts) -> Sentence:
+    """How many mistakes the gallery draws from, and how sure the model was of them."""
+    found, source = facts.mistakes, f"plots/{facts.dataset}.mistakes.json"
+    if not found["images"]:
+        return Sentence("No run finished, so there is no mistake to show.", source)
+    said = f"Seed {found['seed']} errs on {found['wrong']:,} of {found['images']:,} test images"
+    if found["wrong"]:
+        said += f", on {found['sure']:,} of them with more than {100 * found['sure_above']:.0f} % confidence"
+        said += f"; the {len(found['shown'])} most confident are these" if len(found["shown"]) > 1 else ""
+    return Sentence(said + ".", source)
