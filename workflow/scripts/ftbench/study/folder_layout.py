@@ -50,6 +50,8 @@ def layout(found: Found, settings: dict) -> Layout:
     found.refuse_faults(read.values())
     own = {part: class_folders(tree, place, notes) for part, place in read.items()}
     classes, folders = match_classes(tree, read, own, notes)
+    if len(classes) == 1:
+        raise InputError(f"path: {tree.root} has the one class {classes[0]}; a study needs 2 or more.")
     files = {part: _labelled(tree, place, folders[part]) for part, place in read.items()}
     if settings["validation"] == "merge":
         files["train"] = sorted(files["train"] + files.pop("validation"), key=lambda file: (file[1], file[0]))
