@@ -2,6 +2,8 @@
 
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -166,3 +168,14 @@ def test_training_runs_no_third_floor_and_evaluation_no_network():
         "ftbench.machine.skip_padding",
     } <= set(training)
     assert not {"ftbench.train.loop", "ftbench.model.backbones"} & set(code_digest.modules("evaluate.py"))
+
+
+def test_the_digest_is_the_same_by_whatever_path_the_package_was_found():
+    """The rules put ".../workflow/rules/../scripts" on the path; an installed package is found by its plain one."""
+    scripts = code_digest.SCRIPTS
+    told = (
+        f"import sys; sys.path.insert(0, {str(scripts.parent / 'rules' / '../scripts')!r})\n"
+        "from ftbench.base.code_digest import code_digest; print(code_digest('record_environment.py'))"
+    )
+    printed = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    assert printed.stdout.strip() == code_digest.code_digest("record_environment.py")

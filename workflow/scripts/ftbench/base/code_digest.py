@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-SCRIPTS = Path(__file__).parents[2]
+SCRIPTS = Path(__file__).resolve().parents[2]  # the rules import the package by a path with ".." in it
 # The harness around a job: where its log goes and how its error is phrased changes no result.
 HARNESS = {
     "ftbench_job",
