@@ -48,6 +48,8 @@ TABLES = {  # name: its formats
     "recommendation": ("csv", "html", "md", "tex"),
     "per_class": ("csv", "html", "md", "tex"),
     "confused": ("csv", "html", "md", "tex"),
+    "image_classes": ("csv", "html", "md", "tex"),
+    "image_facts": ("csv", "html", "md", "tex"),
     "protocol": ("html",),
     "provenance": ("html",),
     **dict.fromkeys(("runs", "cells", "differences", "classes", "ranks"), ("csv",)),

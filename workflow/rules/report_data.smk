@@ -1,4 +1,39 @@
-# What the images are: a few of each class, and what the audit marked. Chapter 1 of the report.
+# What the images are: how many of each class, what was done with them, a few of each, and what the audit marked. Chapter 1 of the report.
+
+
+rule report_images:
+    """Classes and counts of every part, and what preparation did with the images."""
+    input:
+        train=expand("<results>/data/{dataset}/train.json", dataset=DATASETS),
+        test=expand("<results>/data/{dataset}/test.json", dataset=DATASETS),
+        groups=expand("<results>/data/{dataset}/groups.npy", dataset=DATASETS),
+        split=expand("<results>/data/{dataset}/split.npz", dataset=DATASETS),
+    output:
+        classes="<results>/tables/image_classes.csv",
+        classes_markdown="<results>/tables/image_classes.md",
+        classes_latex="<results>/tables/image_classes.tex",
+        classes_html=report(
+            "<results>/tables/image_classes.html",
+            caption="../report/image_classes.rst",
+            category="1 Data",
+            labels={"shows": "table: classes and counts"},
+        ),
+        facts="<results>/tables/image_facts.csv",
+        facts_markdown="<results>/tables/image_facts.md",
+        facts_latex="<results>/tables/image_facts.tex",
+        facts_html=report(
+            "<results>/tables/image_facts.html",
+            caption="../report/image_facts.rst",
+            category="1 Data",
+            labels={"shows": "table: what was done with the images"},
+        ),
+    log:
+        "<logs>/report_images.log",
+    params:
+        datasets=DATASETS,
+        code=code_of("report_images.py"),
+    script:
+        "../scripts/report_images.py"
 
 
 rule plot_montage:

@@ -34,7 +34,7 @@ def prepare_train(settings, root, images, labels, groups, classes, files, summar
     together by the user or with equal pixels. classes: JSON list of names. files: CSV with the columns id, file.
     summary: JSON with images, size, per_class, digest (of pixels, labels and classes), sha256 (images: of the pixels
     alone; labels: of the file), given_validation (how many of the last rows are the source's own validation part), range (black and
-    white of values of more than 8 bits), skipped, contradictory, notes, left_out, remarks, source, homepage and licence as far as known.
+    white of values of more than 8 bits), skipped (files) and skipped_for (their reasons), contradictory, notes, left_out, remarks, source, homepage and licence as far as known.
 
     Raises InputError on fewer than 2 classes, a class without images, sizes that differ without an `image_size`, and
     with `on_corrupt: fail` on corrupt images.
@@ -130,6 +130,7 @@ def _finish(settings, root, name, part: Part, classes: list[str], labels, files,
         "digest": part.sha256.hexdigest(),
         "sha256": {"images": pixels, "labels": sha256_of_file(labels)},
         "skipped": [file for file, _ in part.corrupt],
+        "skipped_for": [reason for _, reason in part.corrupt],
         "range": low_high,
         "deep": part.deep,
         "outside": {key: int(part.outside[key]) for key in ("images", "values")},

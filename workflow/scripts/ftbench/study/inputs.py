@@ -42,6 +42,8 @@ FIGURES = (
 # The tables that the summary reads.
 SUMMARIZED = ("runs", "comparison", "recommendation", "differences", "per_class", "confused", "clean_test")
 
+IMAGES = ("image_classes", "image_facts")  # tables of the images, which no run is needed for
+
 # --- parts of the grid -----------------------------------------------------------------------------------------------
 
 
@@ -213,7 +215,7 @@ def axes(study: dict, cells: Iterable[Cell]) -> list[str]:
 
 def tables(study: dict, cells: list[Cell]) -> list[str]:
     """The summary, every table of the study, and the two records beside them."""
-    whole = ("comparison", "cost", "recommendation", "win_tie_loss", "per_class", "confused", "clean_test")
+    whole = ("comparison", "cost", "recommendation", "win_tie_loss", "per_class", "confused", "clean_test", *IMAGES)
     formats = {
         "csv html md tex": (*whole, *axes(study, cells)),
         "html md tex": ("calibration", "pairwise"),
