@@ -18,7 +18,7 @@ NETWORK_WING = ("machine", "data", "pixels", "model", "train", "predict", "measu
 FILE_WING = ("evaluate", "report")
 ROOF = ("tools",)
 ORDER = (*GROUND, *NETWORK_WING, *FILE_WING, *ROOF)
-GROUND_PACKAGES = {"numpy", "yaml", "jsonschema"}
+GROUND_PACKAGES = {"numpy", "yaml", "jsonschema", "pyarrow"}  # the last only where a table is in parquet
 
 
 def module_name(path: Path) -> str:

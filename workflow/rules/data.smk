@@ -28,6 +28,7 @@ rule prepare_train:
         groups="<results>/data/{dataset}/groups.npy",
         classes="<results>/data/{dataset}/classes.json",
         files="<results>/data/{dataset}/files.csv",
+        metadata="<results>/data/{dataset}/metadata.csv",
         summary="<results>/data/{dataset}/train.json",
     log:
         "<logs>/prepare_train/{dataset}.log",
@@ -49,6 +50,7 @@ rule prepare_test:
         images="<results>/data/{dataset}/test_images.npy",
         labels="<results>/data/{dataset}/test_labels.npy",
         files="<results>/data/{dataset}/test_files.csv",
+        metadata="<results>/data/{dataset}/test_metadata.csv",
         summary="<results>/data/{dataset}/test.json",
     log:
         "<logs>/prepare_test/{dataset}.log",

@@ -9,7 +9,7 @@ if __name__ == "__main__":
         settings = snakemake.params.settings
         prepare_test(
             settings,
-            settings["path"] or next((Path(record).parent for record in snakemake.input.get("downloaded", [])), None),
+            next((Path(record).parent for record in snakemake.input.get("downloaded", [])), settings["path"]),
             snakemake.input.classes,
             **dict(snakemake.output.items()),
             threads=snakemake.threads,

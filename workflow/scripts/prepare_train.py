@@ -9,7 +9,7 @@ if __name__ == "__main__":
         settings = snakemake.params.settings
         prepare_train(
             settings,
-            settings["path"] or next((Path(record).parent for record in snakemake.input.get("downloaded", [])), None),
+            next((Path(record).parent for record in snakemake.input.get("downloaded", [])), settings["path"]),
             **dict(snakemake.output.items()),
             threads=snakemake.threads,
         )

@@ -6,6 +6,7 @@ import pytest
 from ftbench.base.errors import InputError
 from ftbench.data.sources import digits
 from ftbench.study import checks, config, kinds
+from ftbench.study.listing import LISTINGS
 
 # These are no policies: weights "none", class weights "none", and images that are cropped to fit.
 ELSEWHERE = {'== "none"', '!= "none"', '== "crop"'}
@@ -45,7 +46,8 @@ def test_every_source_declares_all_its_facts_with_known_values(kind):
     assert set(facts) == {"needs", "options", "download", "listing", "sizes"}
     assert facts["needs"] in ("name", "path", None)
     assert {facts["needs"], *facts["options"]} - {None} <= checks.SOURCES
-    assert facts["download"] <= (facts["needs"] == "name") and facts["listing"] <= (facts["needs"] == "path")
+    assert facts["download"] in (True, False) and facts["listing"] in (None, *LISTINGS)
+    assert (facts["listing"] is not None) == (facts["needs"] == "path")
     for known, sizes in facts["sizes"].items():
         assert (known is None) == (facts["needs"] is None) and len(sizes) == 3 and all(size > 0 for size in sizes)
 

@@ -21,3 +21,9 @@ def printable(text: str) -> str:
 def choices(names) -> str:
     """'a, b, c' for the end of a sentence: the valid names, sorted."""
     return ", ".join(sorted(str(name) for name in names))
+
+
+def listed(names, most: int = 5) -> str:
+    """'a, b, c and 7 more' inside of a sentence, in the order given."""
+    names = [str(name) for name in names]
+    return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")

@@ -27,11 +27,14 @@ def user_table(path: Path, key: str) -> csv.DictReader:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{key}: {path} is not in UTF-8; save it again as CSV in UTF-8.") from error
-    header = text.partition("\n")[0]
-    delimiter = max(",;\t", key=header.count)  # of equally many, none at all included, the comma
-    reader = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True, delimiter=delimiter)
+    reader = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True, delimiter=delimiter_of(text))
     reader.fieldnames = [name.strip() for name in reader.fieldnames or []]
     return reader
+
+
+def delimiter_of(text: str) -> str:
+    """What divides the columns of a CSV: whatever its header has most of; of equally many, none at all included, the comma."""
+    return max(",;\t", key=text.partition("\n")[0].count)
 
 
 class FileNames:

@@ -23,15 +23,18 @@ from ftbench.data.write_images import Item, NeedsRange, Part, measure_range, wri
 # Settings that are kept in the summary.
 ORIGIN = (
     *("source", "name", "path", "image_size", "fit", "test_fraction", "groups", "on_corrupt"),
-    *("validation", "parts", "include", "exclude", "range", "max_pixels"),
+    *("validation", "parts", "include", "exclude", "range", "max_pixels", "images", "columns"),
 )
 
 
-def prepare_train(settings, root, images, labels, groups, classes, files, summary, threads: int = 1) -> None:
+def prepare_train(
+    settings, root, images, labels, groups, classes, files, summary, threads: int = 1, metadata=None
+) -> None:
     """Write the train part (which the study later divides into train and validation).
 
     images (N, H, W, 3) uint8, labels (N,) int64, groups (N,) int64: .npy. Images of a group must not be split: listed
-    together by the user or with equal pixels. classes: JSON list of names. files: CSV with the columns id, file.
+    together by the user or with equal pixels. classes: JSON list of names. files: CSV with the columns id, file. metadata: CSV
+    with the column id and the further columns of the user's table, a row for each of files, if given.
     summary: JSON with images, size, per_class, digest (of pixels, labels and classes), sha256 (images: of the pixels
     alone; labels: of the file), given_validation (how many of the last rows are the source's own validation part), range (black and
     white of values of more than 8 bits), skipped (files) and skipped_for (their reasons), contradictory, notes, left_out, remarks, source, homepage and licence as far as known.
@@ -54,12 +57,15 @@ def prepare_train(settings, root, images, labels, groups, classes, files, summar
         given = sum(file not in own for file in part.files)
         more = {"given_validation": given, "range_without_outliers": stretched}
         _finish(settings, root, "train", part, names, labels, files, summary, low_high, more)
+        _write_metadata(settings, root, part.files, metadata)
         keys = source.group_keys(settings, root, part.files)
         write_npy(groups, merge_groups(keys, part.pixel_digests))
         write_json(classes, names)
 
 
-def prepare_test(settings, root, classes, images, labels, files, summary, threads: int = 1, train=None) -> None:
+def prepare_test(
+    settings, root, classes, images, labels, files, summary, threads: int = 1, train=None, metadata=None
+) -> None:
     """Write the test part; forms as in `prepare_train`, whose classes.json gives the labels their numbers.
 
     `train` is train.json: values of more than 8 bits are scaled as there. Raises InputError also where the classes are not those
@@ -85,6 +91,7 @@ def prepare_test(settings, root, classes, images, labels, files, summary, thread
                 "black and white."
             ) from error
         _finish(settings, root, "test", part, known, labels, files, summary, low_high, {})
+        _write_metadata(settings, root, part.files, metadata)
 
 
 def _written(
@@ -146,6 +153,19 @@ def _finish(settings, root, name, part: Part, classes: list[str], labels, files,
     }
     say(name, described)
     write_json(summary, described)
+
+
+def _write_metadata(settings, root, files: list[str], path) -> None:
+    """The further columns of the stored images, as text; of a source without any, the ids alone."""
+    if path is None:
+        return
+    source = sources.load(settings["source"])
+    columns = source.metadata(settings, root, files) if hasattr(source, "metadata") else {}
+    names = [f"{name}." if name == "id" else name for name in columns]  # the id is ours
+    with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+        table = csv.writer(stream, lineterminator="\n")
+        table.writerow(("id", *names))
+        table.writerows(zip(range(len(files)), *columns.values()))
 
 
 def _origin(settings: dict, root: str | os.PathLike | None) -> str:

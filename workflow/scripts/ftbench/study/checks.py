@@ -9,6 +9,7 @@ from ftbench.study import trials as search
 from ftbench.study.check_backbones import check_backbones, check_path
 from ftbench.study.paths import file_and_key
 from ftbench.study.reader import shown_text
+from ftbench.study.rows.shards import shards_of
 
 # Keys of a data set that only some sources read.
 SOURCES = {
@@ -24,6 +25,8 @@ SOURCES = {
     "include",
     "exclude",
     "range",
+    "images",
+    "columns",
 }
 
 
@@ -44,12 +47,7 @@ def check_files(config: dict) -> None:
     Asked before a study starts, not whenever a config is read: a report is written from results alone.
     """
     for name, entry in config["datasets"].items():
-        listing = kinds.declared(entry["source"], "sources")["listing"]
-        if listing and (fault := _missing(entry["path"], Path.is_dir, "folder")):
-            raise InputError(
-                f"config: datasets.{name}.path is {shown_text(entry['path'])}, and {fault}; give the folder "
-                "that holds the class folders or train and test."
-            )
+        _check_listed(f"datasets.{name}", entry, kinds.declared(entry["source"], "sources")["listing"])
         if entry["groups"] is not None and (fault := _missing(entry["groups"], Path.is_file)):
             raise InputError(
                 f"config: datasets.{name}.groups is {shown_text(entry['groups'])}, and {fault}; give a CSV "
@@ -62,6 +60,25 @@ def check_files(config: dict) -> None:
                 f"config: backbones.{name}.weights is {shown_text(entry['weights'])}, and {fault}; give the "
                 "path of the weights."
             )
+
+
+def _check_listed(key: str, entry: dict, form: str | None) -> None:
+    """What a data set is read from: a folder, a table with the folder of its images, or shards."""
+    needed = {
+        "folder": [("path", Path.is_dir, "folder", "give the folder that holds the class folders or train and test")],
+        "table": [
+            ("path", Path.is_file, "file", "give the table of files and labels"),
+            ("images", Path.is_dir, "folder", "give the folder of the images that the table names"),
+        ],
+    }
+    for name, is_one, what, advice in needed.get(form, []):
+        if entry[name] is not None and (fault := _missing(entry[name], is_one, what)):
+            raise InputError(f"config: {key}.{name} is {shown_text(entry[name])}, and {fault}; {advice}.")
+    if form == "shards":
+        try:
+            shards_of(entry["path"], ())
+        except InputError as error:
+            raise InputError(f"config: {key}.{error}") from None
 
 
 def _missing(path: str, is_one, what: str = "file") -> str | None:
@@ -130,7 +147,7 @@ def _policies(config: dict) -> None:
 def _datasets(config: dict) -> None:
     for name, entry in config["datasets"].items():
         key = f"datasets.{name}"
-        for path in ("exclude_test", "groups", "path"):
+        for path in ("exclude_test", "groups", "images", "path"):
             check_path(f"{key}.{path}", entry[path])
         if entry["exclude_test"] is not None and (fault := _missing(entry["exclude_test"], Path.is_file)):
             raise InputError(

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 
 from ftbench.base.digests import content_of
 from ftbench.study import grid, trials
-from ftbench.study.folder_listing import folder_listing
 from ftbench.study.kinds import declared, module
+from ftbench.study.listing import images_folder, listing
 from ftbench.study.paths import weights_tag
 
 LATER = (
@@ -60,11 +60,11 @@ def download(study: dict, source: str, name: str) -> dict:
 
 
 def prepare(study: dict, dataset: str) -> dict:
-    """What makes arrays of a data set. Of a user's folder, the names and sizes of its files belong to it."""
+    """What makes arrays of a data set. Of a user's own images, the names and sizes of their files belong to it."""
     entry = study["datasets"][dataset]
     settings = {key: value for key, value in entry.items() if key not in LATER}
-    if declared(entry["source"], "sources")["listing"]:
-        settings["listing"] = folder_listing(entry)
+    if form := declared(entry["source"], "sources")["listing"]:
+        settings["listing"] = listing(entry, form)
     return settings
 
 
@@ -86,8 +86,8 @@ def exclusions(study: dict, datasets: Iterable[str]) -> dict:
     found = {}
     for name in datasets:
         entry = study["datasets"][name]
-        path, root = entry["exclude_test"], entry["path"]
-        found[name] = {"path": path, "content": content_of(path), "root": root if path else None}
+        path, form = entry["exclude_test"], declared(entry["source"], "sources")["listing"]
+        found[name] = {"path": path, "content": content_of(path), "root": images_folder(entry, form) if path else None}
     return found
 
 

@@ -14,11 +14,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ftbench.base.errors import InputError
 from ftbench.base.files import read_json
-from ftbench.base.walk import walk
+from ftbench.data import sources
 from ftbench.model import architectures
 from ftbench.study import grid
 from ftbench.study import trials as search
-from ftbench.study.folder_layout import layout
 from ftbench.study.kinds import declared
 from ftbench.train import recipes
 
@@ -59,12 +58,12 @@ def images_of(name: str, entry: dict, study: str) -> tuple[int, int]:
             f"prepare it first: snakemake {folder / 'train.json'} {folder / 'test.json'}."
         )
     else:
-        found = layout(walk(entry["path"], entry["include"], entry["exclude"]), entry)
-        train, test = (len(found.files.get(part, ())) for part in ("train", "test"))
-        if found.drawn:
+        counts, classes = sources.load(entry["source"]).counts(entry, entry["path"])
+        train, test = counts["train"], counts.get("test")
+        if test is None:
             test = int(train * entry["test_fraction"])
             train -= test
-        train, classes = train + len(found.files.get("validation", ())), len(found.classes)
+        train += counts.get("validation", 0)
     if entry["train_limit"]:
         train = min(train, entry["train_limit"] * classes)
     return train, test

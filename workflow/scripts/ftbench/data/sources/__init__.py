@@ -7,6 +7,14 @@
     group_keys(settings, root, names)   per name a key that related images share, None where nothing is known
     remarks(settings, root)             {"notes": sentences, "left_out": {reason: count}} on what was guessed and what is not used
 
+A source that declares a `listing` has also
+
+    counts(settings, root)              ({part: images}, classes) without a test part that is yet to be drawn, for the plan
+
+and one whose images have further columns
+
+    metadata(settings, root, names)     {column: a text for each of names}, for comparisons of parts of the images
+
 `load()` returns one image, as `ftbench.data.open_image.Opened`, a PIL image or an (H, W) or (H, W, 3) uint8 array, and raises if that
 image is corrupt. Labels are row numbers of `classes`. Nothing is decoded before `load()` is called, so reading the train part
 opens no test image.

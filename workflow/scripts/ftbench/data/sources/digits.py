@@ -11,7 +11,7 @@ import numpy as np
 
 from ftbench.data.sources import refuse_folder_settings, require_part
 
-DECLARES = {"needs": None, "options": [], "download": False, "listing": False, "sizes": {None: (1200, 597, 10)}}
+DECLARES = {"needs": None, "options": [], "download": False, "listing": None, "sizes": {None: (1200, 597, 10)}}
 TRAIN_ROWS = 1200  # of 1,797: two thirds
 CLASSES = [str(digit) for digit in range(10)]
 

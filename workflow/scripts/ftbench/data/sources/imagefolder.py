@@ -26,7 +26,7 @@ DECLARES = {
     "needs": "path",
     "options": ["groups", "test_fraction", "validation", "parts", "include", "exclude", "range"],
     "download": False,
-    "listing": True,
+    "listing": "folder",
     "sizes": {},  # counted in the folder
 }
 UNSAID = {
@@ -35,7 +35,7 @@ UNSAID = {
     "group_leaks": "refuse",
     "max_pixels": MAX_PIXELS,
 }  # as the schema has them
-__all__ = ["about", "archives", "group_keys", "open_rgb", "read", "remarks"]
+__all__ = ["about", "archives", "counts", "group_keys", "open_rgb", "read", "remarks"]
 
 
 def archives(settings: dict) -> list[dict]:
@@ -65,6 +65,12 @@ def read(settings: dict, root: str | Path, part: str) -> tuple[list[str], Iterat
     return folder.layout.classes, (
         (name, label, lambda name=name: open_pixels(folder.root / name, limit)) for name, label in files
     )
+
+
+def counts(settings: dict, root: str | Path) -> tuple[dict[str, int], int]:
+    """({part: images}, classes), without a test part that is yet to be drawn."""
+    folder = _Folder(settings, root)
+    return {part: len(files) for part, files in folder.layout.files.items()}, len(folder.layout.classes)
 
 
 def group_keys(settings: dict, root: str | Path, names: list[str]) -> list[str | None]:

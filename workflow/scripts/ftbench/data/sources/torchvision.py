@@ -28,7 +28,7 @@ DECLARES = {
     "needs": "name",
     "options": ["urls", "md5", "download_gb"],
     "download": True,
-    "listing": False,
+    "listing": None,
     "sizes": {  # from the publishers' pages; an official validation part counts with the train part
         "CIFAR10": (50_000, 10_000, 10),
         "CIFAR100": (50_000, 10_000, 100),
