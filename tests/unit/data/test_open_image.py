@@ -100,6 +100,35 @@ def test_heic_is_read_or_its_package_is_named(tmp_path, monkeypatch):
         open_pixels(tmp_path / "a.jpg")
 
 
+def test_a_real_heic_is_read_upright(tmp_path):
+    """Where the extra `heif` is installed: pip install '.[heif]'."""
+    pillow_heif = pytest.importorskip("pillow_heif")
+    pillow_heif.register_heif_opener()
+    blocks = np.random.default_rng(0).integers(0, 256, (3, 4, 3), dtype=np.uint8)
+    pixels = np.kron(blocks, np.ones((16, 16, 1), np.uint8))
+    sideways = Image.Exif()
+    sideways[0x0112] = 6
+    Image.fromarray(pixels).save(tmp_path / "a.heic", quality=95, exif=sideways.tobytes())
+    (tmp_path / "a.jpg").write_bytes((tmp_path / "a.heic").read_bytes())  # messengers rename it
+    for name in ("a.heic", "a.jpg"):
+        got = open_pixels(tmp_path / name).pixels
+        assert got.shape == (64, 48, 3) and np.abs(got - np.rot90(pixels, 3).astype(float)).mean() < 2
+    deep = (pixels.astype(np.uint16) << 8).tobytes()
+    pillow_heif.encode("RGB;16", (64, 48), deep, str(tmp_path / "deep.heic"), quality=95)
+    assert open_pixels(tmp_path / "deep.heic").remarks == (open_image.UPPER_BITS,)
+
+
+def test_avif_needs_no_package(tmp_path):
+    Image.new("RGB", (16, 12), (200, 30, 60)).save(tmp_path / "a.avif")
+    assert np.abs(open_pixels(tmp_path / "a.avif").pixels - np.array([200.0, 30, 60])).max() < 8
+
+
+def test_transparency_is_said_where_there_is_some():
+    opaque, half = Image.new("RGBA", (4, 4), (9, 9, 9, 255)), Image.new("RGBA", (4, 4), (0, 0, 0, 128))
+    assert open_pixels(encoded("PNG", opaque)).remarks == ()
+    assert open_pixels(encoded("PNG", half)).remarks == (open_image.TRANSPARENT,)
+
+
 def test_the_limit_of_pixels_is_the_config_s_and_pillow_s_does_not_come_first():
     with pytest.raises(ValueError, match=r"its 40 x 30 pixels are more than max_pixels, 1199; raise that"):
         open_pixels(encoded("PNG"), 1199)

@@ -18,15 +18,16 @@ from ftbench.data.metadata import upright, without_metadata
 
 MAX_PIXELS = 178_956_970  # of one image: Pillow's own limit, against files that unpack to gigabytes
 Image.MAX_IMAGE_PIXELS = None  # `max_pixels` is compared here instead
-METADATA, FRAMES, UPPER_BITS = (
+METADATA, FRAMES, UPPER_BITS, TRANSPARENT = (
     "malformed metadata, ignored",
     "several frames or pages, of which the first is read",
-    "16 bits per colour, of which the upper 8 are kept",
+    "more than 8 bits per colour, of which the upper 8 are kept",
+    "transparency, put on white",
 )
 
 
 class Opened(NamedTuple):
-    """Pixels (H, W, 3) uint8, or of more than 8 bits (H, W) or (H, W, 3), and what was left out: METADATA, FRAMES, UPPER_BITS."""
+    """Pixels (H, W, 3) uint8, or of more than 8 bits (H, W) or (H, W, 3), and what was left out: METADATA, FRAMES, UPPER_BITS, TRANSPARENT."""
 
     pixels: np.ndarray
     remarks: tuple[str, ...] = ()
@@ -82,21 +83,25 @@ def _opened(source: str | Path | bytes, max_pixels: int) -> Opened:
                 f"its {image.width} x {image.height} pixels are more than max_pixels, {max_pixels}; raise that"
             )
         deep_colour = any(";16" in str(part.args) for part in image.tile) and not image.mode.startswith("I")
+        deep_colour |= image.info.get("bit_depth", 8) > 8  # as the package for HEIC says it
         remarks = [FRAMES] * bool(getattr(image, "is_animated", False))
         image.load()
         image, sound = upright(image)
-        remarks += [METADATA] * (not sound) + [UPPER_BITS] * deep_colour
-        return Opened(values_of(image), tuple(remarks))
+        pixels, transparent = values_of(image)
+        remarks += [METADATA] * (not sound) + [UPPER_BITS] * deep_colour + [TRANSPARENT] * transparent
+        return Opened(pixels, tuple(remarks))
 
 
-def values_of(image: Image.Image) -> np.ndarray:
-    """The pixels of a loaded image: RGB on white as uint8, grey values of more bits as they are."""
+def values_of(image: Image.Image) -> tuple[np.ndarray, bool]:
+    """The pixels of a loaded image, RGB on white as uint8, grey values of more bits as they are; and whether any was transparent."""
     if image.mode == "F" or image.mode.startswith("I"):
-        return np.asarray(image)
+        return np.asarray(image), False
+    transparent = False
     if image.has_transparency_data:
         image = image.convert("RGBA")
+        transparent = image.getextrema()[3][0] < 255
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return np.asarray(image.convert("RGB"))
+    return np.asarray(image.convert("RGB")), transparent
 
 
 def _explained(error: Exception, data: bytes) -> Exception:
