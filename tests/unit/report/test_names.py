@@ -1,11 +1,16 @@
 """Class names in figures: $ is a letter, long names are shortened, letters that the font lacks are left to the browser."""
 
+import json
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
 from ftbench.report.classes.per_class_figure import MOST, per_class
+from ftbench.report.data.audit_figure import audit
+from ftbench.report.data.montage_figure import montage
 from ftbench.report.layout.names import LONGEST, shortened, undrawable
 from ftbench.report.layout.style import save, style, title
 from ftbench.report.protocol.tuning_figure import _ticks
@@ -73,3 +78,54 @@ def test_a_thousand_classes_are_the_hardest_of_them(tmp_path):
     assert f"Drawn are the {MOST} hardest of 1000 classes" in text.replace(" -->", "").replace("\n", " ")
     assert "<!-- class0 -->" in text and f"<!-- class{MOST} -->" not in text
     assert "class0 is the hardest class of d" in text
+
+
+LONG = "a species of beetle that lives under the bark of old oaks"
+
+
+def picture_files(folder, classes, each=2):
+    """images.npy, labels.npy, classes.json and split.npz of `each` images per class, one more of every later one."""
+    labels = np.repeat(np.arange(len(classes)), each + np.arange(len(classes)))
+    np.save(folder / "images.npy", np.zeros((len(labels), 4, 4, 3), np.uint8))
+    np.save(folder / "labels.npy", labels)
+    (folder / "classes.json").write_text(json.dumps(list(classes)))
+    np.savez(folder / "split.npz", train=np.arange(len(labels)), validation=np.arange(0))
+    return [folder / name for name in ("images.npy", "labels.npy", "classes.json", "split.npz")]
+
+
+def test_the_montage_copes_with_any_names(tmp_path):
+    montage(*picture_files(tmp_path, [LONG, LONG.replace("oaks", "elms"), "$1", "猫"]), "d", tmp_path / "figure.svg")
+    text = (tmp_path / "figure.svg").read_text(encoding="utf-8")
+    assert all(name in text for name in ("old oaks", "old elms", "$1", "猫")) and LONG not in text
+
+
+def test_the_montage_of_very_many_classes_shows_those_with_most_and_fewest_images(tmp_path):
+    classes = [f"c{number:03}" for number in range(300)]
+    montage(*picture_files(tmp_path, classes), "d", tmp_path / "figure.svg", per_class=1)
+    text = (tmp_path / "figure.svg").read_text(encoding="utf-8")
+    assert "50 classes with the most images" in re.sub(r" -->.*?<!-- ", " ", text, flags=re.DOTALL)  # over ends of lines
+    assert [name for name in classes if f"<!-- {name} -->" in text] == classes[:50] + classes[-50:]
+
+
+def test_the_audit_copes_with_any_names_and_says_contradictions_first(tmp_path):
+    images = tmp_path / "images.npy"
+    np.save(images, np.zeros((4, 4, 4, 3), np.uint8))
+    pair = {
+        "pair": "test and training",
+        "row_a": 0,
+        "part_a": "test",
+        "label_a": LONG,
+        "row_b": 1,
+        "part_b": "validation",
+    }
+    pairs = [pair | {"label_b": LONG.replace("oaks", "elms"), "similarity": 1.0, "exact": True}]
+    pd.DataFrame(pairs).to_csv(tmp_path / "pairs.csv", index=False)
+    issue = {"part": "test", "row": 2, "label": "$1", "suggested": "猫"}
+    pd.DataFrame([issue]).to_csv(tmp_path / "issues.csv", index=False)
+    audit(tmp_path / "pairs.csv", tmp_path / "issues.csv", images, images, "d", tmp_path / "figure.svg")
+    text = (tmp_path / "figure.svg").read_text(encoding="utf-8")
+    said = [
+        text.find(words)
+        for words in ("1 pairs of equal images of d have different labels", "near duplicate", "ld oaks", "ld elms")
+    ]
+    assert min(said) > 0 and said[0] < said[1] and "猫?" in text and "label: $1" in text and LONG not in text

@@ -22,7 +22,7 @@ def as_stored(image: str | Path | bytes | Image.Image | np.ndarray, about: Mappi
     if isinstance(image, str | Path | bytes):
         pixels = open_pixels(image, about["source"]["max_pixels"]).pixels
     elif isinstance(image, Image.Image):
-        pixels = values_of(upright(image)[0])
+        pixels, _ = values_of(upright(image)[0])
     else:
         pixels = image
     if pixels.dtype != np.uint8:

@@ -4,11 +4,13 @@ import numpy as np
 import pandas as pd
 
 from ftbench.base.csv_text import plain
+from ftbench.report.layout.names import shortened
 from ftbench.report.layout.pictures import thumbnail
 from ftbench.report.layout.style import blank, message, panels, save, style, title
 
 SHOWN = 8  # of each kind
 COLUMNS = 8
+CAPTION = 14  # characters of a class's name at an image, after what the name is of
 MISTAKEN = "#B34700"
 
 
@@ -28,11 +30,15 @@ def audit(pairs_csv, issues_csv, images_path, test_images_path, dataset: str, ou
         return
     images, test_images = (np.load(path, mmap_mode="r") for path in (images_path, test_images_path))
     shown, doubtful = list(leaks.head(SHOWN).itertuples()), list(suspects.head(SHOWN).itertuples())
-    cells = [(test_images[row.row_a], f"test: {row.label_a}", f"{row.similarity:.3f}", None) for row in shown]
+    names = sorted({*pairs["label_a"], *pairs["label_b"], *issues["label"], *issues["suggested"]})
+    short = dict(zip(names, shortened(names, CAPTION)))
+    cells = [(test_images[row.row_a], f"test: {short[row.label_a]}", f"{row.similarity:.3f}", None) for row in shown]
     cells += [None] * (COLUMNS - len(cells) if cells else 0)
-    cells += [(images[row.row_b], f"{row.part_b}: {row.label_b}", "", None) for row in shown]
+    cells += [(images[row.row_b], short[row.label_b], row.part_b, None) for row in shown]
     cells += [None] * (-len(cells) % COLUMNS)
-    cells += [(test_images[row.row], f"label: {row.label}", f"{row.suggested}?", MISTAKEN) for row in doubtful]
+    cells += [
+        (test_images[row.row], f"label: {short[row.label]}", f"{short[row.suggested]}?", MISTAKEN) for row in doubtful
+    ]
     with style():
         figure, axes = panels(len(cells), 1.3, 1.62, columns=COLUMNS)
         for panel, cell in zip(axes, cells):
@@ -42,13 +48,13 @@ def audit(pairs_csv, issues_csv, images_path, test_images_path, dataset: str, ou
                 continue
             image, below, above, colour = cell
             panel.imshow(thumbnail(image))
-            panel.set_xlabel(below[:20], fontsize=7.5, labelpad=2)
-            panel.set_title(above[:18], fontsize=8, loc="center", pad=3, color=colour or "#222222")
+            panel.set_xlabel(below, fontsize=7.5, labelpad=2)
+            panel.set_title(above, fontsize=8, loc="center", pad=3, color=colour or "#222222")
         finding = f"{len(leaks):,} test images of {dataset} have a near duplicate in training; {len(suspects):,} test labels are suspected"
         detail = [f"{finding}."] if wrong else []
         if shown:
             detail.append(
-                f"First row: the {len(shown)} closest test images, with their similarity; below each its training image."
+                f"First row: the {len(shown)} closest test images, with their similarity; below each its training image, with its part."
             )
         if doubtful:
             detail.append(
