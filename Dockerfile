@@ -6,7 +6,7 @@ FROM ${BASE}
 RUN apt-get update && apt-get install -y --no-install-recommends git && rm -rf /var/lib/apt/lists/*
 WORKDIR /opt/finetune-bench
 COPY requirements.txt .
-RUN pip install --no-cache-dir -r requirements.txt
+RUN pip install --no-cache-dir --require-hashes -r requirements.txt
 # The workflow itself comes with Snakemake: a shared folder, or the archive that it sends along.
 RUN useradd --create-home --uid 1000 ftbench
 USER ftbench

@@ -13,19 +13,19 @@ NAMED = @test -n "$(STUDY)"
 # What is wrong with a config, in a sentence, before Snakemake reads it.
 CHECKED = @$(FTBENCH) check --quiet $(CONFIG)
 
-.PHONY: help setup demo study smoke unlock plan watch tensorboard report crate test test-unit test-slurm stress lint format bench bench-halving bench-tables scale image clean
+.PHONY: help setup demo study smoke unlock plan watch tensorboard report crate test test-unit test-slurm stress lint format bench bench-halving bench-tables scale image lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
 	@echo "  variables: CONFIG=$(CONFIG)  CORES=$(CORES)  PYTHON=$(PYTHON)"
 
-setup: .venv/installed ## create .venv with the pinned packages, and the package and command ftbench of this folder
+setup: .venv/installed ## create .venv with the pinned packages, each compared with its sha256, and the package and command ftbench of this folder
 
 .venv/installed: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, $(PYTHON) is {sys.version.split()[0]}; name another with PYTHON=...")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -104,6 +104,12 @@ bench-tables: setup ## measure tables and figures of a large study (results/benc
 
 image: ## build the container image with the locked packages here: ENGINE=docker (finetune-bench) or apptainer (finetune-bench.sif)
 	$(if $(filter apptainer,$(ENGINE)),apptainer build finetune-bench.sif apptainer.def,docker build $(if $(BASE),--build-arg BASE=$(BASE)) -t finetune-bench .)
+
+# Pins that still fit stay; UPGRADE="--upgrade" or "--upgrade-package torch" moves them. For Linux and macOS, Python 3.11 and newer.
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock" $(UPGRADE)
+lock: setup ## write requirements.txt, with the sha256 of every published file, from requirements.in
+	$(LOCK) requirements.in -o requirements.txt >/dev/null
+	$(LOCK) --no-deps profiles/kubernetes/requirements.in -o profiles/kubernetes/requirements.txt >/dev/null
 
 clean: setup ## remove the results of the study of CONFIG, downloads and weights stay
 	@$(FTBENCH) clean $(CONFIG)
