@@ -8,6 +8,8 @@ import time
 import pytest
 from test_resume import PATIENCE, RUN, kill_group, long_run, start, training_process, wait_for_progress  # noqa: F401
 
+from ftbench.study import interrupt
+
 MODEL = f"{RUN}/model.safetensors"
 # One file per stage, and what asks for it.
 STAGES = {
@@ -131,8 +133,15 @@ def test_clocks_that_disagree_repeat_nothing(clone, hours):
     assert clone.plan() == []
 
 
-def test_everything_killed_at_once_needs_one_command(long_run):  # noqa: F811
+def test_ctrl_c_is_one_line_and_everything_killed_at_once_needs_one_command(long_run):  # noqa: F811
     clone = long_run[0]
+    begun = time.time()
+    driver = start(clone)
+    wait_for_progress(clone, driver, begun)
+    said = (clone.root / "driver.txt").read_text()
+    os.killpg(driver.pid, signal.SIGINT)  # to every process, as a terminal does
+    assert driver.wait(PATIENCE) != 0
+    assert (clone.root / "driver.txt").read_text().removeprefix(said).strip() == interrupt.LINE
     begun = time.time()
     driver = start(clone)
     wait_for_progress(clone, driver, begun)
@@ -140,4 +149,4 @@ def test_everything_killed_at_once_needs_one_command(long_run):  # noqa: F811
     driver.wait(PATIENCE)
     clone.snakemake("--unlock")
     clone.snakemake("--cores", "1", MODEL)
-    assert '"resumes": 1' in (clone.root / RUN / "cost.json").read_text()
+    assert '"resumes": 2' in (clone.root / RUN / "cost.json").read_text()

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 sys.path.insert(0, str(Path(workflow.current_basedir) / "../scripts"))
 
@@ -14,7 +15,12 @@ from ftbench.base.kept import keep
 from ftbench.study import grid, inputs, kinds, reader, settings, trials
 from ftbench.study.commands import hold, note_command
 from ftbench.study.config import resolve
+from ftbench.study.interrupt import end_with_one_line
 from ftbench.study.paths import DOWNLOADED, EFFICIENCY, NORMALIZATION, TRANSFERABILITY, resume_folder, weights_tag
+
+# This process's answer to Ctrl-C. A workflow that uses this one as a module decides about its process itself.
+if workflow.is_main_process and workflow.modifier.is_main_snakefile():
+    end_with_one_line(logger)
 
 # --- the study -------------------------------------------------------------------------------------------------------
 

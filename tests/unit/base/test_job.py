@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPTS = Path(__file__).parents[3] / "workflow" / "scripts"
 HEAD = """
 import os, sys
@@ -106,7 +108,14 @@ def test_a_full_disk_that_a_library_meets_is_one_sentence_with_the_file(tmp_path
     assert "Traceback" not in done.stderr + log(tmp_path).read_text()
 
 
-def test_ctrl_c_ends_with_one_line(tmp_path):
-    done = run(tmp_path, "raise KeyboardInterrupt")
-    assert done.returncode == 130 and "Traceback" not in done.stderr + log(tmp_path).read_text()
-    assert done.stderr.split("\n")[1] == "train d 3: interrupted; the next start goes on from here."
+INTERRUPT = "import signal; os.kill(os.getpid(), signal.SIGINT)"
+
+
+@pytest.mark.parametrize("lines", [
+    [INTERRUPT],
+    ["try:", f"    {INTERRUPT}", "except BaseException as error:", "    raise RuntimeError from error"],  # as some imports do
+])  # fmt: skip
+def test_ctrl_c_leaves_the_terminal_to_the_one_line_of_the_study(tmp_path, lines):
+    done = run(tmp_path, *lines)
+    assert done.returncode == 130 and done.stderr == ""
+    assert log(tmp_path).read_text().splitlines()[-1] == "interrupted; the next start goes on from here."

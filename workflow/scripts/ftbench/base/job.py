@@ -8,6 +8,7 @@ the terminal, where the user looks first. The reason comes before the copy: on a
 import contextlib
 import os
 import shutil
+import signal
 import sys
 import time
 import traceback
@@ -29,8 +30,10 @@ def job(snakemake):
     name = " ".join([snakemake.rule, *map(str, dict(snakemake.wildcards).values())])
     terminal = os.dup(2)
     start = time.monotonic()
+    interrupt = _Interrupt()
     try:
         _redirect(log)
+        interrupt.listen()
         print(f"{name}: started {time.strftime('%Y-%m-%d %H:%M:%S')}, {snakemake.threads} threads")
         unknown = verified.check(snakemake.input)
         if unknown:
@@ -47,9 +50,10 @@ def job(snakemake):
         _tell(terminal, f"{name}: {error}{_earlier(snakemake.params)}", str(error), log)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
-        _tell(terminal, f"{name}: interrupted; the next start goes on from here.", "interrupted", log)
-        raise SystemExit(INTERRUPTED) from None
+        interrupt.leave()
     except Exception as error:
+        if interrupt.came:  # and a library made another error of it
+            interrupt.leave()
         # The log lies on a disk as well: each line that is said may be the first that does not fit.
         if disk_is_full(error):
             sentence = f"No space left on the disk ({_named(error) or log}): free some space and start again."
@@ -58,6 +62,26 @@ def job(snakemake):
             _tell(terminal, f"{name} failed:\n{traceback.format_exc()}", traceback.format_exc(), log)
         raise SystemExit(1) from None
     log.with_name(log.name + ".failed").unlink(missing_ok=True)
+
+
+class _Interrupt:
+    """Ctrl-C in a job: remembered, so that it is known whatever a library makes of the exception."""
+
+    came = False
+
+    def listen(self) -> None:
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where it is ignored
+            signal.signal(signal.SIGINT, self)
+
+    def __call__(self, number: int, frame) -> None:
+        self.came = True
+        raise KeyboardInterrupt
+
+    def leave(self) -> None:
+        """To the log alone: the terminal has the study's one line, and of a job that alone was interrupted the end of its log."""
+        with contextlib.suppress(OSError):  # a full disk
+            print("interrupted; the next start goes on from here.", flush=True)
+        raise SystemExit(INTERRUPTED) from None
 
 
 def _earlier(params) -> str:
