@@ -9,13 +9,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class Hub:
     """What is served, and what was asked for. `files` maps a path to bytes, `announced` to another sha256 than theirs.
 
-    `cut` is how many bytes of a file are sent before the connection ends, once.
+    `cuts` is after how many bytes of an answer the connection ends, one for each of the next answers. `ranges` is what was asked for.
     """
 
     def __init__(self):
         self.files: dict[str, bytes] = {}
         self.announced: dict[str, str] = {}
-        self.cut: int | None = None
+        self.cuts: list[int] = []
         self.ranges: list[str | None] = []
 
 
@@ -62,9 +62,8 @@ def running():
             if not body:
                 return
             hub.ranges.append(asked)
-            if hub.cut is not None:
-                part, hub.cut = part[: hub.cut], None
-                self.wfile.write(part)
+            if hub.cuts:
+                self.wfile.write(part[: hub.cuts.pop(0)])
                 self.close_connection = True
                 self.connection.close()
                 return
