@@ -35,6 +35,9 @@ config.update(study=STUDY["study"], seeds=STUDY["seeds"])
 
 CELLS = grid.cells(STUDY)
 DATASETS = list(dict.fromkeys(cell.dataset for cell in CELLS))
+LIMITS = inputs.limits(STUDY, DATASETS)
+# Those whose single figures are drawn and whose answer is given at length: of several limits of a data set, the largest.
+REPORTED = inputs.reported(STUDY, DATASETS)
 FLIPPED = [name for name in DATASETS if STUDY["datasets"][name]["flip"]]  # get test-time augmentation
 NOT_FLIPPED = [name for name in DATASETS if name not in FLIPPED]
 LOOP, FEATURES = (inputs.strategies(STUDY, engine) for engine in ("loop", "features"))

@@ -137,6 +137,43 @@ rule compare_policies:
         "../scripts/compare_policies.py"
 
 
+rule compare_training_sizes:
+    """The same cells on few and on more images of a data set."""
+    input:
+        comparison="<results>/tables/comparison.csv",
+        cells="<results>/tables/cells.csv",
+        differences="<results>/tables/differences.csv",
+        data=[f"<results>/data/{member['dataset']}/train.json" for member in LIMITS],
+    output:
+        csv="<results>/tables/training_size.csv",
+        markdown="<results>/tables/training_size.md",
+        latex="<results>/tables/training_size.tex",
+        html=report(
+            "<results>/tables/training_size.html",
+            caption="../report/training_size.rst",
+            category="3 Result",
+            labels={"shows": "table: accuracy against images per class"},
+        ),
+        plots=[
+            report(
+                f"<results>/plots/{family}.training_size.svg",
+                caption="../report/training_size.rst",
+                category="3 Result",
+                labels={"shows": f"accuracy against images per class, {family}"},
+            )
+            for family in dict.fromkeys(member["family"] for member in LIMITS)
+        ],
+    log:
+        "<logs>/compare_training_sizes.log",
+    params:
+        members=LIMITS,
+        random=labelled(set(CELLS) - set(inputs.pretrained(STUDY, CELLS))),
+        axes=AXES,
+        code=code_of("compare_training_sizes.py"),
+    script:
+        "../scripts/compare_training_sizes.py"
+
+
 rule compare_activations:
     """Silent units of every cell whose backbone names its activation."""
     input:

@@ -9,10 +9,12 @@ rule report_summary:
         tables=expand("<results>/tables/{name}.csv", name=inputs.SUMMARIZED),
         figures=expand(
             "<results>/plots/{dataset}.{name}",
-            dataset=DATASETS,
+            dataset=REPORTED,
             name=("accuracy.svg", "pareto.svg", "mistakes.json"),
         ),
-        audits=expand("<results>/data/{dataset}/audit/audit.json", dataset=DATASETS),
+        audits=expand("<results>/data/{dataset}/audit/audit.json", dataset=REPORTED),
+        sizes=["<results>/tables/training_size.csv"] * bool(LIMITS),
+        curves=[f"<results>/plots/{member['family']}.training_size.svg" for member in LIMITS],
     output:
         report(
             "<results>/summary.html",
@@ -25,7 +27,8 @@ rule report_summary:
     localrule: True
     params:
         folder=subpath(output[0], parent=True),
-        datasets=DATASETS,
+        datasets=REPORTED,
+        limits=LIMITS,
         code=code_of("report_summary.py"),
     script:
         "../scripts/report_summary.py"

@@ -4,4 +4,5 @@ if __name__ == "__main__":
     with job(snakemake):
         from ftbench.report.summary.page import summary_page
 
-        summary_page(snakemake.params.folder, snakemake.params.datasets, snakemake.output[0])
+        params = snakemake.params
+        summary_page(params.folder, params.datasets, params.limits, snakemake.output[0])

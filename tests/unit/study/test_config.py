@@ -59,6 +59,7 @@ def test_every_shipped_config_resolves_to_a_complete_study(path):
         assert set(entry["recipe"]) == {*config.recipe_keys(), *kinds.declared(entry["kind"]).get("options", {})}
     for table in ("datasets", "backbones"):
         keys = set(config.schema()["properties"][table]["additionalProperties"]["properties"])
+        keys |= {"family"} if table == "datasets" else set()
         assert all(set(entry) == keys for entry in study[table].values())
 
 
@@ -245,6 +246,29 @@ def test_a_list_of_policies_is_a_strategy_of_each_and_exclude_may_name_them_all(
         config.resolve(study)
 
 
+def test_a_list_of_limits_is_a_data_set_of_each_and_exclude_may_name_them_all():
+    study = changed("datasets.digits", {"source": "digits", "flip": False, "train_limit": [64, None, 8]})
+    study["datasets"]["other"] = {"source": "digits"}
+    resolved = config.resolve(study)
+    limits = {name: (entry["family"], entry["train_limit"]) for name, entry in resolved["datasets"].items()}
+    assert list(limits.items()) == [
+        ("digits-8", ("digits", 8)),
+        ("digits-64", ("digits", 64)),
+        ("digits-all", ("digits", None)),
+        ("other", ("other", None)),
+    ]
+    assert not any(resolved["datasets"][name]["flip"] for name in list(limits)[:3])
+    study["exclude"] = [{"dataset": "digits", "backbone": "trained"}, {"dataset": "digits-8", "strategy": "scratch"}]
+    cells = grid.cells(config.resolve(study))
+    assert {cell.dataset for cell in cells if cell.backbone == "trained"} == {"other"}
+    assert {cell.dataset for cell in cells if cell.strategy == "scratch"} == {"digits-64", "digits-all", "other"}
+    rehearsal = config.resolve(study | {"smoke": True})["datasets"]
+    assert [rehearsal[name]["train_limit"] for name in limits] == [8, 20, 20, 20]
+    study["datasets"]["digits-8"] = {"source": "digits"}
+    with pytest.raises(InputError, match="datasets.digits.train_limit makes a data set digits-8"):
+        config.resolve(study)
+
+
 # --- what is refused -------------------------------------------------------------------------------------------------
 
 PIP = {"model": "resnet18", "weights": "pip:some-package", "image_size": 32}
@@ -325,6 +349,9 @@ REFUSED = [  # key, value, what the sentence has to contain
     ("datasets.cifar", {"source": "torchvision", "name": "CIFAR11"}, ["datasets.cifar.name", "'CIFAR11'", "CIFAR10"]),
     ("datasets.mine", {"source": "imagefolder"}, ["datasets.mine.path", "missing", "imagefolder"]),
     ("datasets.digits.train_limit", 1, ["datasets.digits.train_limit", "1", "at least 2"]),
+    ("datasets.digits.train_limit", [8], ["datasets.digits.train_limit", "[8]", "at least 2 entries"]),
+    ("datasets.digits.train_limit", [8, 1], ["datasets.digits.train_limit.1", "1", "at least 2"]),
+    ("datasets.digits.train_limit", [8, 8], ["datasets.digits.train_limit", "lists a value twice"]),
     ("datasets.digits.validation_fraction", 1, ["datasets.digits.validation_fraction", "1", "less than 1"]),
     ("datasets", {224: {"source": "digits"}}, ["datasets", "224", "quotes"]),
     ("datasets", {"a/b": {"source": "digits"}}, ["datasets", "'a/b'", "letters"]),

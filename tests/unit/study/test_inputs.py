@@ -129,7 +129,7 @@ def test_policies_and_activations_are_asked_about_if_the_config_names_several():
     assert len(inputs.silent_unit_files(STUDY, CELLS)) == len(counted) == 4
 
 
-def bare() -> dict:
+def bare(**changes) -> dict:
     return config.resolve(
         {
             "study": "b",
@@ -138,6 +138,7 @@ def bare() -> dict:
             "backbones": {"plain": {"source": "ftbench", "model": "resnet8", "weights": "none"}},
             "strategies": {"tutorial": {"kind": "tutorial"}},
         }
+        | changes
     )
 
 
@@ -151,3 +152,18 @@ def test_a_study_that_asks_for_less_gets_fewer_tables_and_figures():
     extra = ("robustness", "transferability", "policies", "activations")
     assert not any(name in path for path in inputs.tables(less, cells) + inputs.plots(less, cells) for name in extra)
     assert all(any(name in path for path in inputs.tables(rich, CELLS)) for name in extra)
+
+
+def test_of_several_limits_the_largest_is_reported_and_all_are_compared():
+    entry = {"source": "digits", "train_limit": [None, 4, 16]}
+    given = bare(datasets={"first": {"source": "digits"}, "digits": entry})
+    cells = grid.cells(given)
+    names = [cell.dataset for cell in cells]
+    assert inputs.reported(given, names) == ["first", "digits-all"]
+    assert [(one["family"], one["dataset"], one["limit"]) for one in inputs.limits(given, names)] == [
+        ("digits", "digits-4", 4), ("digits", "digits-16", 16), ("digits", "digits-all", None)]  # fmt: skip
+    assert "<results>/tables/training_size.csv" in inputs.tables(given, cells)
+    plots = inputs.plots(given, cells)
+    assert "<results>/plots/digits.training_size.svg" in plots and "<results>/plots/digits-all.confusion.svg" in plots
+    assert not any("digits-4" in path for path in plots)
+    assert inputs.limits(given, names[:2]) == []  # an excluded limit leaves one alone

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import small
 import torch
+import yaml
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -22,8 +23,10 @@ from ftbench.train.history import finite, write_history
 
 @pytest.fixture(scope="module")
 def study():
-    demo = Path(__file__).parents[3] / "config" / "demo.yaml"
-    return config.read(demo)
+    demo = yaml.safe_load((Path(__file__).parents[3] / "config" / "demo.yaml").read_text(encoding="utf-8"))
+    demo["datasets"]["digits"]["train_limit"] = 64
+    demo["strategies"]["tutorial"] = {"kind": "tutorial"}
+    return config.resolve(demo)
 
 
 def one(study, results, strategy, name):

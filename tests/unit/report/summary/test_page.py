@@ -15,7 +15,7 @@ from ftbench.report.summary.page import summary_page
 
 @pytest.fixture(scope="module")
 def page(folder):
-    summary_page(folder, list(DATASETS), folder / "summary.html")
+    summary_page(folder, list(DATASETS), [], folder / "summary.html")
     return (folder / "summary.html").read_text()
 
 
@@ -39,7 +39,7 @@ def test_what_it_names_exists_and_it_loads_nothing(folder, page):
 
 
 def test_equal_tables_give_equal_bytes(folder, page, tmp_path):
-    summary_page(folder, list(DATASETS), tmp_path / "again.html")
+    summary_page(folder, list(DATASETS), [], tmp_path / "again.html")
     assert (tmp_path / "again.html").read_text() == page
 
 
@@ -78,6 +78,6 @@ def test_bars_past_twenty_unfold(folder):
 
 def test_a_study_in_which_nothing_finished_says_so(tmp_path):
     root = written(tmp_path, datasets=("shapes",), backbones=("lite0",), strategies=("finetune",), diverged_run=False)
-    summary_page(root, ["shapes"], root / "summary.html")
+    summary_page(root, ["shapes"], [], root / "summary.html")
     page = (root / "summary.html").read_text()
     assert "Nothing can be recommended: no run finished" in page and "Where it fails" in page

@@ -6,6 +6,7 @@
 
 import copy
 import functools
+import math
 from pathlib import Path
 
 import jsonschema
@@ -58,7 +59,7 @@ def study_name(path: str | Path) -> str:
 def resolve(config: dict) -> dict:
     """Return a validated copy of `config` with every default filled in and every recipe resolved.
 
-    In the result each strategy has the keys kind, family, learning_rate, grid (of a strategy fitted on features), probe
+    In the result each data set has the key family, the name that the config gives it, and each strategy has the keys kind, family, learning_rate, grid (of a strategy fitted on features), probe
     and `recipe`, the whole of `training` with the kind's and the entry's own values laid over it. Raises InputError, one sentence per fault.
     """
     reader.check_plain(config)
@@ -71,6 +72,7 @@ def resolve(config: dict) -> dict:
         raise InputError(_sentences(faults))
     _fill_defaults(config, schema())
     _expand_home(config)
+    _expand_limits(config)
     _expand_policies(config)
     for name, entry in config["strategies"].items():
         config["strategies"][name] = _resolve_strategy(name, entry, config)
@@ -171,6 +173,26 @@ def _expand_home(config: dict) -> None:
             entry["weights"] = f"file:{at_home(entry['weights'].removeprefix('file:'))}"
 
 
+def _expand_limits(config: dict) -> None:
+    """A list of train_limits becomes one data set per limit, the smallest first; `family` keeps the name that was written."""
+    expanded = {}
+    for name, entry in config["datasets"].items():
+        limits = entry["train_limit"]
+        if isinstance(limits, list):
+            ordered = sorted(limits, key=lambda limit: math.inf if limit is None else limit)
+            entries = {f"{name}-{limit or 'all'}": entry | {"train_limit": limit} for limit in ordered}
+        else:
+            entries = {name: entry}
+        for new, given in entries.items():
+            if new in expanded or (new != name and new in config["datasets"]):
+                raise InputError(
+                    f"config: datasets.{name}.train_limit makes a data set {new}, but there is one of that name; rename it."
+                )
+            expanded[new] = given | {"family": name}
+    config["datasets"] = expanded
+    _expand_excluded(config, "dataset", expanded)
+
+
 def _expand_policies(config: dict) -> None:
     """A list of augmentation policies becomes one strategy per policy; `family` keeps the name that was written."""
     expanded = {}
@@ -188,11 +210,16 @@ def _expand_policies(config: dict) -> None:
                 )
             expanded[new] = given | {"family": name}
     config["strategies"] = expanded
+    _expand_excluded(config, "strategy", expanded)
+
+
+def _expand_excluded(config: dict, axis: str, expanded: dict[str, dict]) -> None:
+    """Where `exclude` names a family, all of its members are meant."""
     for pattern in config["exclude"]:
-        if "strategy" in pattern:
-            names = pattern["strategy"] if isinstance(pattern["strategy"], list) else [pattern["strategy"]]
+        if axis in pattern:
+            names = pattern[axis] if isinstance(pattern[axis], list) else [pattern[axis]]
             members = {name: [new for new, entry in expanded.items() if entry["family"] == name] for name in names}
-            pattern["strategy"] = [new for name in names for new in (members[name] or [name])]
+            pattern[axis] = [new for name in names for new in (members[name] or [name])]
 
 
 def _resolve_strategy(name: str, entry: dict, config: dict) -> dict:

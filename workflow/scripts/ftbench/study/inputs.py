@@ -210,14 +210,30 @@ def axes(study: dict, cells: Iterable[Cell]) -> list[str]:
     return ["policies"] * bool(families(study, ())) + ["activations"] * named
 
 
+def limits(study: dict, datasets: Iterable[str]) -> list[dict]:
+    """{"family", "dataset", "limit"} of the data sets that are one limit of several, the smallest of each family first."""
+    entries = {name: study["datasets"][name] for name in datasets}
+    return [
+        {"family": entry["family"], "dataset": name, "limit": entry["train_limit"]}
+        for name, entry in entries.items()
+        if sum(other["family"] == entry["family"] for other in entries.values()) > 1
+    ]
+
+
+def reported(study: dict, datasets: Iterable[str]) -> list[str]:
+    """The data sets whose single figures are drawn: of several limits of one, the largest alone."""
+    return list({study["datasets"][name]["family"]: name for name in datasets}.values())
+
+
 # --- the report ------------------------------------------------------------------------------------------------------
 
 
 def tables(study: dict, cells: list[Cell]) -> list[str]:
     """The summary, every table of the study, and the two records beside them."""
+    sizes = ["training_size"] * bool(limits(study, dict.fromkeys(cell.dataset for cell in cells)))
     whole = ("comparison", "cost", "recommendation", "win_tie_loss", "per_class", "confused", "clean_test", *IMAGES)
     formats = {
-        "csv html md tex": (*whole, *axes(study, cells)),
+        "csv html md tex": (*whole, *axes(study, cells), *sizes),
         "html md tex": ("calibration", "pairwise"),
         "html": ("protocol", "provenance"),
     }
@@ -229,10 +245,12 @@ def tables(study: dict, cells: list[Cell]) -> list[str]:
 
 
 def plots(study: dict, cells: list[Cell]) -> list[str]:
-    """Every figure of the study: those of each data set, and one of all."""
+    """Every figure of the study: those of each data set, of several limits of one the largest alone, and those of all."""
     figures = [*FIGURES, *axes(study, cells)] + ["robustness"] * study["corruptions"]["enabled"]
-    datasets = dict.fromkeys(cell.dataset for cell in cells)
+    datasets = list(dict.fromkeys(cell.dataset for cell in cells))
+    families = dict.fromkeys(member["family"] for member in limits(study, datasets))
     return [
-        *(f"<results>/plots/{dataset}.{figure}.svg" for dataset in datasets for figure in figures),
+        *(f"<results>/plots/{dataset}.{figure}.svg" for dataset in reported(study, datasets) for figure in figures),
+        *(f"<results>/plots/{family}.training_size.svg" for family in families),
         "<results>/plots/critical_difference.svg",
     ]

@@ -18,6 +18,7 @@ from ftbench.study.paths import weights_tag
 LATER = (
     "validation_fraction",
     "train_limit",
+    "family",
     "flip",
     "urls",
     "download_gb",

@@ -93,8 +93,8 @@ def _facts(root: Path, tables: dict[str, pd.DataFrame], dataset: str) -> Facts:
         own["clean_test"],
         read_json(root / MISTAKES.format(dataset=dataset)),
         read_json(root / AUDIT.format(dataset=dataset)),
-        _address(root / "plots" / f"{dataset}.accuracy.svg"),
-        _address(root / "plots" / f"{dataset}.pareto.svg"),
+        address(root / "plots" / f"{dataset}.accuracy.svg"),
+        address(root / "plots" / f"{dataset}.pareto.svg"),
     )
 
 
@@ -126,6 +126,6 @@ def _of_cell(table: pd.DataFrame, cell: Cell | None) -> pd.DataFrame:
     return table[(table[CELL] == cell.row[CELL]).all(axis=1)]
 
 
-def _address(svg: Path) -> str:
+def address(svg: Path) -> str:
     """A figure as an address that needs no file beside the page."""
     return "data:image/svg+xml;base64," + base64.b64encode(svg.read_bytes()).decode()

@@ -16,13 +16,14 @@ from ftbench.report.summary.page_script import SCRIPT
 from ftbench.report.summary.page_style import STYLE
 from ftbench.report.summary.page_template import TEMPLATE
 from ftbench.report.summary.records import records
+from ftbench.report.summary.sizes import sizes
 
 
-def summary_page(root, datasets: list[str], out) -> None:
+def summary_page(root, datasets: list[str], limits: list[dict], out) -> None:
     """Write the summary of a study, one HTML file that needs no other and no network.
 
     `root` is the study's folder: study.json, environment.json, tables/, plots/ and each data set's audit are read in it, and the
-    page's links lead into it. `datasets` are those with cells.
+    page's links lead into it. `datasets` are those to report at length, `limits` those of `ftbench.study.inputs.limits`.
     """
     root = Path(root)
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(TEMPLATE)
@@ -32,13 +33,13 @@ def summary_page(root, datasets: list[str], out) -> None:
             study=read_json(root / "study.json")["study"],
             style=Markup(STYLE),
             script=Markup(SCRIPT),
-            parts=[_part(root, place, facts) for place, facts in enumerate(read_facts(root, datasets))],
+            parts=[_part(root, limits, place, facts) for place, facts in enumerate(read_facts(root, datasets))],
             records=records(root),
         ),
     )
 
 
-def _part(root: Path, place: int, facts: Facts) -> dict:
+def _part(root: Path, limits: list[dict], place: int, facts: Facts) -> dict:
     """What the template shows of one data set."""
     whole, differences = (read_table(root / "tables" / f"{name}.csv") for name in ("comparison", "differences"))
     return {
@@ -48,6 +49,7 @@ def _part(root: Path, place: int, facts: Facts) -> dict:
         "accuracy": percent(facts.best.row["accuracy_mean"]) if facts.best else "",
         "answer": sentences.answer(facts),
         "bars": bars(facts.cells),
+        "sizes": sizes(root, limits, facts.dataset),
         "comparison": tables.comparison(facts),
         "worst_classes": tables.worst_classes(facts),
         "confused": tables.confused_pairs(facts),

@@ -57,6 +57,13 @@ TEMPLATE = """\
 <div class="drawing plain"><img alt="Accuracy of every cell and seed" src="{{ facts.accuracy_figure }}"></div>
 <p>{{ source("plots/" ~ facts.dataset ~ ".accuracy.svg") }}</p></details>
 {% endif %}
+{% if part.sizes %}<h3>With fewer images</h3>
+{{ said(part.sizes.sentences) }}
+<div class="drawing plain"><img alt="Accuracy against images per class" src="{{ part.sizes.figure }}"></div>
+<p>{{ source(part.sizes.figure_path) }}</p>
+<details><summary>Every cell at every size</summary>
+{{ grid(part.sizes.table) }}</details>
+{% endif %}
 <h3>All cells</h3>
 {{ grid(part.comparison) }}
 
