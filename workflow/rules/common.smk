@@ -10,6 +10,7 @@ from snakemake.logging import logger
 sys.path.insert(0, str(Path(workflow.current_basedir) / "../scripts"))
 
 from ftbench.base.code_digest import code_digest
+from ftbench.base.dates import bring_back
 from ftbench.base.errors import InputError
 from ftbench.base.kept import keep
 from ftbench.study import grid, inputs, kinds, reader, settings, trials
@@ -32,6 +33,13 @@ except InputError as error:
     raise WorkflowError(str(error))
 # The report's text reads these two: a rehearsal has a name and seeds of its own.
 config.update(study=STUDY["study"], seeds=STUDY["seeds"])
+
+if workflow.is_main_process:
+    future = bring_back([f"results/{STUDY['study']}", "resources"])
+    if future:
+        logger.warning(
+            f"A clock was ahead: {len(future)} files were dated in the future, {future[0]} first of all; they are dated now."
+        )
 
 CELLS = grid.cells(STUDY)
 DATASETS = list(dict.fromkeys(cell.dataset for cell in CELLS))
