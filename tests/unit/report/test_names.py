@@ -103,7 +103,9 @@ def test_the_montage_of_very_many_classes_shows_those_with_most_and_fewest_image
     classes = [f"c{number:03}" for number in range(300)]
     montage(*picture_files(tmp_path, classes), "d", tmp_path / "figure.svg", per_class=1)
     text = (tmp_path / "figure.svg").read_text(encoding="utf-8")
-    assert "50 classes with the most images" in re.sub(r" -->.*?<!-- ", " ", text, flags=re.DOTALL)  # over ends of lines
+    assert "50 classes with the most images" in re.sub(
+        r" -->.*?<!-- ", " ", text, flags=re.DOTALL
+    )  # over ends of lines
     assert [name for name in classes if f"<!-- {name} -->" in text] == classes[:50] + classes[-50:]
 
 
