@@ -197,10 +197,71 @@ def test_too_few_groups_are_shown_and_not_used():
     assert Path("config/photos_groups.csv").exists()
 
 
+# --- tables ----------------------------------------------------------------------------------------------------------
+
+
+def kaggle(root: Path, rows: int = 24, more="", header="id,label") -> Path:
+    """train.csv of bare identifiers beside train/, and a test/ without labels whose files have the same names."""
+    lines = [header]
+    for k in range(rows):
+        photo(root / "train" / f"{k}.png", k)
+        photo(root / "test" / f"{k}.png", 500 + k)
+        lines.append(f"{k},{CLASSES[k % 2]}{more.format(k // 4)}")
+    (root / "train.csv").write_text("\n".join(lines) + "\n")
+    return root
+
+
+def test_a_folder_of_kaggle_s_form_is_read_by_its_table(capsys):
+    for path in ("plants", "plants/train.csv"):
+        kaggle(Path("plants"))
+        made = init(path, output=f"config/{len(path)}.yaml")
+        study = config.read(made.output)
+        checks.check_files(study)
+        entry = study["datasets"][made.name]
+        assert (entry["source"], entry["path"], entry["images"]) == ("table", "plants/train.csv", "plants/train")
+        assert entry["test_fraction"] == 0.2 and made.seen.total == 24
+        assert "the file is taken from the column id" in capsys.readouterr().out.replace("The", "the")
+
+
+def test_a_column_of_patients_becomes_the_group_and_rows_without_a_label_are_left_out(capsys):
+    root = kaggle(Path("plants"), 40, ",p{}", "file,label,patient_id")
+    table = root / "train.csv"
+    table.write_text(table.read_text().replace("0,cat,p0", "0,,p0", 1))
+    made = init("plants/train.csv", output="config/plants.yaml")
+    entry = config.read("config/plants.yaml")["datasets"]["plants"]
+    assert (
+        entry["columns"]["group"] == "patient_id"
+        and entry["unlabelled"] == "skip"
+        and not Path("config/plants_groups.csv").exists()
+    )
+    said = capsys.readouterr().out
+    assert "Groups: 10 by the column patient_id" in said and "may say which images belong together" not in said
+    patients = {part: {int(Path(name).stem) // 4 for name in names} for part, names in made.seen.names.items()}
+    assert not patients["train"] & patients["test"]
+
+
+def test_a_table_with_parts_needs_no_further_key():
+    root = kaggle(Path("plants"), 24)
+    lines = (root / "train.csv").read_text().splitlines()
+    lines = [f"train/{line}" for line in lines[1:]]
+    (root / "all.tsv").write_text("image\tspecies\tsplit\n" + "\n".join(
+        f"{line.split(',')[0]}.png\t{line.split(',')[1]}\t{'test' if k > 15 else 'train'}" for k, line in enumerate(lines)
+    ))  # fmt: skip
+    made = init("plants/all.tsv")
+    assert {part: len(names) for part, names in made.seen.names.items()} == {"train": 16, "test": 8}
+    assert "test_fraction" not in made.entry.keys
+
+
+def test_a_table_that_says_nothing_of_labels_gets_its_sentence():
+    (kaggle(Path("plants")) / "sizes.csv").write_text("file,size\n1.png,3\n2.png,4\n")
+    assert "columns: " in refusal("plants/sizes.csv")
+    assert "does not exist" in refusal("plants/absent.csv") and "yet to be downloaded" in refusal("hf:owner/name")
+
+
 # --- the config ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["Blumen & Kräuter", "it's: a #folder", "猫と犬", "-dash", "photos"])
+@pytest.mark.parametrize("name", ["Blumen & Kräuter", "it's: a #folder", "猫と犬", "-dash", "2021", "no", "photos"])
 def test_any_name_of_a_folder_becomes_a_config(name):
     folder(Path(name))
     made = init(f"./{name}")
@@ -305,7 +366,7 @@ def refusal(*arguments, **options) -> str:
 def test_each_bad_input_gets_a_sentence(tmp_path):
     assert "absent does not exist" in refusal("absent")
     Path("file.png").touch()
-    assert "file.png is a file" in refusal("file.png")
+    assert "file.png is a file that ends in .png" in refusal("file.png")
     Path("empty").mkdir()
     assert "holds no class folders" in refusal("empty")
     photo(Path("flat/1.png"))
@@ -376,4 +437,7 @@ def test_the_home_folder_and_absolute_paths(tmp_path, monkeypatch):
 
 def test_the_command_line_says_a_sentence_and_a_status(capsys):
     assert command_line.main(["init", "absent"]) == 1
-    assert capsys.readouterr().err == "path: absent does not exist; give the folder that holds your images.\n"
+    assert (
+        capsys.readouterr().err
+        == "path: absent does not exist; give the folder, table, parquet or tar of your images.\n"
+    )

@@ -23,10 +23,10 @@ def config_text(draft: Draft) -> str:
     for key, value in tables.items():
         if key not in TABLES:
             lines += _line(key, value, why.get(key), 0)
-    lines += ["", "datasets:", f"  {draft.name}:"]
+    lines += ["", "datasets:", f"  {scalar(draft.name)}:"]
     for key, value in draft.entry.keys.items():
         lines += _line(key, value, draft.entry.why.get(key), 4)
-    if draft.groups and draft.entry.keys.get("groups") is None:
+    if draft.groups and not draft.obeyed and draft.entry.takes("groups"):
         lines += _proposed_groups(draft)
     for table in TABLES:
         if table in tables:

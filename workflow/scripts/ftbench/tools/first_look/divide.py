@@ -11,13 +11,18 @@ from ftbench.base.errors import InputError
 from ftbench.data.groups import COLUMNS, merge_groups
 from ftbench.data.split import VALIDATION_STREAM, stratified_group_split
 from ftbench.tools.first_look.entry import Entry
-from ftbench.tools.first_look.name_groups import Grouping, grouping
+from ftbench.tools.first_look.name_groups import Grouping, column_grouping, grouping
 from ftbench.tools.first_look.seen import Seen
 
 
-def groups_seen(seen: Seen) -> Grouping | None:
-    """The groups in the names of all images."""
+def groups_seen(entry: Entry, seen: Seen) -> Grouping | None:
+    """The groups of all images, by a column of a table, else by names; None if there are none, or if the entry has them already."""
+    if entry.settings["groups"] or (entry.settings["columns"] or {}).get("group"):
+        return None
     names = [name for own in seen.names.values() for name in own]
+    found = column_grouping(entry.metadata(names), names)
+    if found:
+        return found
     labels = [seen.classes[label] for own in seen.labels.values() for label in own.tolist()]
     return grouping(names, labels)
 
@@ -45,12 +50,13 @@ def settle_groups(entry: Entry, seen: Seen, found: Grouping, table: Path) -> dic
         for other in parts[number + 1 :]
         if groups[one] & groups[other]
     }
-    divided = _divided(entry, seen, found) if found.sure else None
+    divided = _divided(entry, seen, found) if found.sure and _key(entry, found, table)[0] else None
     if divided is None:
         return leaks
     seen.divide(divided)
-    entry.keys["groups"] = str(table)
-    entry.why["groups"] = f"{found.number():,} groups, by {found.how}: each stays on one side of every split"
+    key, value = _key(entry, found, table)
+    entry.keys[key] = value
+    entry.why[key] = f"{found.number():,} groups, by {found.how}: each stays on one side of every split"
     if leaks:
         entry.keys["group_leaks"] = "allow"
         entry.why["group_leaks"] = (
@@ -82,12 +88,20 @@ def check_split(entry: Entry, seen: Seen, found: Grouping | None) -> None:
     )
 
 
+def _key(entry: Entry, found: Grouping, table: Path) -> tuple[str | None, object]:
+    """The key that makes a source obey groups, and its value; None if it has no such key."""
+    if found.column is not None:
+        return "columns", (entry.settings["columns"] or {}) | {"group": found.column}
+    return ("groups", str(table)) if entry.takes("groups") else (None, None)
+
+
 def _divided(entry: Entry, seen: Seen, found: Grouping) -> dict[str, list] | None:
     """The parts, with groups kept whole; None if those leave a class on one side only of a split that is drawn."""
     with tempfile.TemporaryDirectory() as folder:
         table = Path(folder) / "groups.csv"
         table.write_text(groups_table(found), encoding="utf-8")
-        tried = Entry(entry.keys | {"groups": str(table), "group_leaks": "allow"})
+        key, value = _key(entry, found, table)
+        tried = Entry(entry.keys | {key: value, "group_leaks": "allow"})
         try:
             tried.settle()
             _, parts = tried.read()

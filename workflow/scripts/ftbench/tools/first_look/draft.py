@@ -31,6 +31,7 @@ class Draft:
     entry: Entry
     seen: Seen
     groups: Grouping | None
+    obeyed: bool  # whether the config keeps these groups together
     leaks: dict[tuple[str, str], int]  # (part, other part): groups in both
     choices: Choices
     here: Machine
@@ -61,18 +62,20 @@ def groups_file(output: Path) -> Path:
 
 def draft(name: str, output: Path, entry: Entry, seen: Seen, here: Machine, limit: float | None, weights) -> Draft:
     """Choose everything that the config says. Raises InputError where a class has too few images to be divided."""
-    remarks, found = entry.remarks(), groups_seen(seen)
+    remarks, found = entry.remarks(), groups_seen(entry, seen)
     _settle_pixels(entry, seen)
     if "validation_fraction" not in entry.keys and "validation" not in seen.names:
         entry.set("validation_fraction", *validation_fraction(seen.counts("train")))
-    given = "groups" in entry.keys
-    leaks = settle_groups(entry, seen, found, groups_file(output)) if found and not given else {}
-    check_split(entry, seen, found if entry.keys.get("groups") and not given else None)
+    leaks = settle_groups(entry, seen, found, groups_file(output)) if found else {}
+    used = found is not None and ("groups" in entry.keys or found.column in (entry.settings["columns"] or {}).values())
+    check_split(entry, seen, found if used else None)
+    if used and found.column is not None:
+        remarks = entry.remarks()  # a column that is used is no longer proposed
     images = training_images(seen.counts("train"), "validation" in seen.names, entry.settings["validation_fraction"])
     planned = entry.keys | {"groups": None}  # the table is not written yet, and no plan reads it
     chosen = choose(name, {name: planned}, seen.counts("train"), images, here, limit, weights)
     _settle_size(entry, seen, max(backbone["image_size"] for backbone in chosen.tables["backbones"].values()))
-    return Draft(name, output, entry, seen, None if given else found, leaks, chosen, here, remarks)
+    return Draft(name, output, entry, seen, found, used, leaks, chosen, here, remarks)
 
 
 def _settle_pixels(entry: Entry, seen: Seen) -> None:

@@ -5,6 +5,7 @@ them is never asked back from a person who has no config yet.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,10 +18,19 @@ from ftbench.study.class_folders import Tree
 from ftbench.study.folder_layout import layout
 from ftbench.study.kinds import declared
 from ftbench.study.split_names import roles_of
+from ftbench.tools.first_look.forms import form_of, image_folders, tables_in
 
 TEST_FRACTION = 0.2
 PARTS = ("train", "validation", "test")
 OTHER_KEYS = ("test_fraction:", "validation:")  # begin what is said of a key that another try gives
+DRAWN = {"test_fraction": TEST_FRACTION}
+WHY = {
+    "test_fraction": "there is no test part: drawn by class, the same in every run, seen by nothing that trains",
+    "validation": "there is a validation part: trial, epoch and L2 are chosen on it",
+    "parts": f"of two parts the second is the test; test_fraction: {TEST_FRACTION} and validation: given would keep it to choose on",
+    "unlabelled": "some rows have no label; refuse, the default, would stop at them",
+    "images": "the folder of the images that the table names",
+}
 
 
 @dataclass
@@ -33,8 +43,12 @@ class Entry:
     places: dict[str, str] = field(default_factory=dict)  # part: its folder, where it has one
 
     @property
-    def root(self) -> Path:
-        return Path(self.keys["path"])
+    def root(self) -> str:
+        return self.keys["path"]
+
+    def takes(self, key: str) -> bool:
+        """Whether the source has a use for a key that only some sources read."""
+        return key in declared(self.settings["source"], "sources")["options"]
 
     def settle(self) -> None:
         """Fill in the defaults of what the keys do not say. Raises InputError on a key or value that a config would be refused for."""
@@ -51,36 +65,43 @@ class Entry:
             if part != "validation" or self.settings["validation"] == "given":
                 classes, items = source.read(self.settings, self.root, part)
                 parts[part] = list(items)
+        if len(classes) < 2:
+            raise InputError(
+                f"path: {shown(self.root)} has the one class {', '.join(classes)}; a study needs 2 or more."
+            )
         return classes, parts
 
     def remarks(self) -> dict:
         return sources.load(self.settings["source"]).remarks(self.settings, self.root)
 
+    def metadata(self, names: list[str]) -> dict[str, list[str]]:
+        """{column: values} of what the source knows of each image beside its label."""
+        source = sources.load(self.settings["source"])
+        return source.metadata(self.settings, self.root, names) if hasattr(source, "metadata") else {}
+
 
 def entry_of(path: str, given: dict) -> Entry:
     """The entry for what lies at `path`; `given` are keys that the person knows better. Raises InputError, one sentence."""
     place = Path(at_home(path))
-    entry = Entry({"source": _source_of(place), "path": _as_in_config(place), **given})
-    entry.why["source"] = "a folder per class"
-    entry.why |= dict.fromkeys(given, "as given by --set")
+    source, why = form_of(place)
+    entry = Entry({"source": source, "path": _as_in_config(place), **given})
+    entry.why |= {"source": why} | dict.fromkeys(given, "as given by --set")
     entry.settle()
-    refused = []
-    for more, why in _tries(entry):
-        tried = Entry(entry.keys | more, entry.why | dict.fromkeys(more, why))
-        try:
-            tried.settle()
-            found = layout(walk(tried.root, tried.settings["include"], tried.settings["exclude"]), tried.settings)
-            tried.places = {part: place for part, place in found.places.items() if place}
-            return tried
-        except InputError as error:
-            refused.append(str(error))
-    told = next((text for text in refused if not text.startswith(OTHER_KEYS)), refused[0])
-    by_set = (
-        " (`ftbench init` takes such keys by --set, as in --set 'parts={}')"
-        if re.search(r"\b(parts|exclude)\b: ", told)
-        else ""
-    )
-    raise InputError(told[:-1] + by_set + ".")
+    told, tried = _tried(entry)
+    if tried is None and entry.keys["source"] == "imagefolder":
+        for table in tables_in(place):  # Kaggle's form: a table beside a folder of all images
+            other = Entry(entry.keys | {"source": "table", "path": _as_in_config(table)}, dict(entry.why))
+            other.why |= {"source": "there are no class folders, and this table says which image is what"}
+            try:
+                other.settle()
+                tried = tried or _tried(other)[1]
+            except InputError:
+                continue
+    if tried is None:
+        wanted = re.search(r"\b(parts|exclude|columns|images)\b(\.\w+)?: ", told)
+        by_set = " (`ftbench init` takes such keys by --set, as in --set 'parts={}')" if wanted else ""
+        raise InputError(told[:-1] + by_set + ".")
+    return tried
 
 
 def resolved(keys: dict) -> dict:
@@ -98,14 +119,27 @@ def resolved(keys: dict) -> dict:
         raise InputError(str(error).replace("config: datasets.images.", "")) from error
 
 
-def _source_of(place: Path) -> str:
-    if not place.exists():
-        raise InputError(f"path: {shown(place)} does not exist; give the folder that holds your images.")
-    if not place.is_dir():
-        raise InputError(
-            f"path: {shown(place)} is a file; give the folder that holds your images, one folder per class."
-        )
-    return "imagefolder"
+def _tried(entry: Entry) -> tuple[str, Entry | None]:
+    """(what is wrong, None), or the entry with the first further keys by which its source can read it."""
+    refused = []
+    for more in _tries(entry):
+        tried = Entry(entry.keys | more, entry.why | {key: WHY[key] for key in more})
+        try:
+            tried.settle()
+            tried.places = _read_layout(tried)
+            return "", tried
+        except InputError as error:
+            refused.append(str(error))
+    return next((text for text in refused if not text.startswith(OTHER_KEYS)), refused[0]), None
+
+
+def _read_layout(entry: Entry) -> dict[str, str]:
+    """{part: its folder}, after the source has read what is where. Raises InputError if it cannot."""
+    if declared(entry.settings["source"], "sources")["listing"] == "folder":
+        found = layout(walk(entry.root, entry.settings["include"], entry.settings["exclude"]), entry.settings)
+        return {part: place for part, place in found.places.items() if place}
+    sources.load(entry.settings["source"]).counts(entry.settings, entry.root)
+    return {}
 
 
 def _as_in_config(place: Path) -> str:
@@ -114,22 +148,27 @@ def _as_in_config(place: Path) -> str:
     return str(whole.relative_to(here)) if whole.is_relative_to(here) and whole != here else str(whole)
 
 
-def _tries(entry: Entry) -> list[tuple[dict, str]]:
-    """Further keys to read a folder by, and why: none, a drawn test part, a validation part that is there, one to test on."""
-    tries = [
-        ({}, ""),
-        (
-            {"test_fraction": TEST_FRACTION},
-            "there is no test part: drawn by class, the same in every run, seen by nothing that trains",
-        ),
-        ({"validation": "given"}, "there is a validation part: trial, epoch and L2 are chosen on it"),
-    ]
-    if declared(entry.settings["source"], "sources")["listing"]:
-        found = walk(entry.root, entry.settings["include"], entry.settings["exclude"])
-        roles = roles_of(sorted(Tree(found).folders[""]))
-        if "train" in roles and "validation" in roles and "test" not in roles:
-            parts = {"train": roles["train"][0], "test": roles["validation"][0]}
-            why = f"of two parts the second is the test; test_fraction: {TEST_FRACTION} and validation: given would keep it to choose on"
-            tries.append(({"parts": parts}, why))
+def _tries(entry: Entry) -> Iterator[dict]:
+    """Further keys to read it by: none, a drawn test part, a validation part that is there, one to test on."""
     taken = set(entry.keys) - {"source", "path"}
-    return [(more, why) for more, why in tries if not taken & set(more)]
+    listed = declared(entry.settings["source"], "sources")["listing"]
+    for folder in [{}, *({"images": _as_in_config(one)} for one in image_folders(entry.root) if listed == "table")]:
+        for rows in ({}, {"unlabelled": "skip"}) if listed != "folder" else ({},):
+            for parts in (
+                _parts(entry)
+                if listed == "folder"
+                else ({}, DRAWN, {"validation": "given"}, DRAWN | {"validation": "given"})
+            ):
+                more = folder | rows | parts
+                if not taken & set(more):
+                    yield more
+
+
+def _parts(entry: Entry) -> list[dict]:
+    """The same of a folder, where a second part that is called a validation part may be all there is to test on."""
+    tries = [{}, DRAWN, {"validation": "given"}]
+    found = walk(entry.root, entry.settings["include"], entry.settings["exclude"])
+    roles = roles_of(sorted(Tree(found).folders[""]))
+    if "train" in roles and "validation" in roles and "test" not in roles:
+        tries.append({"parts": {"train": roles["train"][0], "test": roles["validation"][0]}})
+    return tries

@@ -28,7 +28,7 @@ def init(
     text = config_text.config_text(made)
     print("\n".join(tell.found(made)))
     files = {config: text}
-    if made.groups:
+    if made.groups and made.groups.column is None and entry.takes("groups"):
         files = {draft.groups_file(config): groups_table(made.groups), **files}
     draft.parsed(text)
     _write(files)

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
+from ftbench.study.rows.columns import HINTS
+
 # In this order: of patient3_scan2 the patient is the unit that must not be cut.
 UNITS = (
     *(
@@ -57,6 +59,7 @@ class Grouping(NamedTuple):
     groups: dict[str, str | None]
     how: str
     sure: bool
+    column: str | None = None  # of a table, if one says it
 
     def number(self) -> int:
         return len(set(self.groups.values()) - {None})
@@ -76,6 +79,15 @@ def grouping(names: Sequence[str], labels: Sequence[str]) -> Grouping | None:
     beginnings = [_beginning(name) for name in inside]
     if _covers(beginnings) and _per_class(beginnings, labels) >= GROUPS_PER_CLASS:
         return Grouping(dict(zip(names, beginnings)), "the beginnings of their names", False)
+    return None
+
+
+def column_grouping(metadata: dict[str, list[str]], names: Sequence[str]) -> Grouping | None:
+    """The groups that a further column of a table gives, if one is called so and its values repeat."""
+    for column, values in metadata.items():
+        groups = [value or None for value in values]
+        if any(word in column.casefold() for word in HINTS) and _covers(groups):
+            return Grouping(dict(zip(names, groups)), f"the column {column}", True, column)
     return None
 
 

@@ -134,15 +134,20 @@ def _left_out(draft: Draft) -> list[str]:
 def _groups(draft: Draft) -> list[str]:
     groups = draft.groups
     if groups is None:
-        return [
-            "No groups can be seen in the names; if some images belong together (one patient, one burst), list them by the key groups."
-        ]
-    seen = f"Groups: {groups.number():,} by {groups.how}, such as {next(filter(None, groups.groups.values()))}"
+        entry = draft.entry
+        if entry.settings["groups"] or (entry.settings["columns"] or {}).get("group"):
+            return []
+        how = "list them by the key groups" if entry.takes("groups") else "say so in a column group"
+        return [f"No groups can be seen; if some images belong together (one patient, one burst), {how}."]
+    said = f"Groups: {groups.number():,} by {groups.how}, such as {next(filter(None, groups.groups.values()))}"
     table = shown(groups_file(draft.output))
-    if draft.entry.keys.get("groups") == table:
-        return [f"{seen}; {table} lists them, and each stays on one side of every split."]
-    if draft.entry.keys.get("groups"):
-        return []
+    if draft.obeyed:
+        listed = f"; {table} lists them, and each" if groups.column is None else "; each"
+        return [f"{said}{listed} stays on one side of every split."]
+    if groups.column is not None:
+        return [f"{said}; too few in some class to divide them: columns: {{group: {groups.column}}} is not set."]
+    if not draft.entry.takes("groups"):
+        return [f"{said}; if they belong together, add a column group to {draft.entry.root}."]
     return [
-        f"{seen}; {table} lists them and is not used: if they belong together, take the # from groups in the config."
+        f"{said}; {table} lists them and is not used: if they belong together, take the # from groups in the config."
     ]
