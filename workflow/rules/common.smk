@@ -16,6 +16,7 @@ from ftbench.base.kept import keep
 from ftbench.study import grid, inputs, kinds, reader, settings, trials
 from ftbench.study.commands import hold, note_command
 from ftbench.study.config import resolve
+from ftbench.study.downloads import download_of
 from ftbench.study.interrupt import end_with_one_line
 from ftbench.study.paths import DOWNLOADED, EFFICIENCY, NORMALIZATION, TRANSFERABILITY, resume_folder, weights_tag
 

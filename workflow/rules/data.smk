@@ -9,7 +9,7 @@ rule download_dataset:
         "<logs>/download_dataset/{source}/{name}.log",
     wildcard_constraints:
         source=any_of(kinds.having("sources", "download")),
-        name=any_of(entry["name"] for entry in STUDY["datasets"].values() if entry["name"]),
+        name=any_of(name for name in map(download_of, STUDY["datasets"].values()) if name),
     localrule: True
     params:
         settings=get_download,

@@ -341,7 +341,11 @@ REFUSED = [  # key, value, what the sentence has to contain
     ("seeds", [2**64], ["seeds.0", "18446744073709551616", "at most"]),
     ("seeds", [-1], ["seeds.0", "-1", "at least 0"]),
     ("tuning.seed", 1, ["tuning.seed", "1", "seeds", "another"]),
-    ("datasets.digits.source", "zip", ["datasets.digits.source", "'zip'", "valid: digits, imagefolder, "]),
+    (
+        "datasets.digits.source",
+        "zip",
+        ["datasets.digits.source", "'zip'", "valid: digits, imagefolder, parquet, table, tar, torchvision"],
+    ),
     ("datasets.digits.path", "photos", ["datasets.digits.path", "no effect", "digits"]),
     ("datasets.digits.md5", "abc", ["datasets.digits.md5", "no effect", "digits"]),
     ("datasets.digits.urls", ["https://mirror.example/"], ["datasets.digits.urls", "no effect", "digits"]),

@@ -101,8 +101,9 @@ def test_prepared_data_are_counted_instead_of_guessed(tmp_path):
 
 def test_an_image_folder_is_counted_by_its_files(tmp_path):
     for number in range(10):
-        (tmp_path / "photos" / "cat").mkdir(parents=True, exist_ok=True)
-        (tmp_path / "photos" / "cat" / f"{number}.jpg").write_bytes(b"")
+        place = tmp_path / "photos" / ("cat" if number % 2 else "dog")
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{number}.jpg").write_bytes(b"")
     entry = {"source": "imagefolder", "path": "photos", "test_fraction": 0.3}
     datasets = config.resolve(study_text({"mine": entry}))["datasets"]
     assert plan.images_of("mine", datasets["mine"], "planned") == (7, 3)

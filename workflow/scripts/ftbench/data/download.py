@@ -42,7 +42,7 @@ def download_dataset(
     most = int((settings["download_gb"] or MOST_GB) * 1e9)
     root = Path(root)
     fetched = []
-    if wanted:
+    if wanted or hasattr(source, "fetch"):
         root.mkdir(parents=True, exist_ok=True)
         lock = FileLock(root / ".download.lock")
         try:
@@ -54,10 +54,15 @@ def download_dataset(
             for archive in wanted:
                 got = fetch(archive["urls"], root / archive["file"], archive["md5"], report=report, most=most)
                 fetched.append({"file": archive["file"], **got})
+            if hasattr(source, "fetch"):
+                fetched += source.fetch(settings, root, most, report)
         finally:
             lock.release()
     about = {"homepage": None, "licence": None, **source.about(settings)}
-    write_json(done, {"source": settings["source"], "name": settings["name"], "files": fetched, **about})
+    write_json(
+        done,
+        {"source": settings["source"], "name": settings["name"] or settings.get("path"), "files": fetched, **about},
+    )
 
 
 def fetch(

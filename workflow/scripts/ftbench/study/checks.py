@@ -7,9 +7,10 @@ from ftbench.base.errors import InputError, choices
 from ftbench.study import grid, kinds
 from ftbench.study import trials as search
 from ftbench.study.check_backbones import check_backbones, check_path
+from ftbench.study.downloads import download_of
 from ftbench.study.paths import file_and_key
 from ftbench.study.reader import shown_text
-from ftbench.study.rows.shards import shards_of
+from ftbench.study.rows.shards import is_hub, shards_of
 
 # Keys of a data set that only some sources read.
 SOURCES = {
@@ -156,6 +157,11 @@ def _datasets(config: dict) -> None:
             )
         kinds.check("sources", entry["source"], f"{key}.source")
         facts = kinds.declared(entry["source"], "sources")
+        if is_hub(entry["path"] or "") and download_of(entry) is None:
+            raise InputError(
+                f"config: {key}.path is {shown_text(entry['path'])}; a data set of the hub is read by source parquet as hf:<owner>/<name>, "
+                "with @<revision> or /<files> behind it if need be."
+            )
         needed = facts["needs"]
         if needed and not entry[needed]:
             raise InputError(f"config: {key}.{needed} is missing; a {entry['source']} data set needs it.")
@@ -169,12 +175,12 @@ def _datasets(config: dict) -> None:
 
     published = {}
     for name, entry in config["datasets"].items():
-        if kinds.declared(entry["source"], "sources")["download"]:
-            download = (entry["source"], entry["name"])
+        if (folder := download_of(entry)) is not None:
+            download = (entry["source"], folder)
             first = published.setdefault(download, (name, entry["urls"], entry["md5"]))
             if first[1:] != (entry["urls"], entry["md5"]):
                 raise InputError(
-                    f"config: datasets.{name} and datasets.{first[0]} give different urls or md5 for {entry['name']}, "
+                    f"config: datasets.{name} and datasets.{first[0]} give different urls or md5 for {folder}, "
                     "which is downloaded once for both; give both the same."
                 )
 

@@ -8,6 +8,7 @@ the reading rule shares.
 from collections.abc import Iterable
 
 from ftbench.study import grid, settings
+from ftbench.study.downloads import download_of
 from ftbench.study.grid import Cell
 from ftbench.study.kinds import declared, having
 from ftbench.study.paths import (
@@ -123,9 +124,7 @@ def corrupted_runs(study: dict, cells: Iterable[Cell]) -> list[dict]:
 def downloads(study: dict, datasets: Iterable[str]) -> list[str]:
     """The record of every download that these data sets come from, each once."""
     entries = [study["datasets"][name] for name in datasets]
-    fetched = {
-        (entry["source"], entry["name"]) for entry in entries if declared(entry["source"], "sources")["download"]
-    }
+    fetched = {(entry["source"], name) for entry in entries if (name := download_of(entry)) is not None}
     return [DOWNLOADED.format(source=source, name=name) for source, name in sorted(fetched)]
 
 

@@ -44,7 +44,7 @@ def shards_listing(entry: dict) -> str | None:
     total = hashlib.sha256()
     try:
         shards = shards_of(entry["path"], ())
-        if shards is None:
+        if shards is None:  # of the hub
             return None
         for shard in shards:
             total.update(f"{shard.name} {shard.path.stat().st_size}\n".encode("utf-8", "surrogateescape"))

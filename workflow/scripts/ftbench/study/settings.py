@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from ftbench.base.digests import content_of
 from ftbench.study import grid, trials
+from ftbench.study.downloads import download_of
 from ftbench.study.kinds import declared, module
 from ftbench.study.listing import images_folder, listing
 from ftbench.study.paths import weights_tag
@@ -56,8 +57,11 @@ def modules(study: dict, cell, *doors: str) -> list[str]:
 
 def download(study: dict, source: str, name: str) -> dict:
     """Where a published data set comes from. Several entries may share one download; the checks hold them to one answer."""
-    entry = next(entry for entry in study["datasets"].values() if (entry["source"], entry["name"]) == (source, name))
-    return {key: entry[key] for key in ("source", "name", "urls", "md5", "download_gb")}
+    entry = next(
+        entry for entry in study["datasets"].values() if (entry["source"], download_of(entry)) == (source, name)
+    )
+    keys = ("source", "name", "urls", "md5", "download_gb", *["path"] * (entry["name"] is None))
+    return {key: entry[key] for key in keys}
 
 
 def prepare(study: dict, dataset: str) -> dict:

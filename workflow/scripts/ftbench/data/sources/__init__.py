@@ -7,7 +7,12 @@
     group_keys(settings, root, names)   per name a key that related images share, None where nothing is known
     remarks(settings, root)             {"notes": sentences, "left_out": {reason: count}} on what was guessed and what is not used
 
-A source that declares a `listing` has also
+A source whose files are brought by a client of their own has also
+
+    fetch(settings, root, most, report) brings them into the folder `root`, none of more than `most` bytes; files as for the record of
+                                        a download
+
+one that declares a `listing`
 
     counts(settings, root)              ({part: images}, classes) without a test part that is yet to be drawn, for the plan
 

@@ -3,17 +3,23 @@
 A source gives the arranged rows (`ftbench.study.rows.records`) and says how one record is opened.
 """
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 
+from ftbench.base.errors import InputError
 from ftbench.base.image_names import UNREADABLE, suffix
 from ftbench.data.groups import merge_groups
 from ftbench.data.open_image import MAX_PIXELS, Opened
 from ftbench.data.sources import OF_FOLDERS, require_part
 from ftbench.data.split import TEST_STREAM, stratified_group_split
-from ftbench.study.rows.records import Arranged, Record
+from ftbench.study.listing import shards_listing
+from ftbench.study.rows.records import Arranged, Record, Rows
+from ftbench.study.rows.shards import Shard, shards_of
+from ftbench.study.split_names import roles_of
 
 # As the schema has them.
 UNSAID = {
@@ -77,6 +83,43 @@ def shared_sizes(records: list[Record]) -> list[bool]:
     """Per record whether another one has its size in bytes; only such can be equal."""
     counts = Counter(record.size for record in records if record.fault is None)
     return [record.fault is None and counts[record.size] > 1 for record in records]
+
+
+def shards(root: str | Path, suffixes: tuple[str, ...]) -> list[Shard]:
+    """The shards below `root`, a path of the user's or the folder of a download."""
+    found = shards_of(root, suffixes)
+    if found is None:
+        raise InputError(f"path: {root} is not downloaded yet; start the workflow, or its rule download_dataset.")
+    return found
+
+
+def named(root: str | Path) -> str:
+    """A folder, file or pattern of shards for messages."""
+    return Path(root).name or str(root)
+
+
+def forget_unknown_parts(rows: Rows, settings: dict) -> None:
+    """Names of shards that speak of no part, such as data-00000-of-00002, say nothing of parts."""
+    if (
+        settings["parts"] is None
+        and not roles_of(sorted({record.part for record in rows.records}))
+        or settings["parts"] == {}
+    ):
+        for record in rows.records:
+            record.part = ""
+
+
+_last: list[
+    tuple
+] = []  # (what it was made of, the arranged rows): a job asks several times for the rows of one data set
+
+
+def once(make: Callable[[], Arranged], settings: dict, root: str | Path) -> Arranged:
+    """`make()`, or what it gave for the same settings and files the last time."""
+    state = (json.dumps(settings, sort_keys=True, default=str), str(root), shards_listing({"path": str(root)}))
+    if not _last or _last[0][0] != state:
+        _last[:] = [(state, make())]
+    return _last[0][1]
 
 
 def counts(arranged: Arranged) -> tuple[dict[str, int], int]:

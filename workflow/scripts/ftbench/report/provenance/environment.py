@@ -66,7 +66,7 @@ def machines(records: list[dict]) -> list[dict]:
 def describe_dataset(entry: dict, downloaded: dict[str, list]) -> dict:
     """Where a data set comes from, its licence, its archives, and the digests of both parts as the study read them."""
     train, test = read_json(entry["train"]), read_json(entry["test"])
-    archives = downloaded.get(train["source"]["name"], [])
+    archives = downloaded.get(train["source"]["name"] or train["source"]["path"], [])
     return {
         "source": train["source"]["source"],
         "name": train["source"]["name"] or train["source"]["path"],

@@ -20,7 +20,19 @@ USUAL = {
         "img_path",
     )
     + ("path", "image", "img", "image_id", "img_id", "imageid", "imagename", "id", "name"),
-    "label": ("label", "class_name", "classname", "class", "category", "target", "species", "breed", "diagnosis", "dx")
+    "label": (
+        "label",
+        "cls",
+        "class_name",
+        "classname",
+        "class",
+        "category",
+        "target",
+        "species",
+        "breed",
+        "diagnosis",
+        "dx",
+    )
     + ("labels", "label_name", "category_name", "classes", "class_id", "category_id", "label_id"),
     "part": ("part", "split", "subset", "partition", "set"),
     "group": ("group", "group_id"),

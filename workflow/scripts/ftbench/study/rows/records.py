@@ -45,6 +45,7 @@ class Rows:
     classes: list[str] | None = None  # in the order that the file gives them; None: by name
     notes: list[str] = field(default_factory=list)
     left_out: Counter = field(default_factory=Counter)
+    origin: Any = None  # what the source needs to open the places of its records
 
     def at(self, record: Record) -> str:
         return f"{self.unit} {record.line:,} of {self.where}"
