@@ -16,8 +16,9 @@ SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 GROUND = ("base", "study")
 NETWORK_WING = ("machine", "data", "pixels", "model", "train", "predict", "measure")
 FILE_WING = ("evaluate", "report")
+WAY_OUT = ("export",)  # brings the two wings together, after a study has ended
 ROOF = ("tools",)
-ORDER = (*GROUND, *NETWORK_WING, *FILE_WING, *ROOF)
+ORDER = (*GROUND, *NETWORK_WING, *FILE_WING, *WAY_OUT, *ROOF)
 GROUND_PACKAGES = {"numpy", "yaml", "jsonschema", "pyarrow"}  # the last only where a table is in parquet
 
 

@@ -1,0 +1,134 @@
+"""One finished run of a study: which one is meant, and where its files lie."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ftbench.base import verified
+from ftbench.base.errors import InputError, choices
+from ftbench.base.files import read_json
+from ftbench.base.logits import load_logits
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The run in `folder`, results/<study>/runs/<dataset>/<backbone>/<strategy>/seed<k>."""
+
+    folder: Path
+
+    @property
+    def results(self) -> Path:
+        return self.folder.parents[4]
+
+    @property
+    def cell(self) -> tuple[str, str, str]:
+        """(dataset, backbone, strategy)."""
+        strategy, backbone, dataset = (parent.name for parent in self.folder.parents[:3])
+        return dataset, backbone, strategy
+
+    @property
+    def data(self) -> Path:
+        return self.results / "data" / self.cell[0]
+
+    @property
+    def workplace(self) -> Path:
+        """Where Snakemake ran: what a config's paths and the folder `resources` are relative to."""
+        return self.results.resolve().parents[1]
+
+    @property
+    def resources(self) -> Path:
+        return self.workplace / "resources"
+
+    @property
+    def features(self) -> Path:
+        """The folder of the features of the frozen backbone, which strategies that are fitted on them share."""
+        return self.results / "features" / self.cell[0] / self.cell[1]
+
+    def read(self, name: str, of_data: bool = False):
+        """A JSON file of the run, or of its data set. Raises InputError if it is missing or not as it was written."""
+        path = (self.data if of_data else self.folder) / name
+        if not path.exists():
+            raise InputError(f"{path} is missing; give the folder of a finished run, in the results of its study.")
+        verified.check([path])
+        return read_json(path)
+
+    def read_optional(self, path: Path):
+        """A JSON file that not every study has; None if it is missing."""
+        return read_json(path) if path.exists() else None
+
+    def logits(self, part: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Logits (N, C), labels (N,) and ids (N,) of part "val" or "test"."""
+        path = self.folder / f"{part}_logits.npz"
+        if not path.exists():
+            raise InputError(f"{path} is missing; let the study finish first: start it again.")
+        verified.check([path])
+        return load_logits(path)
+
+
+def is_run(folder: Path) -> bool:
+    return (folder / "run.json").exists()
+
+
+def choose(
+    study: str, dataset: str | None, backbone: str | None, strategy: str | None, seed: int | None, recommended: bool
+) -> Finished:
+    """The run that these names mean; what is left out must be the only one there is, or is chosen on validation and said.
+
+    `study` is a name below results/ or a folder. `recommended` takes the cell that the study recommends without any limit. Raises
+    InputError, with the valid names, if no run or no finished one is meant.
+    """
+    results = Path(study) if (Path(study) / "runs").is_dir() else Path("results") / study
+    if not (results / "runs").is_dir():
+        known = choices(path.parent.name for path in Path("results").glob("*/runs")) or "none yet"
+        raise InputError(f"STUDY: {study} is no folder with runs and no study below results/; studies there: {known}.")
+    runs = results / "runs"
+    dataset = _one(runs, dataset, "--dataset")
+    if recommended:
+        if backbone or strategy:
+            raise InputError("--recommended chooses backbone and strategy itself; leave --backbone and --strategy out.")
+        backbone, strategy = _recommended(results, dataset)
+        print(f"the study recommends {strategy} on {backbone}")
+    backbone = _one(runs / dataset, backbone, "--backbone")
+    strategy = _one(runs / dataset / backbone, strategy, "--strategy")
+    return Finished(_seed(runs / dataset / backbone / strategy, seed))
+
+
+def _one(folder: Path, given: str | None, option: str) -> str:
+    names = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    if given is None and len(names) == 1:
+        return names[0]
+    if given not in names:
+        said = "is not given" if given is None else f"{given} is unknown"
+        more = "; --recommended lets the study choose" if option != "--dataset" else ""
+        raise InputError(f"{option} {said}; valid are {choices(names)}{more}.")
+    return given
+
+
+def _recommended(results: Path, dataset: str) -> tuple[str, str]:
+    path = results / "tables" / "recommendation.csv"
+    if not path.exists():
+        raise InputError(f"--recommended needs {path}; let the study finish first, or name --backbone and --strategy.")
+    table = pd.read_csv(path, dtype={"dataset": str, "best_backbone": str, "best_strategy": str})
+    row = table[table["dataset"] == dataset].iloc[0]  # the first one is without any limit
+    if pd.isna(row["best_strategy"]):
+        raise InputError(f"--recommended: no cell of {dataset} finished without diverging, so none is recommended.")
+    return row["best_backbone"], row["best_strategy"]
+
+
+def _seed(cell: Path, seed: int | None) -> Path:
+    """The folder of the seed, or of the finished one with the best validation score (the lowest NLL, then the lowest number)."""
+    found = {path.name.removeprefix("seed"): path for path in sorted(cell.glob("seed*")) if is_run(path)}
+    if seed is not None:
+        if str(seed) not in found:
+            raise InputError(f"--seed {seed} is no run of {cell}; valid are {choices(found) or 'none yet'}.")
+        return found[str(seed)]
+    records = {path: read_json(path / "run.json") for path in found.values()}
+    finished = {path: record for path, record in records.items() if record["status"] != "diverged"}
+    if not finished:
+        raise InputError(f"{cell} has no finished run; choose another backbone or strategy.")
+    best = min(finished, key=lambda path: (-finished[path]["validation_accuracy"], finished[path]["validation_nll"]))
+    if len(found) > 1:
+        print(f"of {len(found)} seeds, {best.name} is taken: the best validation accuracy")
+    return best

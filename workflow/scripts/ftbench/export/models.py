@@ -1,0 +1,130 @@
+"""A model that answers for a user's images: an exported folder, or a finished run of a study."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ftbench.base.errors import InputError
+from ftbench.base.files import read_json
+from ftbench.data.stored import as_stored
+from ftbench.export import doubt
+from ftbench.export.finished import Finished, is_run
+from ftbench.export.packages import need
+
+FILES = ("model.onnx", "classes.json", "preprocessing.json", "confidence.json")
+
+
+@dataclass
+class Model:
+    """What predicts: `answer` gives probabilities (N, C) and features (N, D) of stored pixels (N, H, W, 3) uint8."""
+
+    name: str
+    classes: list[str]
+    about: dict  # how images are stored: size, range, source (fit, max_pixels)
+    confidence: dict  # as confidence.json
+    validation: tuple | None  # logits, labels and ids of the validation images; None if it was exported without them
+    reference: np.ndarray | None  # features of training images, of length 1
+    answer: object
+
+    def pixels(self, image) -> np.ndarray:
+        """One image (H, W, 3) uint8 as the study stored its own; raises what `ftbench.data.stored.as_stored` raises."""
+        return as_stored(image, self.about)
+
+    def distances(self, features: np.ndarray) -> np.ndarray | None:
+        """(N,) distance to the training images, None if it is not known for this model."""
+        if self.reference is None or not features.shape[1]:
+            return None
+        return doubt.distances(features, self.reference, self.confidence["unlike"]["k"])
+
+
+def load(place: str | Path, threads: int | None = None) -> Model:
+    """The model in a folder that `ftbench export` wrote, or of a run, results/<study>/runs/<dataset>/<backbone>/<strategy>/seed<k>.
+
+    Raises InputError if it is neither, and if the run has no network.
+    """
+    folder = Path(place)
+    if is_run(folder):
+        return _of_run(Finished(folder), threads)
+    missing = [name for name in FILES if not (folder / name).exists()]
+    if missing:
+        raise InputError(
+            f"MODEL: {folder} has no {missing[0]}; give a folder that `ftbench export` wrote, or that of a finished run, "
+            "results/<study>/runs/<dataset>/<backbone>/<strategy>/seed<k>."
+        )
+    return _exported(folder, threads)
+
+
+def _exported(folder: Path, threads: int | None) -> Model:
+    onnxruntime = need("A model in ONNX", "onnxruntime")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or os.cpu_count() or 1
+    providers = ["CPUExecutionProvider"]
+    try:
+        session = onnxruntime.InferenceSession(str(folder / "model.onnx"), options, providers=providers)
+    except Exception as error:
+        raise InputError(f"{folder / 'model.onnx'} cannot be loaded: {str(error).splitlines()[0]}; export it again.") from error  # fmt: skip
+
+    def answer(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        probabilities, features = session.run(["probabilities", "features"], {"images": pixels})
+        return probabilities, features
+
+    about, reference = read_json(folder / "preprocessing.json"), folder / "reference.npy"
+    run = about["run"]
+    return Model(
+        name=f"{run['strategy']} on {run['backbone']}, {run['dataset']}, {run['folder']}",
+        classes=read_json(folder / "classes.json"),
+        about=about,
+        confidence=read_json(folder / "confidence.json"),
+        validation=None,
+        reference=np.load(reference) if reference.exists() else None,
+        answer=answer,
+    )
+
+
+def _of_run(run: Finished, threads: int | None) -> Model:
+    """A run's network in torch. Its distances are known if the study kept features of the same, frozen, network."""
+    import torch
+
+    from ftbench.export import complete
+    from ftbench.study import kinds
+
+    if threads:
+        torch.set_num_threads(threads)
+    record = run.read("run.json")
+    network = complete.load(run)
+    validation = run.logits("val")
+    confidence = doubt.confidence(validation)
+    reference = None
+    if kinds.declared(record["kind"])["engine"] == "features":
+        reference, confidence["unlike"] = _cached_features(run, validation)
+
+    def answer(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        with torch.inference_mode():
+            logits, features = network(torch.from_numpy(pixels))
+        return doubt.probabilities(logits.numpy(), confidence["temperature"]), features.numpy()
+
+    return Model(
+        name="{2} on {1}, {0}".format(*run.cell) + f", {run.folder.name}",
+        classes=run.read("classes.json", of_data=True),
+        about=run.read("train.json", of_data=True),
+        confidence=confidence,
+        validation=validation,
+        reference=reference,
+        answer=answer,
+    )
+
+
+def _cached_features(run: Finished, validation: tuple) -> tuple[np.ndarray | None, dict | None]:
+    """Features of training images from the study's cache, and the distance beyond which 5 % of the validation images lie."""
+    path = run.features / "train.npy"
+    if not path.exists():
+        return None, None
+    parts, features = np.load(run.data / "split.npz"), np.load(path, mmap_mode="r")
+    rows = np.sort(np.concatenate([parts["train"], parts["validation"]]))  # the order of the cache
+    is_train = np.isin(rows, parts["train"])
+    bank = doubt.unit(np.array(features[is_train])).astype(np.float16)
+    k = min(doubt.K, len(bank))
+    far = doubt.distances(np.array(features[np.isin(rows, validation[2])]), bank, k)
+    return bank, {"k": k, "threshold": float(np.quantile(far, 1 - doubt.ALARMS))}

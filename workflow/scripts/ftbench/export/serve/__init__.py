@@ -1,0 +1,1 @@
+"""A local page and a JSON endpoint for one model: `ftbench serve`."""

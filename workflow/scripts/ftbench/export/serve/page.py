@@ -1,0 +1,89 @@
+"""The page: drop images, see answers. No library, nothing from elsewhere; text from files is set as text, never as markup."""
+
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>ftbench serve</title>
+<style>
+  body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; color: #222; }
+  #drop { border: 2px dashed #888; border-radius: .5rem; padding: 2rem; text-align: center; cursor: pointer; display: block; }
+  #drop.over, #drop:focus-within { border-color: #0072b2; background: #eef6fb; }
+  article { display: flex; gap: 1rem; border-top: 1px solid #ddd; padding: 1rem 0; align-items: flex-start; flex-wrap: wrap; }
+  article img { width: 10rem; max-height: 10rem; object-fit: contain; background: #f4f4f4; }
+  .bar { display: grid; grid-template-columns: 12rem 12rem 4rem; gap: .5rem; align-items: center; }
+  .bar span:nth-child(2) { background: #eee; height: .8rem; } .bar i { display: block; height: 100%; background: #0072b2; }
+  .warn { color: #a33c00; font-weight: 600; } .name { color: #666; overflow-wrap: anywhere; }
+  @media (max-width: 40rem) { .bar { grid-template-columns: 8rem 6rem 4rem; } }
+</style>
+</head>
+<body>
+<h1>Which class?</h1>
+<p id="model"></p>
+<label id="drop">Drop images here, or click to choose<input id="files" type="file" accept="image/*" multiple hidden></label>
+<p id="status" role="status"></p>
+<section id="results" aria-live="polite"></section>
+<script>
+const $ = (id) => document.getElementById(id);
+const add = (parent, tag, text, cls) => {
+  const made = parent.appendChild(document.createElement(tag));
+  if (text !== undefined) made.textContent = text;
+  if (cls) made.className = cls;
+  return made;
+};
+const percent = (p) => (100 * p).toFixed(1) + " %";
+fetch("/model").then((r) => r.json()).then((m) => {
+  $("model").textContent = m.name + ": " + m.classes.length + " classes. At most " + m.megabytes + " MB and " + m.files + " images at a time.";
+});
+function show(result, file) {
+  const article = document.createElement("article");
+  const picture = add(article, "img");
+  picture.alt = "";
+  picture.src = URL.createObjectURL(file);
+  picture.onload = () => URL.revokeObjectURL(picture.src);
+  picture.onerror = () => picture.remove();
+  const side = add(article, "div");
+  add(side, "div", file.name, "name");
+  if (result.error) {
+    add(side, "div", result.error, "warn");
+  } else {
+    for (const entry of result.top) {
+      const bar = add(side, "div", undefined, "bar");
+      add(bar, "span", entry.class);
+      add(add(bar, "span"), "i").style.width = percent(entry.probability).replace(" ", "");
+      add(bar, "span", percent(entry.probability));
+    }
+    add(side, "div", percent(result.set_holds_the_truth_with) + " set: " + result.set.join(", "), "set");
+    if (result.unlike) add(side, "div", "This image is unlike the training images.", "warn");
+  }
+  $("results").prepend(article);
+}
+async function send(files) {
+  const own = [...files];
+  if (!own.length) return;
+  $("status").textContent = "Sending " + own.length + " image(s) ...";
+  const form = new FormData();
+  own.forEach((file) => form.append("files", file));
+  try {
+    const response = await fetch("/predict", {method: "POST", body: form});
+    const answer = await response.json();
+    if (answer.error) { $("status").textContent = answer.error; return; }
+    answer.results.forEach((result, k) => show(result, own[k]));
+    $("status").textContent = own.length + " image(s) answered.";
+  } catch (error) {
+    $("status").textContent = "The server does not answer: " + error;
+  }
+}
+$("files").onchange = (event) => { send(event.target.files); };
+for (const name of ["dragenter", "dragover", "dragleave", "drop"]) {
+  $("drop").addEventListener(name, (event) => {
+    event.preventDefault();
+    $("drop").classList.toggle("over", name === "dragenter" || name === "dragover");
+    if (name === "drop") send(event.dataTransfer.files);
+  });
+}
+</script>
+</body>
+</html>
+"""
