@@ -81,7 +81,9 @@ def application(model: Model, top: int = 5, readers: int = 2) -> Starlette:
         return HTMLResponse(PAGE, headers=HEADERS)
 
     async def about(_request: Request) -> Response:
-        return JSONResponse(described(model) | {"batches": batcher.sizes, "waiting": batcher.queue.qsize()}, headers=HEADERS)
+        return JSONResponse(
+            described(model) | {"batches": batcher.sizes, "waiting": batcher.queue.qsize()}, headers=HEADERS
+        )
 
     async def refused(_request: Request, error: HTTPException) -> Response:
         return JSONResponse({"error": error.detail}, error.status_code, HEADERS)
