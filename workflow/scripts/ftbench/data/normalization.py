@@ -9,6 +9,7 @@ import numpy as np
 
 from ftbench.base.errors import InputError
 from ftbench.base.files import write_json
+from ftbench.base.pixel_rows import PixelRows
 
 CHUNK_PIXELS = 1_000_000  # pixels read at a time: 3 MB of uint8, about 40 MB while they are squared
 CHANNELS = ("red", "green", "blue")
@@ -27,7 +28,7 @@ def compute_normalization(images: str | os.PathLike, split: str | os.PathLike, o
 
     Raises InputError where a channel has the same value in every pixel, because its std of 0 cannot divide.
     """
-    pixels = np.load(images, mmap_mode="r")
+    pixels = PixelRows(images)
     with np.load(split) as parts:
         rows = np.sort(np.concatenate([parts["train"], parts["validation"]]))
     per_image = pixels.shape[1] * pixels.shape[2]
@@ -36,7 +37,7 @@ def compute_normalization(images: str | os.PathLike, split: str | os.PathLike, o
 
     total, total_squares, stds = np.zeros(3, np.int64), np.zeros(3, np.int64), np.zeros(3)
     for start in range(0, len(rows), step):
-        chunk = np.asarray(pixels[rows[start : start + step]]).reshape(-1, per_image, 3)
+        chunk = pixels[rows[start : start + step]].reshape(-1, per_image, 3)
         sums = chunk.sum(axis=1, dtype=np.int64)
         squares = squares_of[chunk].sum(axis=1, dtype=np.int64)
         total += sums.sum(axis=0)

@@ -14,6 +14,7 @@ from scipy.special import softmax
 
 from ftbench.base.csv_text import guarded
 from ftbench.base.files import atomic_write, read_json, write_json
+from ftbench.base.pixel_rows import ChosenRows, PixelRows
 from ftbench.measure.duplicates import find_duplicates
 
 PAIRS = ["pair", "row_a", "file_a", "part_a", "label_a", "row_b", "file_b", "part_b", "label_b", "similarity", "exact"]
@@ -36,8 +37,8 @@ def audit_dataset(
     parts = np.load(split)
     used = np.sort(np.concatenate([parts["train"], parts["validation"]]))
     part_of = np.where(np.isin(used, parts["train"]), "train", "validation")
-    train = _Part(np.load(images, mmap_mode="r")[used], np.load(labels)[used], used, _files(files), part_of, names)
-    held_out = np.load(test_images, mmap_mode="r")
+    train = _Part(ChosenRows(PixelRows(images), used), np.load(labels)[used], used, _files(files), part_of, names)
+    held_out = PixelRows(test_images)
     count = len(held_out)
     test = _Part(held_out, np.load(test_labels), np.arange(count), _files(test_files), np.full(count, "test"), names)
 

@@ -12,26 +12,32 @@ import hashlib
 
 import numpy as np
 
+from ftbench.base.pixel_rows import ChosenRows, PixelRows
+
+Pixels = np.ndarray | PixelRows | ChosenRows  # (N, H, W, 3) uint8, in memory or on the disk
+
 GRID = 8
 SIMILAR = 0.95  # correlation of two descriptions
 STANDS_OUT = 1 / 3  # of the tenth neighbour's distance
 NEIGHBOUR = 10
+DESCRIBED = 2**25  # values of pixels that are described at a time: 134 MB, 222 images at 224 px
 BLOCK = 500  # descriptions that are compared with all others at a time: 100 MB for 50,000 images
 
 
-def describe(images: np.ndarray) -> np.ndarray:
+def describe(images: Pixels) -> np.ndarray:
     """(N, H, W, 3) uint8 -> (N, D) float32 of length one, D = 192 from 8 pixels up; a uniform image gives zeros."""
     count, height, width = images.shape[:3]
     rows, columns = (np.linspace(0, side, min(GRID, side) + 1).astype(int)[:-1] for side in (height, width))
     areas = np.diff(np.append(rows, height))[:, None] * np.diff(np.append(columns, width))
     described = np.empty((count, len(rows) * len(columns) * 3), np.float32)
-    for first in range(0, count, BLOCK):
-        block = images[first : first + BLOCK].astype(np.float32)
+    step = max(1, DESCRIBED // (height * width * 3))
+    for first in range(0, count, step):
+        block = images[first : first + step].astype(np.float32)
         means = np.add.reduceat(np.add.reduceat(block, rows, axis=1), columns, axis=2) / areas[:, :, None]
         flat = means.reshape(len(block), -1)
         flat -= flat.mean(axis=1, keepdims=True)
         length = np.linalg.norm(flat, axis=1, keepdims=True)
-        described[first : first + BLOCK] = np.where(length > 1e-3, flat / np.maximum(length, 1e-3), 0)
+        described[first : first + step] = np.where(length > 1e-3, flat / np.maximum(length, 1e-3), 0)
     return described
 
 
@@ -57,12 +63,12 @@ def nearest(queries: np.ndarray, others: np.ndarray | None) -> tuple[np.ndarray,
     return rows, similarity, near
 
 
-def byte_digests(images: np.ndarray) -> list[bytes]:
+def byte_digests(images: Pixels) -> list[bytes]:
     """One digest per image; equal exactly where all bytes are."""
     return [hashlib.blake2b(np.ascontiguousarray(image).tobytes(), digest_size=16).digest() for image in images]
 
 
-def find_duplicates(images: np.ndarray, others: np.ndarray | None = None) -> list[dict]:
+def find_duplicates(images: Pixels, others: Pixels | None = None) -> list[dict]:
     """Pairs {a, b, similarity, exact}: `a` a row of `images`, `b` of `others`, or of `images` again where that is None.
 
     Each image is paired with one other at most, the first with equal bytes or else the nearest; among themselves a pair stands

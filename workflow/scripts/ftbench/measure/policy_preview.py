@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from ftbench.base.files import write_npz
+from ftbench.base.pixel_rows import PixelRows
 from ftbench.pixels import policies
 
 IMAGES = 6
@@ -16,7 +17,7 @@ def preview_augmentations(images: str, labels: str, split: str, names: list[str]
 
     The images are the first training row of each of the first k classes.
     """
-    stored, target, rows = np.load(images, mmap_mode="r"), np.load(labels), np.load(split)["train"]
+    stored, target, rows = PixelRows(images), np.load(labels), np.load(split)["train"]
     chosen = [rows[target[rows] == label][0] for label in np.unique(target[rows])[:IMAGES]]
     original = np.stack([stored[row] for row in chosen])
     pictures = {}

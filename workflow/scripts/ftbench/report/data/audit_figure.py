@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from ftbench.base.csv_text import plain
+from ftbench.base.pixel_rows import PixelRows
 from ftbench.report.layout.names import shortened
 from ftbench.report.layout.pictures import thumbnail
 from ftbench.report.layout.style import blank, message, panels, save, style, title
@@ -28,7 +29,7 @@ def audit(pairs_csv, issues_csv, images_path, test_images_path, dataset: str, ou
         detail = "No test image has a near duplicate in training, and no test label is suspected."
         message(wrong or f"The audit marked no test image of {dataset}", detail, out)
         return
-    images, test_images = (np.load(path, mmap_mode="r") for path in (images_path, test_images_path))
+    images, test_images = (PixelRows(path) for path in (images_path, test_images_path))
     shown, doubtful = list(leaks.head(SHOWN).itertuples()), list(suspects.head(SHOWN).itertuples())
     names = sorted({*pairs["label_a"], *pairs["label_b"], *issues["label"], *issues["suggested"]})
     short = dict(zip(names, shortened(names, CAPTION)))

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ftbench.base.files import read_json
+from ftbench.base.pixel_rows import PixelRows
 from ftbench.report.layout.names import shortened
 from ftbench.report.layout.pictures import thumbnail, tile
 from ftbench.report.layout.style import blank, panels, save, style, title
@@ -17,7 +18,7 @@ def montage(
 ) -> None:
     """Draw `per_class` images of each class, at random (seeded) from the rows of `images.npy` (N, H, W, 3) uint8 that
     the study trains and validates on."""
-    images, classes = np.load(images_path, mmap_mode="r"), read_json(classes_path)
+    images, classes = PixelRows(images_path), read_json(classes_path)
     split = np.load(split_path)
     used = np.sort(np.concatenate([split["train"], split["validation"]]))
     labels = np.load(labels_path)[used]
