@@ -1,6 +1,5 @@
 """What the audit marked, to judge by eye: test images beside their training duplicates, and labels that look mistaken."""
 
-import numpy as np
 import pandas as pd
 
 from ftbench.base.csv_text import plain
