@@ -49,10 +49,11 @@ class TestImages:
         self.stored = np.load(run.data / "test_images.npy", mmap_mode="r")
         self.files: list[Path | None] = [None] * len(self.stored)
         self.why = f"source {about['source']['source']} keeps its images in archives: the stored images are used"
-        if about["source"]["source"] == "imagefolder":
+        root = _root(about["source"])
+        if root is not None:
             with open(run.data / "test_files.csv", encoding="utf-8", newline="") as stream:
                 names = [row["file"] for row in csv.DictReader(stream)]
-            root = run.workplace / Path(about["source"]["path"]).expanduser()
+            root = run.workplace / root
             self.files = [root / name if (root / name).is_file() else None for name in names]
             missing = self.files.count(None)
             self.why = f"{missing} files below {root} are missing: their stored images are used" if missing else None
@@ -68,6 +69,16 @@ class TestImages:
             for first in range(0, len(self.stored), BATCH):
                 rows = range(first, min(first + BATCH, len(self.stored)))
                 yield np.stack(list(pool.map(read, rows))), np.array(self.stored[rows.start : rows.stop])
+
+
+def _root(source: dict) -> Path | None:
+    """The folder that the names of a source's test files are relative to; None if its images are no files of their own."""
+    match source["source"]:
+        case "imagefolder":
+            return Path(source["path"]).expanduser()
+        case "table":
+            return Path(source["images"] or Path(source["path"]).parent).expanduser()
+    return None
 
 
 def answers(model, images: TestImages) -> tuple[np.ndarray, np.ndarray, int]:

@@ -5,6 +5,7 @@ run are linked by their paths. A tracker is one class here with the same three m
 """
 
 import csv
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -129,15 +130,14 @@ class Tensorboard:
         from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
         self.writer, self.folder = EventFileWriter, results / "tensorboard_runs"
-        if self.folder.exists():
-            import shutil
-
-            shutil.rmtree(self.folder)  # written anew each time: two writes would show every point twice
+        shutil.rmtree(self.folder, ignore_errors=True)  # written anew: two writes would show every point twice
 
     def log(self, run: Logged) -> None:
         from tensorboard.compat.proto.event_pb2 import Event
         from tensorboard.compat.proto.summary_pb2 import Summary
-        from tensorboard.plugins.text.summary import pb
+        from tensorboard.compat.proto.tensor_pb2 import TensorProto
+        from tensorboard.compat.proto.types_pb2 import DT_STRING
+        from tensorboard.plugins.text import metadata
 
         writer = self.writer(str(self.folder / run.name))
         last = run.curves[-1][0] if run.curves else 0
@@ -146,7 +146,10 @@ class Tensorboard:
             writer.add_event(Event(step=step, summary=Summary(value=scalars)))
         linked = {path.name: str(path.resolve()) for path in run.files}
         lines = [f"- {key}: {value}" for key, value in (run.parameters | run.tags | linked).items()]
-        writer.add_event(Event(summary=pb("run", "\n".join(lines))))
+        text = TensorProto(dtype=DT_STRING, string_val=["\n".join(lines).encode()])
+        about = metadata.create_summary_metadata(display_name=None, description=None)
+        summary = Summary(value=[Summary.Value(tag="run/text_summary", tensor=text, metadata=about)])
+        writer.add_event(Event(summary=summary))
         writer.close()
 
     def where(self) -> str:
