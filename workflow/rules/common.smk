@@ -61,6 +61,8 @@ FAMILIES = dict.fromkeys(entry["family"] for entry in STUDY["strategies"].values
 FAMILY_AXES = AXES | {"strategies": list(FAMILIES)}
 # What a job that runs a network asks for; a trial or final run asks for that of all its processes.
 THREADS, GPUS = STUDY["threads"], 0 if STUDY["device"] == "cpu" else STUDY["gpus"]
+# Decoding images takes every core that this machine was given; on a cluster, where nobody has said how many, two, or what set-threads says.
+DECODING_THREADS = workflow.resource_settings.cores or 2
 RUN_THREADS, RUN_GPUS = (each * STUDY["gpus_per_run"] for each in (THREADS, GPUS))
 
 # --- before the first job --------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ rule prepare_train:
         summary="<results>/data/{dataset}/train.json",
     log:
         "<logs>/prepare_train/{dataset}.log",
-    threads: 2
+    threads: DECODING_THREADS
     params:
         settings=get_dataset,
         code=kind_code_of("prepare_train.py", "sources"),
@@ -54,7 +54,7 @@ rule prepare_test:
         summary="<results>/data/{dataset}/test.json",
     log:
         "<logs>/prepare_test/{dataset}.log",
-    threads: 2
+    threads: DECODING_THREADS
     params:
         settings=get_dataset,
         code=kind_code_of("prepare_test.py", "sources"),

@@ -1,12 +1,11 @@
 """Write one part's images into images.npy, one by one as they are decoded, and collect what is to be said of them."""
 
-import contextlib
 import hashlib
-import itertools
+import resource
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from ftbench.base.errors import InputError
 from ftbench.data import fit, grey_range
 from ftbench.data.open_image import Opened
 
-WINDOW = 64  # images decoded ahead per thread: keeps the threads busy and the memory small
+AHEAD = 16  # images per thread that are decoded or wait to be written: keeps the threads busy and the memory small
 SHOWN = 5  # names in a message
 REPORT_SECONDS = 30.0
 Item = tuple[str, int, Callable]  # name, label, load
@@ -50,20 +49,17 @@ def write_part(
     corrupt images with `on_corrupt: fail`, on sizes that differ without an `image_size`, and on a class without images.
     """
     part = Part()
-    begun = told = time.monotonic()
+    progress = _Progress(len(items), threads)
     with path.open("wb") as stream:
         start = 0
-        for number, (name, label, got) in enumerate(_decoded(settings, items, threads, low_high)):
-            if time.monotonic() - told > REPORT_SECONDS:
-                told = time.monotonic()
-                left = (told - begun) * (len(items) - number) / max(number, 1)
-                print(f"{number:,} of {len(items):,} images, about {left / 60:.1f} min left")
+        for name, label, got in _decoded(settings, items, threads, low_high):
+            progress.one_more()
             if isinstance(got, NeedsRange):
                 raise got
             if isinstance(got, Exception):
                 part.corrupt.append((name, str(got) or type(got).__name__))
                 continue
-            array, remarks, deep, outside = got
+            array = got[0]
             if part.shape is None:
                 part.shape = array.shape
                 start = _write_header(stream, 0, part.shape)
@@ -72,16 +68,8 @@ def write_part(
                     f"image_size: null, but {part.files[0]} has {_size(part.shape)} pixels and {name} has "
                     f"{_size(array.shape)}; give the size that all images are stored with."
                 )
-            pixels = array.tobytes()
-            stream.write(pixels)
-            part.sha256.update(pixels)
-            part.pixel_digests.append(hashlib.blake2b(pixels, digest_size=16).digest())
-            part.files.append(name)
-            part.labels.append(label)
-            part.remarks.update(remarks)
-            part.deep += deep
-            part.outside.update({"images": outside > 0, "values": outside})
-            part.brightest = max(part.brightest, int(array.max()))
+            _append(part, stream, name, label, *got)
+        progress.end()
         check_corrupt(settings, part)
         _check_classes(part, classes)
         stream.seek(0)
@@ -89,6 +77,45 @@ def write_part(
         if _write_header(stream, len(part.files), part.shape) != start:
             raise RuntimeError("NumPy's .npy header changed its length with the number of rows")
     return part
+
+
+def _append(part: Part, stream, name: str, label: int, array: np.ndarray, remarks, deep: bool, outside: int) -> None:
+    """Write one image and note what is to be said of it."""
+    pixels = array.tobytes()
+    stream.write(pixels)
+    part.sha256.update(pixels)
+    part.pixel_digests.append(hashlib.blake2b(pixels, digest_size=16).digest())
+    part.files.append(name)
+    part.labels.append(label)
+    part.remarks.update(remarks)
+    part.deep += deep
+    part.outside.update({"images": outside > 0, "values": outside})
+    part.brightest = max(part.brightest, int(array.max()))
+
+
+class _Progress:
+    """Says, of what takes long, how far it is, how fast, and how long it will take; at its end also the memory."""
+
+    def __init__(self, total: int, threads: int):
+        self.total, self.threads, self.done = total, threads, 0
+        self.begun = self.said = time.monotonic()
+
+    def one_more(self) -> None:
+        self.done += 1
+        if (now := time.monotonic()) - self.said > REPORT_SECONDS:
+            self.said = now
+            speed = self.done / (now - self.begun)
+            left = (self.total - self.done) / speed / 60
+            print(f"{self.done:,} of {self.total:,} images, {speed:,.0f} images/s, about {left:.1f} min left")
+
+    def end(self) -> None:
+        seconds = time.monotonic() - self.begun
+        if seconds > REPORT_SECONDS:
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+            print(
+                f"{self.done:,} images in {seconds:,.0f} s by {self.threads} threads, {self.done / seconds:,.0f} images/s; the process took "
+                f"{peak:,.0f} MB at most"
+            )
 
 
 def measure_range(items: list[Item], threads: int) -> tuple[tuple[int, int] | None, tuple[float, float] | None]:
@@ -145,12 +172,21 @@ def _decoded(
 
 
 def _in_order(function: Callable, items: Iterable, threads: int) -> Iterator:
-    """`function` of each item, by threads (Pillow releases the GIL) that run a little ahead."""
-    items = iter(items)
-    with ThreadPoolExecutor(threads) if threads > 1 else contextlib.nullcontext() as pool:
-        apply: Callable = pool.map if pool else map
-        while window := list(itertools.islice(items, WINDOW * threads)):
-            yield from apply(function, window)
+    """`function` of each item, by threads (Pillow releases the GIL) that run a little ahead of who takes the results."""
+    if threads <= 1:
+        yield from map(function, items)
+        return
+    pool = ThreadPoolExecutor(threads)
+    try:
+        waiting: deque[Future] = deque()
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) >= AHEAD * threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _prepared(name: str, load: Callable, settings: dict, low_high: tuple | None) -> tuple | Exception:
