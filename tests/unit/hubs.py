@@ -39,7 +39,7 @@ def running():
             content = hub.files.get(self.path)
             if content is None:
                 self.send_response(404)
-                self.send_header("X-Error-Code", "EntryNotFound")
+                self.send_header("X-Error-Code", "RepoNotFound" if self.path.startswith("/api/") else "EntryNotFound")
                 self.send_header("Content-Length", "0")
                 self.end_headers()
                 return
