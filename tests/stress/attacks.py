@@ -28,12 +28,15 @@ sys.path[:0] = [str(Path(__file__).parents[1] / name) for name in ("workflow", "
 import tiny_archives  # noqa: E402
 from studies import WEIGHTS, Clone, environment, tiny, write_weights  # noqa: E402
 
+from ftbench.study import interrupt  # noqa: E402
+
 EXACT = (".safetensors", ".npz", ".npy", "metrics.json", "classes.json", "normalization.json", "recipe.json")
 MEASURED = ("seconds", "memory", "latency", "images_per_second", "device", "threads", "wh", "minutes", "flops_per")
 TABLE = "results/tiny/tables/comparison.csv"
 PATIENCE = 900  # seconds for a start that nobody disturbs, beside other work
 KILLS = ("job KILL", "driver KILL", "all KILL", "job TERM", "driver TERM", "all TERM", "job INT", "driver INT", "all INT",
          "job STOP KILL", "all STOP KILL")  # fmt: skip
+WHOLE = 60  # seconds of an undisturbed study that the moments of attacks are made for; a slower machine has later ones
 DAMAGES = ("emptied", "halved", "one byte changed")
 
 
@@ -144,16 +147,21 @@ def settle(driver: subprocess.Popen) -> None:
         driver.wait(PATIENCE)
 
 
-def kills(folder: Path, count: int, seed: int, expected: dict[str, str], quick: bool = False) -> dict:
-    """Kill a study `count` times at random moments, each finished study compared and begun anew."""
-    chance, done, studies, hits, wrong = random.Random(seed), 0, 0, Counter(), []
+def kills(
+    folder: Path, count: int, seed: int, expected: dict[str, str], quick: bool = False, pace: float = 1.0
+) -> dict:
+    """Kill a study `count` times at random moments, each finished study compared and begun anew.
+
+    `pace` is how much slower than usual this machine is. What Ctrl-C said beside its one line is counted, and is not wrong.
+    """
+    chance, done, studies, hits, wrong, chatty = random.Random(seed), 0, 0, Counter(), [], []
     while done < count:
         clone = small_study(folder / f"killed{studies}", quick)
         finished = False
         while not finished and done < count:
             driver = start(clone)
             try:
-                finished = driver.wait(chance.uniform(2, 12)) == 0
+                finished = driver.wait(pace * chance.uniform(2, 12)) == 0
                 if not finished:
                     unlock(clone)
             except subprocess.TimeoutExpired:
@@ -161,10 +169,19 @@ def kills(folder: Path, count: int, seed: int, expected: dict[str, str], quick: 
                 hits[f"{attack}: {send(driver, attack, chance)}"] += 1
                 settle(driver)
                 done += 1
+                if attack == "all INT" and (said := beside_the_line(clone)):
+                    chatty.append(said)
         studies += 1
         wrong += compare(clone, expected, f"killed{studies - 1}")
         shutil.rmtree(clone.root)
-    return {"kills": done, "studies": studies, "hits": dict(sorted(hits.items())), "wrong": wrong}
+    told = {"said beside Ctrl-C's one line": chatty}
+    return {"kills": done, "studies": studies, "hits": dict(sorted(hits.items())), **told, "wrong": wrong}
+
+
+def beside_the_line(clone: Clone) -> str:
+    """The end of what a study that Ctrl-C ended said after its one line, or instead of it; "" if nothing."""
+    said = (clone.root / "driver.txt").read_text(errors="replace")
+    return said.rpartition(interrupt.LINE)[2].strip()[-200:]
 
 
 def compare(clone: Clone, expected: dict[str, str], name: str) -> list[str]:
@@ -175,7 +192,9 @@ def compare(clone: Clone, expected: dict[str, str], name: str) -> list[str]:
     return [f"{name}: {path}" for path in sorted(got.keys() | expected.keys()) if got.get(path) != expected.get(path)]
 
 
-def power_cuts(folder: Path, count: int, seed: int, expected: dict[str, str], quick: bool = False) -> dict:
+def power_cuts(
+    folder: Path, count: int, seed: int, expected: dict[str, str], quick: bool = False, pace: float = 1.0
+) -> dict:
     """Cut the power `count` times at random moments: a copy of the file system's image, as the disk had it, is gone on with."""
     chance, wrong, moments = random.Random(seed), [], []
     for number in range(count):
@@ -184,7 +203,7 @@ def power_cuts(folder: Path, count: int, seed: int, expected: dict[str, str], qu
             subprocess.run(["sync"], check=True)
             driver = start(clone)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                driver.wait(chance.uniform(1, 45))
+                driver.wait(pace * chance.uniform(1, 45))
             moments.append(_state(clone))
             subprocess.run(["cp", "--sparse=always", folder / "disk.img", folder / "cut.img"], check=True)
             with contextlib.suppress(ProcessLookupError):
@@ -270,16 +289,18 @@ def main() -> int:
     options = parser.parse_args()
     folder = options.folder.resolve()
     shutil.rmtree(folder, ignore_errors=True)
-    whole = small_study(folder / "whole")
+    whole, begun = small_study(folder / "whole"), time.monotonic()
     if said := finish(whole):
         print(said)
         return 1
+    pace = max(1.0, (time.monotonic() - begun) / WHOLE)
+    print(f"undisturbed: {time.monotonic() - begun:.0f} s; attacks come {pace:.1f} times as late as usual")
     expected, wrong = fingerprint(whole), []
     print(f"{len(expected)} files are compared after every attack", flush=True)
     for attack in (
         lambda: damages(whole, options.seed),
-        lambda: kills(folder, options.kills, options.seed, expected),
-        lambda: power_cuts(folder, options.power_cuts, options.seed, expected),
+        lambda: kills(folder, options.kills, options.seed, expected, pace=pace),
+        lambda: power_cuts(folder, options.power_cuts, options.seed, expected, pace=pace),
     ):
         begun = time.monotonic()
         result = attack()

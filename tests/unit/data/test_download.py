@@ -45,6 +45,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         content = CONTENT[::-1] if name == "wrong" else CONTENT
         if name == "missing":
             return self.send_error(404)
+        if name == "circle":  # of which urllib makes several lines
+            self.send_response(302, "Found " + "x" * 1000)
+            self.send_header("Location", self.path)
+            return self.end_headers()
         if name == "busy" and len(self.server.requests) < 3:
             return self.send_error(503)
         if start >= len(content):
@@ -293,6 +297,21 @@ def test_second_study_waits_for_the_first(server, tmp_path):
         assert "waiting" in lines[0] and server.requests == []
     second.join(timeout=10)
     assert (tmp_path / "done.json").exists()
+
+
+def test_what_a_server_says_is_a_part_of_one_line(server, tmp_path):
+    with pytest.raises(InputError) as caught:
+        fetch([f"{server.url}/circle/file.bin"], tmp_path / "file.bin", MD5)
+    assert "the server answered 302" in str(caught.value) and "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 1000
+
+
+def test_a_folder_in_the_place_of_a_file_and_a_file_in_that_of_a_folder_are_sentences(server, tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "folder", tmp_path / "file" / "file.bin"):
+        with pytest.raises(InputError, match="remove what is there"):
+            fetch([f"{server.url}/good/file.bin"], path, MD5)
 
 
 def test_errors_of_the_disk_are_no_errors_of_the_network(tmp_path):

@@ -23,6 +23,7 @@ ENOUGH = 1 << 16  # bytes that an attempt must bring to count as one that went o
 REPORT_SECONDS = 5.0
 MOST_GB = 25.0  # 10^9 bytes of one file; the largest that is known here, Country211, has 11
 MOST_HOURS = 24.0  # of one file, all its mirrors and attempts together; what has arrived stays for the next start
+LONGEST = 300  # characters of what went wrong
 USER_AGENT = "finetune-bench"  # some servers refuse urllib's own
 
 
@@ -91,13 +92,18 @@ def fetch(
     limits = Limits(most, time.monotonic() + hours * 3600, timeout)
     part = path.with_name(path.name + ".part")
     old = None
-    if path.exists():
-        found = md5_of_file(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        found = md5_of_file(path) if path.exists() else None
+    except OSError as error:  # a folder in the file's place, a file in the folder's
+        raise InputError(
+            f"{path} cannot be written or read ({error.strerror}): remove what is there and start again."
+        ) from error
+    if found:
         if md5 in (None, found):
             return {"url": None, "md5": found, "bytes": path.stat().st_size}
         old = f"{path} has md5 {found} instead of {md5}"
         report(f"{old}: downloading it again.")
-    path.parent.mkdir(parents=True, exist_ok=True)
     if md5 is None:
         part.unlink(missing_ok=True)
 
@@ -139,11 +145,19 @@ class Limits(NamedTuple):
     idle: float
 
 
-class _Failure(Exception):
-    """A URL that did not give the file; the message says why."""
+class _Said(Exception):
+    """Why no file came: one line of at most LONGEST characters, since a server says a part of it."""
+
+    def __init__(self, reason: str):
+        line = " ".join(reason.split())
+        super().__init__(line if len(line) <= LONGEST else f"{line[:LONGEST]}...")
 
 
-class _Broken(Exception):
+class _Failure(_Said):
+    """A URL that did not give the file."""
+
+
+class _Broken(_Said):
     """An attempt that may succeed when repeated."""
 
 
