@@ -23,7 +23,7 @@ def chosen(draft: Draft) -> list[str]:
     """The lines on the study, and the next two commands."""
     tables, config = draft.choices.tables, shown(draft.output)
     lines = [
-        f"{config}: {len(tables['backbones'])} backbones x {len(tables['strategies'])} strategies x {len(tables['seeds'])} seeds, for "
+        f"{config}: {many(len(tables['backbones']), 'backbone')} x {len(tables['strategies'])} strategies x {many(len(tables['seeds']), 'seed')}, for "
         f"{draft.here}. Every value has its reason beside it.",
         *(f"  passed over, since it takes longer: {richer}" for richer in draft.choices.passed),
         "  no mirroring: flip is false, since no program can tell whether a mirrored image keeps its class; set it to true if it does",
@@ -112,7 +112,7 @@ def _pixels(draft: Draft) -> list[str]:
     copies = seen.copies()
     if copies:
         lines.append(
-            f"{copies:,} images are exact copies of another; copies are kept on one side of every split that is drawn."
+            f"Exact copies of other images: {copies:,}; copies are kept on one side of every split that is drawn."
         )
     return lines
 
