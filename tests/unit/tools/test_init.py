@@ -1,10 +1,14 @@
 """`ftbench init`: what it says of images, and that the config which it writes runs as it is."""
 
+import io
 import os
 import re
+import tarfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow
+import pyarrow.parquet
 import pytest
 import yaml
 from PIL import Image
@@ -256,6 +260,36 @@ def test_a_table_that_says_nothing_of_labels_gets_its_sentence():
     (kaggle(Path("plants")) / "sizes.csv").write_text("file,size\n1.png,3\n2.png,4\n")
     assert "columns: " in refusal("plants/sizes.csv")
     assert "does not exist" in refusal("plants/absent.csv") and "yet to be downloaded" in refusal("hf:owner/name")
+
+
+def shards(root: Path) -> Path:
+    """The images of `folder` in train and test, as parquet with class names and as tar with them."""
+    for part in ("train", "test"):
+        files = sorted((root / part).rglob("*.png"))
+        images = [{"bytes": file.read_bytes(), "path": f"{file.parent.name}_{file.name}"} for file in files]
+        table = pyarrow.table({"image": images, "label": [file.parent.name for file in files]})
+        Path("hub/data").mkdir(parents=True, exist_ok=True)
+        pyarrow.parquet.write_table(table, f"hub/data/{part}-00000-of-00001.parquet")
+        Path("web").mkdir(exist_ok=True)
+        with tarfile.open(f"web/{part}-0.tar", "w") as archive:
+            for file in files:
+                key = f"{file.parent.name}_{file.stem}"
+                archive.add(file, f"{key}.png")
+                label = tarfile.TarInfo(f"{key}.cls")
+                label.size = len(file.parent.name)
+                archive.addfile(label, io.BytesIO(file.parent.name.encode()))
+
+
+def test_parquet_and_tar_are_told_from_folders_and_hold_the_same_images():
+    folder(Path("photos"), ("train", "test"))
+    shards(Path("photos"))
+    made = [init(path) for path in ("photos", "hub", "web", "hub/data/train-00000-of-00001.parquet")]
+    assert [one.entry.keys["source"] for one in made] == ["imagefolder", "parquet", "tar", "parquet"]
+    assert [one.name for one in made] == ["photos", "hub", "web", "data"]
+    digests = [sorted(one.seen.digests.values()) for one in made]
+    assert digests[0] == digests[1] == digests[2] and set(digests[3]) < set(digests[0])
+    for one in made:
+        checks.check_files(config.read(one.output))
 
 
 # --- the config ------------------------------------------------------------------------------------------------------

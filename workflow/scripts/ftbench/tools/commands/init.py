@@ -1,4 +1,4 @@
-"""Look at your images and write a config for them that runs as it is.
+"""Look at your images, in folders, a table, parquet or tar, and write a config for them that runs as it is.
 
 It prints what it found: classes and parts, sizes, colours, what it leaves out and why, copies, groups that names show, what is
 unbalanced. The config suits the number of images and this machine, each value with its reason. Nothing is overwritten.
@@ -8,7 +8,11 @@ unbalanced. The config suits the number of images and this machine, each value w
 
 
 def add_arguments(parser):
-    parser.add_argument("path", metavar="PATH", help="the folder that holds your images, one folder per class")
+    parser.add_argument(
+        "path",
+        metavar="PATH",
+        help="a folder with one folder per class, a table of files and labels, or a parquet or tar file or folder",
+    )
     parser.add_argument(
         "--output", metavar="CONFIG", help="the config to write (default: config/<name of the folder>.yaml)"
     )

@@ -139,9 +139,9 @@ def _study(
         )
     unbalanced = counts.max() > UNBALANCED * counts.min()
     tables["selection_metric"] = "balanced_accuracy" if unbalanced else "accuracy"
-    why["selection_metric"] = f"classes have {counts.min():,} to {counts.max():,} training images" + " each" * (
-        not unbalanced
-    )
+    least, most = counts.min(), counts.max()
+    span = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+    why["selection_metric"] = f"classes have {span} training images" + " each" * bool(least == most)
     tables["backbones"] = _backbones(size, had, why)
     tables["training"] = _training(kind, images, why)
     tuned = [name for name in kinds if isinstance(KINDS[name][0], list)]

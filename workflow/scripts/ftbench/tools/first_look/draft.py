@@ -11,6 +11,7 @@ from ftbench.base.errors import InputError
 from ftbench.base.walk import shown
 from ftbench.study import config
 from ftbench.study.class_folders import many
+from ftbench.study.split_names import role_of
 from ftbench.tools.first_look.choices import Choices, choose, training_images, validation_fraction
 from ftbench.tools.first_look.divide import check_split, groups_seen, settle_groups
 from ftbench.tools.first_look.entry import Entry
@@ -40,7 +41,7 @@ class Draft:
 
 def output_of(path: str, given: str | None) -> tuple[str, Path]:
     """(name of the study, path of its config). Raises InputError if either is taken or no valid name."""
-    output = Path(given) if given else Path("config") / f"{_slug(Path(path).absolute().name)}.yaml"
+    output = Path(given) if given else Path("config") / f"{_name(Path(path).absolute())}.yaml"
     name = output.stem
     if output.suffix not in (".yaml", ".yml") or not _matches(name):
         raise InputError(
@@ -143,6 +144,14 @@ def _settle_size(entry: Entry, seen: Seen, largest: int) -> None:
                 "crop",
                 f"cuts {cut:.0%} off the longer side of the median image; pad keeps all, with black borders",
             )
+
+
+def _name(place: Path) -> str:
+    """A study's name from what it reads: a file that is called train.csv says less than its folder."""
+    if not place.is_file():
+        return _slug(place.name)
+    stem = place.name.partition(".")[0]
+    return _slug(place.parent.name if role_of(stem)[0] else stem)
 
 
 def _slug(name: str) -> str:

@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from ftbench.base.errors import InputError, choices
+from ftbench.base.errors import InputError
 from ftbench.base.image_names import suffix
 from ftbench.base.walk import shown, walk
-from ftbench.study import kinds
+from ftbench.data.sources import parquet, tar
 from ftbench.study.class_folders import Tree
 from ftbench.study.rows.shards import is_hub, shards_of
 from ftbench.study.rows.table_file import LINES, PARQUET, TEXT, import_pyarrow, is_plain
 
-SHARDS = {"parquet": PARQUET, "tar": (".tar", ".tgz", ".tar.gz")}
+SHARDS = {"parquet": parquet.SUFFIXES, "tar": (*tar.PLAIN, *tar.PACKED)}
 MOST = 5  # folders of images, or tables, that are tried
 
 
@@ -25,13 +25,7 @@ def form_of(place: Path) -> tuple[str, str]:
         raise InputError(f"path: {shown(place)} leads nowhere ({error.strerror}).") from error
     if not there:
         raise InputError(f"path: {shown(place)} does not exist; give the folder, table, parquet or tar of your images.")
-    source, why = _of_file(place) if place.is_file() else _of_folder(place)
-    if source not in kinds.names("sources"):
-        known = choices(kinds.names("sources"))
-        raise InputError(
-            f"path: {shown(place)} is {source}, and there is no source that reads it; the sources are {known}."
-        )
-    return source, why
+    return _of_file(place) if place.is_file() else _of_folder(place)
 
 
 def _of_file(place: Path) -> tuple[str, str]:
@@ -65,9 +59,9 @@ def _of_folder(place: Path) -> tuple[str, str]:
 
 def _holds_images(place: Path) -> bool:
     """Whether a parquet file has a column of bytes or of structs, as encoded images are."""
-    pyarrow, parquet = import_pyarrow("path")
+    pyarrow, reader = import_pyarrow("path")
     try:
-        schema = parquet.read_schema(place)
+        schema = reader.read_schema(place)
     except (pyarrow.ArrowException, OSError) as error:
         raise InputError(
             f"path: {shown(place)} is no parquet file that can be read ({str(error).splitlines()[0]})."
