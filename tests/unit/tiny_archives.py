@@ -63,9 +63,10 @@ def cifar10(root: Path) -> None:
 
 
 def cifar100(root: Path) -> None:
-    members = {"meta": {"fine_label_names": ["apple", "bear"], "coarse_label_names": ["all"]}}
+    members = {"meta": {"fine_label_names": ["apple", "bear"], "coarse_label_names": ["beast", "fruit"]}}
     for name, labels in {"train": TRAIN, "test": TEST}.items():
         members[name] = {"data": _pixels(len(labels), 32).reshape(len(labels), -1), "fine_labels": labels}
+        members[name]["coarse_labels"] = [1 - label for label in labels]
     content = {f"cifar-100-python/{name}": pickle.dumps(value, 2) for name, value in members.items()}
     _tar(root / "cifar-100-python.tar.gz", content)
 

@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 import socket
@@ -15,6 +16,7 @@ from PIL import Image
 from ftbench.base.digests import md5_of_file
 from ftbench.base.errors import InputError
 from ftbench.data import sources
+from ftbench.data.download import download_dataset
 from ftbench.data.open_image import Opened
 from ftbench.data.sources import digits, imagefolder, torchvision
 from ftbench.study import kinds
@@ -96,6 +98,60 @@ def test_copy_left_behind_by_a_killed_job_is_removed_and_a_fresh_one_is_not(tmp_
         os.utime(tmp_path / name, (time.time() - age,) * 2)
     torchvision.read(tv("CIFAR10", md5=md5), tmp_path, "train")
     assert [path.name for path in tmp_path.glob(".unpacked-*")] == [".unpacked-2-new"]
+
+
+# torchvision: coarse labels, and what was unpacked by hand
+
+
+def test_the_superclasses_of_cifar100_can_be_the_labels(tmp_path):
+    md5 = tiny_archives.build("CIFAR100", tmp_path)
+    fine = collect(torchvision.read(tv("CIFAR100", md5=md5), tmp_path, "train"))
+    assert (
+        collect(torchvision.read(tv("CIFAR100", md5=md5, columns={"label": "fine"}), tmp_path, "train"))[2] == fine[2]
+    )
+    coarse = collect(torchvision.read(tv("CIFAR100", md5=md5, columns={"label": "coarse"}), tmp_path, "train"))
+    assert coarse[0] == ["beast", "fruit"] and coarse[2] == [1 - label for label in fine[2]]
+    assert coarse[1] == fine[1] and all((one == other).all() for one, other in zip(coarse[3], fine[3]))
+    for name, columns in (
+        ("CIFAR10", {"label": "coarse"}),
+        ("CIFAR100", {"label": "course"}),
+        ("CIFAR100", {"file": "x"}),
+    ):
+        with pytest.raises(InputError, match="CIFAR100 alone has labels to choose from"):
+            torchvision.archives(tv(name, columns=columns))
+
+
+@pytest.mark.parametrize("name", ["CIFAR10", "CIFAR100", "DTD", "Flowers102", "Food101", "OxfordIIITPet", "STL10"])
+def test_archives_that_were_unpacked_by_hand_are_read_where_the_download_would_lie(tmp_path, name):
+    there, by_hand = tmp_path / "archives", tmp_path / "unpacked"
+    there.mkdir()
+    by_hand.mkdir()
+    settings = tv(name, md5=tiny_archives.build(name, there))
+    assert torchvision.unpacked(settings, there) is None and torchvision.unpacked(settings, by_hand) is None
+    for archive in torchvision.archives(settings):
+        if (there / archive["file"]).suffix in (".gz", ".tgz", ".zip"):
+            shutil.unpack_archive(there / archive["file"], by_hand)
+        else:
+            shutil.copy(there / archive["file"], by_hand)
+    for part in ("train", "test"):
+        one, other = (collect(torchvision.read(settings, root, part)) for root in (there, by_hand))
+        if not any((by_hand / archive["file"]).exists() for archive in torchvision.archives(settings)):
+            assert one[:3] == other[:3] and all((a == b).all() for a, b in zip(one[3], other[3]))
+
+
+def test_unpacked_files_are_compared_with_torchvisions_checksums(tmp_path):
+    settings = tv("CIFAR10", md5=tiny_archives.build("CIFAR10", tmp_path))
+    archive = tmp_path / "cifar-10-python.tar.gz"
+    shutil.unpack_archive(archive, tmp_path)
+    archive.unlink()
+    assert torchvision.unpacked(settings, tmp_path) == tmp_path  # md5 says that it was repacked
+    with pytest.raises(
+        InputError, match=r"data_batch_1 has md5 .* instead of c99cafc152244af753f735de768cd75f; remove the unpacked"
+    ):
+        torchvision.unpacked(settings | {"md5": None}, tmp_path)
+    done = tmp_path / "files.json"
+    download_dataset(settings, tmp_path, done, report=lambda sentence: None)
+    assert [file["url"] for file in json.loads(done.read_text())["files"]] == [None]
 
 
 # torchvision: which archives

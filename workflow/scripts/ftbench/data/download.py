@@ -40,9 +40,13 @@ def download_dataset(
 
     source = sources.load(settings["source"])
     wanted = source.archives(settings)
+    there = source.unpacked(settings, root) if hasattr(source, "unpacked") else None
+    if there is not None:
+        report(f"{root} holds the unpacked files of {settings['name']}: nothing is downloaded.")
+        wanted = []
     most = int((settings["download_gb"] or MOST_GB) * 1e9)
     root = Path(root)
-    fetched = []
+    fetched = [] if there is None else [{"file": f"{there}/", "url": None, "md5": None, "bytes": None}]
     if wanted or hasattr(source, "fetch"):
         root.mkdir(parents=True, exist_ok=True)
         lock = FileLock(root / ".download.lock")

@@ -7,7 +7,11 @@
     group_keys(settings, root, names)   per name a key that related images share, None where nothing is known
     remarks(settings, root)             {"notes": sentences, "left_out": {reason: count}} on what was guessed and what is not used
 
-A source whose files are brought by a client of their own has also
+A source whose archives may lie unpacked where the download would lie has also
+
+    unpacked(settings, root)            the folder to read from, None if there is none
+
+one whose files are brought by a client of their own has also
 
     fetch(settings, root, most, report) brings them into the folder `root`, none of more than `most` bytes; files as for the record of
                                         a download

@@ -12,6 +12,7 @@ import numpy as np
 from ftbench.base.errors import InputError
 
 SIZE = 32  # pixels of an edge
+FINE = ("labels", "fine_labels")  # of CIFAR-10, of CIFAR-100
 # What rebuilds a numpy array, under the names of NumPy 1 and 2.
 _NUMPY = {
     (f"numpy.{core}.{module}", name): getattr(getattr(np._core, module), name)
@@ -57,10 +58,13 @@ def load_plain(path: Path) -> dict:
 
 
 class Cifar:
-    """A part of CIFAR-10 or CIFAR-100: `data` (N, 32, 32, 3) uint8, `targets` and `classes`, as torchvision's class has them."""
+    """A part of CIFAR-10 or CIFAR-100: `data` (N, 32, 32, 3) uint8, `targets` and `classes`, as torchvision's class has them.
 
-    def __init__(self, folder: Path, batches: list[str], meta: str, names: str):
-        parts = [self._batch(folder / batch) for batch in batches]
+    `labels` are the entries of a batch that may hold the labels, `names` the entry of `meta` with the names of the classes.
+    """
+
+    def __init__(self, folder: Path, batches: list[str], meta: str, names: str, labels: tuple[str, ...] = FINE):
+        parts = [self._batch(folder / batch, labels) for batch in batches]
         pixels = np.concatenate([pixels for pixels, _ in parts])
         self.data = pixels.reshape(-1, 3, SIZE, SIZE).transpose(0, 2, 3, 1)
         self.targets = [label for _, labels in parts for label in labels]
@@ -70,9 +74,9 @@ class Cifar:
             raise InputError(f"{meta} of the archive does not name the class of every label.")
 
     @staticmethod
-    def _batch(path: Path) -> tuple[np.ndarray, list[int]]:
+    def _batch(path: Path, names: tuple[str, ...]) -> tuple[np.ndarray, list[int]]:
         entry = load_plain(path)
-        pixels, labels = entry.get("data"), entry.get("labels", entry.get("fine_labels"))
+        pixels, labels = entry.get("data"), next((entry[name] for name in names if name in entry), None)
         if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[1:] != (3 * SIZE * SIZE,):
             raise InputError(f"{path.name} of the archive holds no array (N, {3 * SIZE * SIZE}) uint8 named data.")
         if (

@@ -18,6 +18,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
+from ftbench.base.digests import md5_of_file
 from ftbench.base.errors import InputError, choices
 from ftbench.data.sources import refuse_folder_settings, require_part
 from ftbench.data.sources._cifar import Cifar
@@ -26,7 +27,7 @@ from ftbench.data.sources._unpack import unpack
 
 DECLARES = {
     "needs": "name",
-    "options": ["urls", "md5", "download_gb"],
+    "options": ["urls", "md5", "download_gb", "columns"],
     "download": True,
     "listing": None,
     "sizes": {  # from the publishers' pages; an official validation part counts with the train part
@@ -50,6 +51,7 @@ DECLARES = {
 }
 STALE_SECONDS = 2 * 24 * 3600  # an unpacked copy this old was left behind by a job that was killed
 NAMES = sorted(SETS)
+PACKED = (".gz", ".tgz", ".zip")
 
 
 def archives(settings: dict) -> list[dict]:
@@ -59,6 +61,7 @@ def archives(settings: dict) -> list[dict]:
     unknown `name`, and on `urls` or `md5` that do not fit the set's files.
     """
     published = _published(_entry(settings)[0])
+    _coarse(settings)
     files = [file for file, _, _ in published]
     single = [url for url in settings["urls"] if not url.endswith("/")]
     if single and len(files) > 1:
@@ -102,13 +105,79 @@ def read(settings: dict, root: str | Path, part: str) -> tuple[list[str], Iterat
     require_part(part)
     refuse_folder_settings(settings)
     name, entry = _entry(settings)
+    wanted = archives({"urls": [], **settings})
     scratch = _Scratch(Path(root))
-    for archive in archives({"urls": [], **settings}):
-        unpack(Path(root) / archive["file"], archive["urls"][-1], archive["md5"], scratch.path / entry.folder)
-    reader = _reader(getattr(torchvision.datasets, name))
+    place = unpacked(settings, root)
+    if place is None:
+        place = scratch.path
+        for archive in wanted:
+            unpack(Path(root) / archive["file"], archive["urls"][-1], archive["md5"], place / entry.folder)
+    reader = _reader(getattr(torchvision.datasets, name), _coarse(settings))
     selections = entry.train if part == "train" else (entry.test,)
-    datasets = [(selection, reader(str(scratch.path), **selection)) for selection in selections]
-    return list(entry.classes or datasets[0][1].classes), _items(entry, datasets, scratch)
+    datasets = [(selection, reader(str(place), **selection)) for selection in selections]
+    return list(entry.classes or datasets[0][1].classes), _items(entry, datasets, place, scratch)
+
+
+def unpacked(settings: dict, root: str | Path) -> Path | None:
+    """The folder from which torchvision's class reads the set, if no archive lies in `root` but what they hold: unpacked right there, or
+    in the folders that torchvision makes itself.
+
+    Raises InputError if one of the files is another than torchvision's own checksum of it says, unless `md5` of the config replaces those.
+    """
+    import torchvision.datasets
+
+    name, entry = _entry(settings)
+    root = Path(root)
+    wanted = archives({"urls": [], **settings})
+    if any((root / archive["file"]).exists() for archive in wanted if archive["file"].endswith(PACKED)):
+        return None
+    if not _has_folders(root):
+        return None
+    cls = getattr(torchvision.datasets, name)
+    for place in (root, _linked(root, entry.folder)):
+        try:
+            for selection in (*entry.train, entry.test):
+                _reader(cls)(str(place), **selection)
+        except (RuntimeError, OSError):
+            continue
+        expected = {} if settings.get("md5") else _checksums(cls, place)
+        _compare_unpacked(
+            expected | {root / each["file"]: each["md5"] for each in wanted if (root / each["file"]).exists()}
+        )
+        return place
+    return None
+
+
+def _linked(root: Path, folder: str) -> Path:
+    """A folder, kept in `root`, below which torchvision finds what was unpacked right into `root`: `folder` in it is a link to `root`."""
+    if not folder:
+        return root
+    top = root / ".as-torchvision"
+    link = top / folder
+    link.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        link.symlink_to(root.resolve(), target_is_directory=True)
+    return top
+
+
+def _has_folders(root: Path) -> bool:
+    return root.is_dir() and any(entry.is_dir() and not entry.name.startswith(".") for entry in root.iterdir())
+
+
+def _checksums(cls: type, place: Path) -> dict[Path, str]:
+    """The unpacked files of which torchvision's class knows a checksum."""
+    files = [*getattr(cls, "train_list", []), *getattr(cls, "test_list", [])]
+    return {place / cls.base_folder / file: md5 for file, md5 in files}
+
+
+def _compare_unpacked(expected: dict[Path, str]) -> None:
+    for path, md5 in expected.items():
+        found = md5_of_file(path)
+        if found != md5:
+            raise InputError(
+                f"{path} has md5 {found} instead of {md5}; remove the unpacked files, and the workflow downloads the archive, or give the "
+                "checksum of your archive in `md5` if it was repacked on purpose."
+            )
 
 
 def group_keys(settings: dict, root: str | Path, names: list[str]) -> list[str | None]:
@@ -122,14 +191,14 @@ def remarks(settings: dict, root: str | Path | None) -> dict:
     return {"notes": [], "left_out": {}}
 
 
-def _items(entry: Set, datasets: list, scratch: "_Scratch") -> Iterator:
+def _items(entry: Set, datasets: list, place: Path, scratch: "_Scratch") -> Iterator:
     for selection, dataset in datasets:
         labels = [value[1] if isinstance(value, tuple) else int(value) for value in getattr(dataset, entry.labels)]
         prefix = selection.get("split", "train" if selection.get("train") else "test")
         names = [f"{prefix}/{index:05d}" for index in range(len(labels))]
         if entry.files is not None:
             paths = [value[0] if isinstance(value, tuple) else value for value in getattr(dataset, entry.files)]
-            names = [Path(path).relative_to(scratch.path / entry.folder).as_posix() for path in paths]
+            names = [Path(path).relative_to(place / entry.folder).as_posix() for path in paths]
         for index, (name, label) in enumerate(zip(names, labels)):
             # `keep` holds the unpacked files as long as this image may still be loaded
             yield name, label, lambda index=index, dataset=dataset, keep=scratch: dataset[index][0]
@@ -164,14 +233,30 @@ def _published(name: str) -> list[tuple[str, list[str], str]]:
     return [(PurePosixPath(cls._URL).name, [cls._URL], getattr(cls, "_MD5", AIRCRAFT_MD5))]
 
 
-def _reader(cls: type) -> Callable:
+def _coarse(settings: dict) -> bool:
+    """Whether the superclasses are the labels. Raises InputError where `columns` asks for what a set does not have."""
+    given = {key: value for key, value in (settings.get("columns") or {}).items() if value is not None}
+    if not given or given == {"label": "fine"}:
+        return False
+    if settings["name"] != "CIFAR100" or given != {"label": "coarse"}:
+        raise InputError(
+            f"columns: {given} says nothing of {settings['name']}; of the published sets CIFAR100 alone has labels to choose from: "
+            "{label: fine} and {label: coarse}."
+        )
+    return True
+
+
+def _reader(cls: type, coarse: bool = False) -> Callable:
     """What reads one part of a set from the unpacked files: torchvision's class, but for CIFAR, which has a `meta` file and pickles."""
     if not hasattr(cls, "meta"):
         return _without_md5(cls)
 
     def read_cifar(root: str, train: bool) -> Cifar:
         batches = [file for file, _ in (cls.train_list if train else cls.test_list)]
-        return Cifar(Path(root) / cls.base_folder, batches, cls.meta["filename"], cls.meta["key"])
+        folder = Path(root) / cls.base_folder
+        if coarse:
+            return Cifar(folder, batches, cls.meta["filename"], "coarse_label_names", ("coarse_labels",))
+        return Cifar(folder, batches, cls.meta["filename"], cls.meta["key"])
 
     return read_cifar
 
