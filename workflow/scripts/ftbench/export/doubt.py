@@ -32,12 +32,12 @@ def probabilities(logits: np.ndarray, temperature: float) -> np.ndarray:
     return np.exp(log_softmax(logits.astype(np.float64) / temperature))
 
 
-def confidence(validation: tuple, test: tuple | None = None) -> dict:
+def confidence(validation: tuple, test: tuple | None = None, temperature_: float | None = None) -> dict:
     """confidence.json without the distances: temperature, promises and sets, each with what it did on the test set.
 
-    `validation` and `test` are logits (N, C), labels (N,) and ids (N,).
+    `validation` and `test` are logits (N, C), labels (N,) and ids (N,). The temperature is fitted unless it is given.
     """
-    t = temperature(validation)
+    t = temperature(validation) if temperature_ is None else temperature_
     own, labels = probabilities(validation[0], t), validation[1]
     tested = (probabilities(test[0], t), test[1]) if test else None
     return {

@@ -82,22 +82,29 @@ def _fill(run: Finished, out: Path, dtype: str) -> dict:
         write_json(out / "parity.json", proof)
         parity.refuse(proof, images.files)
         confidence["unlike"] = _unlike(run, model, features, validation, stored, out)
-        write_json(out / "confidence.json", confidence)
         if dtype != "float32":
             _convert(run, out, dtype)
             model = example.Model(out)
-            changed, _, _ = parity.answers(model, images)
+            changed, features, _ = parity.answers(model, images)
             proof["forms"].append(_form(dtype, model, stored, out, changed, found, test[1]))
             write_json(out / "parity.json", proof)
-    tensors = complete.state(network)
-    if dtype == "bfloat16":
-        tensors = {name: t.to(torch.bfloat16) if t.is_floating_point() else t for name, t in tensors.items()}
-    with atomic_write(out / "model.safetensors", noted=False) as temporary:
-        save_file(tensors, temporary, metadata={"format": "pt"})
+            confidence = _of_form(run, model, validation, changed, test, confidence["temperature"])
+            confidence["unlike"] = _unlike(run, model, features, validation, stored, out)
+    write_json(out / "confidence.json", confidence)
+    _write_weights(network, out / "model.safetensors", dtype)
     write_text(out / "README.md", card.text(run, record, about, confidence, proof))
     for notes in out.rglob(".written.jsonl"):
         notes.unlink()  # a folder for others needs none
     return proof
+
+
+def _write_weights(network, path: Path, dtype: str) -> None:
+    """model.safetensors, in bfloat16 if that was asked for; int8 is a form of the graph alone."""
+    tensors = complete.state(network)
+    if dtype == "bfloat16":
+        tensors = {name: t.to(torch.bfloat16) if t.is_floating_point() else t for name, t in tensors.items()}
+    with atomic_write(path, noted=False) as temporary:
+        save_file(tensors, temporary, metadata={"format": "pt"})
 
 
 def _proof(images, found, expected, origin: str, others: int, dtype: str) -> dict:
@@ -117,6 +124,20 @@ def _proof(images, found, expected, origin: str, others: int, dtype: str) -> dic
 def _form(dtype: str, model, stored, out: Path, found, float32, labels) -> dict:
     timing = parity.timed(model, stored) | {"bytes": (out / "model.onnx").stat().st_size, "cores": os.cpu_count()}
     return parity.row(dtype, found, float32, labels) | timing
+
+
+def _of_form(run: Finished, model, validation: tuple, changed: np.ndarray, test: tuple, temperature: float) -> dict:
+    """confidence.json of a smaller form, from its own probabilities: thresholds and sets of float32 would be another model's."""
+    images = np.load(run.data / "images.npy", mmap_mode="r")
+    own = np.concatenate([model.answer(part)[0] for part in _parts(images, validation[2])])
+    logs = [np.log(np.maximum(p, 1e-12)) for p in (own, changed)]  # logits at temperature 1
+    found = doubt.confidence((logs[0], *validation[1:]), (logs[1], *test[1:]), 1.0)
+    return found | {"temperature": temperature}  # the one that is inside the graph
+
+
+def _parts(images: np.ndarray, rows: np.ndarray):
+    """The rows of a memory map, batch by batch."""
+    return (np.array(images[rows[first : first + parity.BATCH]]) for first in range(0, len(rows), parity.BATCH))
 
 
 def _convert(run: Finished, out: Path, dtype: str) -> None:
@@ -143,8 +164,7 @@ def _unlike(run: Finished, model, test: np.ndarray, validation: tuple, stored, o
     held = _some(validation[2], REFERENCE_IMAGES)
 
     def features(rows) -> np.ndarray:
-        parts = (np.array(images[rows[first : first + parity.BATCH]]) for first in range(0, len(rows), parity.BATCH))
-        return np.concatenate([model.answer(part)[1] for part in parts])
+        return np.concatenate([model.answer(part)[1] for part in _parts(images, rows)])
 
     print(f"measuring the distances of {len(train):,} training and {len(held):,} validation images")
     bank = doubt.unit(features(train)).astype(np.float16)
