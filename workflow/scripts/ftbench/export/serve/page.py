@@ -54,7 +54,7 @@ function show(result, file) {
       add(add(bar, "span"), "i").style.width = percent(entry.probability).replace(" ", "");
       add(bar, "span", percent(entry.probability));
     }
-    add(side, "div", percent(result.set_holds_the_truth_with) + " set: " + result.set.join(", "), "set");
+    add(side, "div", "In " + percent(result.set_holds_the_truth_with) + " of cases it is one of: " + result.set.join(", "), "set");
     if (result.unlike) add(side, "div", "This image is unlike the training images.", "warn");
   }
   $("results").prepend(article);

@@ -7,6 +7,8 @@ Requests are limited to 20 MB, 32 files and 50 million pixels per image; those t
     curl --data-binary @photo.jpg http://127.0.0.1:8765/predict
 """
 
+AT_ONCE = 64  # connections; more are told to come again (503). Each may hold 20 MB of a request
+
 
 def add_arguments(parser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a folder of `ftbench export`, or results/.../seed<k>")
@@ -25,7 +27,14 @@ def run(arguments) -> int:
     app = application(models.load(arguments.model, arguments.threads), arguments.top)
     print(f"http://{HOST}:{arguments.port} (Ctrl-C ends it)", flush=True)
     try:
-        uvicorn.run(app, host=HOST, port=arguments.port, log_level="warning", access_log=False)
+        uvicorn.run(
+            app,
+            host=HOST,
+            port=arguments.port,
+            log_level="warning",
+            access_log=False,
+            limit_concurrency=AT_ONCE,
+        )
     except SystemExit as error:  # uvicorn's own way to say that the port is taken
         return error.code or 1
     return 0
