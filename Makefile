@@ -13,7 +13,7 @@ NAMED = @test -n "$(STUDY)"
 # What is wrong with a config, in a sentence, before Snakemake reads it.
 CHECKED = @$(FTBENCH) check --quiet $(CONFIG)
 
-.PHONY: help setup demo study smoke unlock plan watch tensorboard report crate test test-unit test-slurm stress lint format bench bench-halving bench-tables scale image lock clean
+.PHONY: help setup demo study smoke unlock plan watch tensorboard report crate test test-unit test-slurm stress lint format bench bench-halving bench-tables scale simulate image lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -101,6 +101,9 @@ bench-halving: setup ## measure what successive halving saves and loses, on real
 
 bench-tables: setup ## measure tables and figures of a large study (results/bench_tables.json)
 	$(BIN)/python benchmarks/bench_tables.py
+
+simulate: setup ## simulate how well intervals and tests keep their promise, and write the table of docs/statistics.md; a quarter of an hour
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/simulate.py --write
 
 image: ## build the container image with the locked packages here: ENGINE=docker (finetune-bench) or apptainer (finetune-bench.sif)
 	$(if $(filter apptainer,$(ENGINE)),apptainer build finetune-bench.sif apptainer.def,docker build $(if $(BASE),--build-arg BASE=$(BASE)) -t finetune-bench .)

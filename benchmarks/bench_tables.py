@@ -82,8 +82,8 @@ def report_pairwise(study, paths):
 def report_recommendation(study, paths):
     from ftbench.report.recommendation.recommendation_table import recommendation_pages, recommendation_table
 
-    inputs = [paths / f"{name}.csv" for name in ("comparison", "cells", "differences")]
-    recommendation_table(*inputs, BUDGETS, "accuracy", paths / "recommendation.csv")
+    inputs = [paths / f"{name}.csv" for name in ("comparison", "cells", "differences", "runs")]
+    recommendation_table(*inputs, BUDGETS, "accuracy", 0.01, paths / "recommendation.csv")
     recommendation_pages(paths / "recommendation.csv", pages(paths, "recommendation"))
 
 

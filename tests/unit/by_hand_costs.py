@@ -12,12 +12,14 @@ from unit.synthetic import PROBES, write_study
 from ftbench.base.files import write_json, write_npz
 from ftbench.evaluate.charges import charge, charge_flops, study_total
 from ftbench.evaluate.collect import collect
+from ftbench.evaluate.crossfit import Run, crossfitted_accuracy
 from ftbench.measure import audit, efficiency, transferability
 from ftbench.measure.duplicates import describe
 from ftbench.model import activations
 from ftbench.model.backbones import Backbone
 from ftbench.report.cost import cost_table
 from ftbench.report.cost.pareto_front import front
+from ftbench.report.recommendation.cheapest import seeds_needed
 from ftbench.report.recommendation.recommendation_table import recommend_one, recommendation_table, within
 from ftbench.report.recommendation.transferability_table import correlation, transferability_table
 from ftbench.report.result import comparison_table, policies_table, robustness_tables
@@ -43,10 +45,15 @@ CELLS = pd.DataFrame(
 for column in ("test_score", "accuracy_ci_low", "accuracy_ci_high"):
     CELLS[column] = CELLS["accuracy_mean"]
 KEYS = pd.MultiIndex.from_tuples([("b", "x", "b", "y"), ("b", "x", "b", "z"), ("b", "y", "b", "z")])
+COLUMNS = [f"chosen_{name}" for name in ("difference", "ci_low", "ci_high", "p", "p_worse_a", "p_worse_b")]
 PAIRS = pd.DataFrame(
-    [(-0.05, -0.08, -0.02, 0.01), (-0.06, -0.1, -0.02, 0.01), (-0.01, -0.04, 0.02, 0.5)],
-    columns=["difference", "ci_low", "ci_high", "p"], index=KEYS,
-)  # fmt: skip
+    [(-0.05, -0.08, -0.02, 0.01, 0.99, 0.0), (-0.06, -0.1, -0.02, 0.01, 0.99, 0.0), (-0.01, -0.025, 0.005, 0.2, 0.5, 0.004)],
+    columns=COLUMNS, index=KEYS,
+).assign(fixed_variance=0.0, variance_per_seed=1e-4)  # fmt: skip
+RUNS = {
+    ("b", "x"): {"stochastic": True, "diverged": 0, "runs": {0: Run(0.9, 1.0, 0.7), 1: Run(0.8, 1.0, 0.6)}},
+    ("b", "y"): {"stochastic": True, "diverged": 0, "runs": {0: Run(0.8, 1.0, 0.75), 1: Run(0.85, 1.0, 0.65)}},
+}
 
 
 def recommended(*names):
@@ -60,6 +67,13 @@ example("cheapest_*")(lambda: recommended("cheapest_strategy", "cheapest_minutes
 example("cheapest_difference")(
     lambda: recommended("cheapest_difference", "cheapest_difference_low", "cheapest_difference_high")
 )
+example("best_crossfitted")(lambda: crossfitted_accuracy(RUNS))
+example("untested_cells")(lambda: recommended("untested_cells"))
+example("cheapest_why")(lambda: recommended("cheapest_why"))
+example("seeds_needed")(
+    lambda: seeds_needed({"difference": -0.002, "fixed": 0.0, "per_seed": 9e-5, "worse": 0.1}, margin=0.01)
+)
+example("margin")(lambda: float(recommended("margin")[0]))
 example("on_test_*")(lambda: recommended("on_test_strategy", "on_test_accuracy", "on_test_gain"))
 example("limit_minutes")(lambda: (*(kept := within(CELLS, {"minutes": 5.0}))["strategy"], len(kept)))
 
@@ -76,9 +90,15 @@ def _(tmp_path):
     PAIRS.iloc[:0].rename_axis(["backbone_a", "strategy_a", "backbone_b", "strategy_b"]).reset_index().assign(
         dataset="d"
     ).to_csv(tmp_path / "differences.csv", index=False)
-    paths = [tmp_path / f"{name}.csv" for name in ("comparison", "cells", "differences", "out")]
-    recommendation_table(*paths[:3], {}, "accuracy", paths[3])
-    return pd.read_csv(paths[3])["best_minutes"][0]
+    runs = pd.DataFrame([CELL]).assign(
+        seed=0, status="finished", stochastic=False, validation_accuracy=0.8, accuracy=0.8
+    )
+    runs.assign(validation_nll=1.0, best_epoch=1, at_grid_edge=False, tuned=True).to_csv(
+        tmp_path / "runs.csv", index=False
+    )
+    paths = [tmp_path / f"{name}.csv" for name in ("comparison", "cells", "differences", "runs", "out")]
+    recommendation_table(*paths[:4], {}, "accuracy", 0.01, paths[4])
+    return pd.read_csv(paths[4])["best_minutes"][0]
 
 
 # --- cost ------------------------------------------------------------------------------------------------------------
@@ -206,7 +226,7 @@ def eight_of_ten():
 
 @example("without")
 def _():
-    found = clean_test_table._scores([eight_of_ten()], [8, 9])
+    found = clean_test_table._scores([eight_of_ten()], [8, 9], np.arange(10), False)[0]
     return found["accuracy_mean"], found["accuracy_full"], found["change"]
 
 
@@ -217,7 +237,7 @@ def _(tmp_path):
         cells.append(CELL | {"strategy": name})
         predicted = (np.arange(11) >= right).astype(int)  # the eleventh image is removed
         write_npz(tmp_path / f"{name}.npz", logits=np.eye(2)[predicted], labels=np.zeros(11, int), ids=np.arange(11))
-        write_json(tmp_path / f"{name}.json", {"status": "finished"})
+        write_json(tmp_path / f"{name}.json", {"status": "finished", "stochastic": False})
         runs.append({"labels": cells[-1], "run": tmp_path / f"{name}.json", "test_logits": tmp_path / f"{name}.npz"})
     pd.DataFrame({"id": [10], "file": "10", "mark": "m"}).to_csv(tmp_path / "marks.csv", index=False)
     pd.DataFrame({"id": range(11), "file": range(11)}).to_csv(tmp_path / "files.csv", index=False)

@@ -8,13 +8,16 @@ from ftbench.base.files import write_json, write_npz
 from ftbench.evaluate import calibration as cal
 from ftbench.evaluate import compare, selective
 from ftbench.evaluate.metrics import bootstrap_interval, scores
+from ftbench.evaluate.seed_spread import LOG_TAU2, SeedSpread, Seen
 from ftbench.evaluate.statistics import (
+    NOTHING,
+    Mixture,
     cell_interval,
-    crossed_variance,
     difference,
+    effect_size,
+    error_of_difference,
     holm,
     mcnemar,
-    noncentrality,
     summarize,
     win_tie_loss,
 )
@@ -97,7 +100,9 @@ def _(tmp_path):
     runs = []
     for seed, score in enumerate((0.9, 0.8)):
         path = tmp_path / f"{seed}"
-        write_json(path, {"status": "finished", "validation_accuracy": score, "validation_nll": 1.0})
+        write_json(
+            path, {"status": "finished", "stochastic": True, "validation_accuracy": score, "validation_nll": 1.0}
+        )
         write_npz(tmp_path / f"{seed}.npz", logits=FOUR[0], labels=FOUR[1], ids=np.arange(4))
         runs.append({"labels": dict.fromkeys(compare.CELL, "x"), "run": path, "test_logits": tmp_path / f"{seed}.npz"})
     outs = [tmp_path / f"{name}.csv" for name in ("cells", "pairwise", "differences", "classes")]
@@ -107,42 +112,89 @@ def _(tmp_path):
 
 # --- intervals and tests ---------------------------------------------------------------------------------------------
 
-PAIR = summarize(np.array([[1, 1, 1, 0]])), summarize(np.array([[1, 0, 0, 0]]))
-
-
-@example("variance of a difference A − B")
-def _():
-    return crossed_variance(summarize(np.array([[1, 1, 1, 1], [1, 1, 0, 0]])), summarize(np.zeros((1, 4))))[0]
-
-
-@example("difference")
-def _():
-    found = difference(*PAIR)
-    return tuple(found[name] for name in ("difference", "df", "p", "ci_low", "ci_high"))
-
 
 def first_right(right, images):
     return np.arange(images)[None] < right
 
 
+def fixed(right, *groups):
+    return summarize(np.atleast_2d(right), *groups, stochastic=False)
+
+
+@example("variance over images")
+def _():
+    one, other = fixed([1, 1, 1, 0]), fixed([1, 0, 0, 0])
+    alone = error_of_difference(one, other, ("a", "b"), NOTHING).variance[0]
+    groups = np.array([0, 0, 1, 1])
+    return alone, error_of_difference(
+        fixed([1, 1, 0, 0], groups), fixed([0] * 4, groups), ("a", "b"), NOTHING
+    ).variance[0]
+
+
+@example("variance over seeds")
+def _():
+    seen = summarize(np.array([[1, 1, 1, 1], [1, 1, 0, 0]])).seen
+    return seen.mean_square, seen.noise, seen.scale
+
+
+@example("distribution of tau²")
+def _():
+    spread = SeedSpread({"a": Seen(0.0, 0.0, 0.1, 1)})
+    return float(np.sqrt(np.exp(LOG_TAU2[spread.single("a").cumsum().searchsorted(0.5)]))), spread.learnt * 1
+
+
+@example("difference")
+def _():
+    found = difference(fixed(np.ones(10_000)), fixed(first_right(9_995, 10_000)), ("a", "b"), NOTHING)
+    return tuple(found[name] if name == "p" else 100 * found[name] for name in ("difference", "p", "ci_low", "ci_high"))
+
+
+@example("p_worse_a")
+def _():
+    found = difference(fixed(first_right(9_995, 10_000)), fixed(np.ones(10_000)), ("a", "b"), NOTHING, margin=0.001)
+    return found["p_worse_a"]
+
+
+@example("chosen_difference")
+def _():
+    right, labels = np.array([1, 1, 1, 0]), np.array([0, 0, 0, 1])
+    a, b = (fixed(values, None, labels) for values in (right, 0 * right))
+    return difference(a, b, ("a", "b"), NOTHING)["difference"]
+
+
+@example("fixed_variance")
+def _():
+    half = [1.96 * np.sqrt(1 + 9 / seeds) for seeds in (3, 9)]
+    return tuple(half)
+
+
 @example("accuracy_ci_low")
 def _():
-    found = cell_interval(summarize(first_right(90, 100)))
+    found = cell_interval(fixed(first_right(90, 100)), "a", NOTHING)
     return found["ci_low"], found["ci_high"]
 
 
 @example("recall_ci_low")
 def _():
-    cell = {"labels": np.repeat([0, 1], 20), "correct": np.hstack([first_right(18, 20), first_right(3, 20)])}
-    found = compare._class_rows(("d", "b", "s"), cell)[0]
+    labels = np.repeat([0, 1], 20)
+    cell = {"labels": labels, "correct": np.hstack([first_right(18, 20), first_right(3, 20)]), "stochastic": False}
+    found = compare.Compared({("b", "s"): cell}, None, "accuracy", 0.01).class_rows()["b", "s"][0]
     return found["recall_ci_low"], found["recall_ci_high"]
 
 
 example("p_holm")(lambda: tuple(holm(np.array([0.01, 0.04, 0.03]))))
 example("effect_size")(
-    lambda: difference(summarize(first_right(300, 400)), summarize(first_right(200, 400)))["effect_size"]
+    lambda: tuple(effect_size(0.75, 0.5, 0.25, 0.5)[name] for name in ("effect_size", "effect_high"))
 )
-example("detectable")(lambda: tuple(noncentrality(df) for df in (1e6, 2.0, 1.0)))
+
+
+@example("detectable")
+def _():
+    normal = Mixture(np.ones(1), np.ones(1), 1e9)
+    return normal.quantile(0.05) + normal.quantile(0.4)
+
+
+example("test_groups")(lambda: len(fixed([1, 1, 0, 0], np.array([5, 5, 7, 7])).influence))
 example("mcnemar_p_*")(lambda: mcnemar(first_right(8, 10), ~first_right(8, 10))[0])
 example("wins")(
     lambda: tuple(win_tie_loss([("a", "b", 0.1, 0.01), ("a", "b", -0.1, 0.01), ("a", "b", 0.1, 0.05)])["a", "b"])

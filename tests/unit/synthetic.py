@@ -266,6 +266,10 @@ def evaluate_study(study: dict, tables: Path, budgets: dict | None = None) -> di
     per_class_table(study["runs"], paths["classes"], study["cells"], paths["per_class"], paths["confused"])
     cost_table(paths["runs"], study["cells"], paths["cost"])
     recommendation_table(
-        paths["comparison"], paths["cells"], paths["differences"], budgets or {}, "accuracy", paths["recommendation"]
+        *(paths[name] for name in ("comparison", "cells", "differences", "runs")),
+        budgets or {},
+        "accuracy",
+        0.01,
+        paths["recommendation"],
     )
     return paths

@@ -45,6 +45,8 @@ rule compare_strategies:
     input:
         records="<results>/tables/records.jsonl",
         logits=run_files("test_logits.npz"),
+        groups=expand("<results>/data/{dataset}/test_groups.npy", dataset=DATASETS),
+        duplicates=expand("<results>/data/{dataset}/audit/duplicates.csv", dataset=DATASETS),
     output:
         cells="<results>/tables/cells.csv",
         pairwise="<results>/tables/pairwise.csv",
@@ -57,6 +59,8 @@ rule compare_strategies:
     params:
         labels=get_run_labels,
         metric=STUDY["selection_metric"],
+        margin=STUDY["margin"],
+        datasets=DATASETS,
         code=code_of("compare_strategies.py"),
     script:
         "../scripts/compare_strategies.py"

@@ -49,6 +49,7 @@ rule prepare_test:
     output:
         images="<results>/data/{dataset}/test_images.npy",
         labels="<results>/data/{dataset}/test_labels.npy",
+        groups="<results>/data/{dataset}/test_groups.npy",
         files="<results>/data/{dataset}/test_files.csv",
         metadata="<results>/data/{dataset}/test_metadata.csv",
         summary="<results>/data/{dataset}/test.json",

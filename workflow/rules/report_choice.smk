@@ -46,11 +46,12 @@ rule plot_pareto:
 
 
 rule report_recommendation:
-    """What to pick: for every budget the best cell by validation, its equals, and the cheapest of those."""
+    """What to pick: for every budget the best cell by validation, and the cheapest shown to be as good."""
     input:
         comparison="<results>/tables/comparison.csv",
         cells="<results>/tables/cells.csv",
         differences="<results>/tables/differences.csv",
+        runs="<results>/tables/runs.csv",
     output:
         csv="<results>/tables/recommendation.csv",
         markdown="<results>/tables/recommendation.md",
@@ -66,6 +67,7 @@ rule report_recommendation:
     params:
         budgets=STUDY["budgets"],
         metric=STUDY["selection_metric"],
+        margin=STUDY["margin"],
         code=code_of("report_recommendation.py"),
     script:
         "../scripts/report_recommendation.py"

@@ -31,6 +31,7 @@ rule plot_accuracy:
     input:
         comparison="<results>/tables/comparison.csv",
         runs="<results>/tables/runs.csv",
+        differences="<results>/tables/differences.csv",
     output:
         report(
             "<results>/plots/{dataset}.accuracy.svg",

@@ -95,6 +95,8 @@ rule report_clean_test:
         logits=run_files("test_logits.npz"),
         marks=expand("<results>/data/{dataset}/audit/test_marks.csv", dataset=DATASETS),
         files=expand("<results>/data/{dataset}/test_files.csv", dataset=DATASETS),
+        groups=expand("<results>/data/{dataset}/test_groups.npy", dataset=DATASETS),
+        duplicates=expand("<results>/data/{dataset}/audit/duplicates.csv", dataset=DATASETS),
     output:
         csv="<results>/tables/clean_test.csv",
         markdown="<results>/tables/clean_test.md",

@@ -6,5 +6,6 @@ if __name__ == "__main__":
         from ftbench.evaluate.records import read_records
 
         runs = read_records(snakemake.input.records, snakemake.params.labels, "run", test_logits=snakemake.input.logits)
-        out = snakemake.output
-        compare(runs, snakemake.params.metric, out.cells, out.pairwise, out.differences, out.classes)
+        groups = zip(snakemake.params.datasets, snakemake.input.groups, snakemake.input.duplicates)
+        out = (snakemake.output[name] for name in ("cells", "pairwise", "differences", "classes"))
+        compare(runs, snakemake.params.metric, *out, groups, snakemake.params.margin)

@@ -7,6 +7,7 @@ if __name__ == "__main__":
         accuracy(
             snakemake.input.comparison,
             snakemake.input.runs,
+            snakemake.input.differences,
             snakemake.wildcards.dataset,
             **snakemake.params.axes,
             out=snakemake.output[0],

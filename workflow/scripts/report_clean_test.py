@@ -11,5 +11,5 @@ if __name__ == "__main__":
             for (name, entry), marks, files in zip(lists.items(), given.marks, given.files, strict=True)
         ]
         runs = read_records(given.records, snakemake.params.labels, "run", test_logits=given.logits)
-        clean_test_table(runs, audits, snakemake.params.cells, out.csv)
+        clean_test_table(runs, audits, snakemake.params.cells, out.csv, zip(lists, given.groups, given.duplicates))
         clean_test_pages(out.csv, list(lists), {name: out[name] for name in ("html", "markdown", "latex")})

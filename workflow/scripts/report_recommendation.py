@@ -5,6 +5,6 @@ if __name__ == "__main__":
         from ftbench.report.recommendation.recommendation_table import recommendation_pages, recommendation_table
 
         given, out = snakemake.input, snakemake.output
-        budgets, metric = snakemake.params.budgets, snakemake.params.metric
-        recommendation_table(given.comparison, given.cells, given.differences, budgets, metric, out.csv)
+        settings = (snakemake.params[name] for name in ("budgets", "metric", "margin"))
+        recommendation_table(given.comparison, given.cells, given.differences, given.runs, *settings, out.csv)
         recommendation_pages(out.csv, {name: out[name] for name in ("html", "markdown", "latex")})

@@ -1,186 +1,224 @@
-import functools
-
 import numpy as np
 import pytest
 from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
 
 from ftbench.base.errors import InputError
+from ftbench.evaluate.image_groups import join, read_test_groups
+from ftbench.evaluate.seed_spread import TAU2, SeedSpread, Seen
 from ftbench.evaluate.statistics import (
+    NOTHING,
+    Mixture,
     cell_interval,
-    crossed_variance,
     difference,
-    half_width,
+    effect_size,
     holm,
+    learn,
     mcnemar,
-    noncentrality,
     summarize,
     win_tie_loss,
 )
 
-REPETITIONS, IMAGES = 2_000, 300
-ERROR = 3 * np.sqrt(0.05 * 0.95 / REPETITIONS)  # three binomial standard errors of a rate of 5 %
-SEED_EFFECT, STRATEGY_EFFECT, MEAN, SPREAD = 0.25, 0.5, 2.0, 2.0
+
+def first(right: int, images: int, seeds: int = 1) -> np.ndarray:
+    """(seeds, images): the first so many are right."""
+    return np.tile(np.arange(images) < right, (seeds, 1))
 
 
-def draw(rng, difficulty, seeds, seed_effect=SEED_EFFECT):
-    """Right answers (repetitions, seeds, images) of a cell with image x strategy, seed and residual effects."""
-    repetitions, _, images = difficulty.shape
-    score = difficulty + rng.normal(0, STRATEGY_EFFECT, (repetitions, 1, images)).astype(np.float32)
-    score = score + rng.normal(0, seed_effect, (repetitions, seeds, 1)).astype(np.float32)
-    return rng.random(score.shape, dtype=np.float32) < 1 / (1 + np.exp(-2 * score))
+def drawn(rng, accuracies, images: int) -> np.ndarray:
+    """(seeds, images): a seed is right on each image with its own probability."""
+    return rng.random((len(accuracies), images)) < np.array(accuracies)[:, None]
 
 
-def true_accuracy(shift: float, seed_effect: float) -> float:
-    """Of the population of images and seeds: the logistic curve averaged over the sum of its normal effects."""
-    nodes, weights = np.polynomial.hermite_e.hermegauss(200)
-    spread = np.sqrt(SPREAD**2 + STRATEGY_EFFECT**2 + seed_effect**2)
-    return float(weights @ (1 / (1 + np.exp(-2 * (MEAN + shift + spread * nodes)))) / weights.sum())
+def fixed(right, groups=None, **more):
+    return summarize(right, groups, stochastic=False, **more)
 
 
-@functools.cache
-def simulated(seeds: int, shift: float, seed_effect: float = SEED_EFFECT) -> dict:
-    """Rates over `REPETITIONS` studies of two cells, A easier by `shift`: rejections, and coverage of both kinds of interval."""
-    rng = np.random.default_rng([seeds, round(100 * shift), round(100 * seed_effect)])
-    difficulty = rng.normal(MEAN, SPREAD, (REPETITIONS, 1, IMAGES)).astype(np.float32)
-    a = summarize(draw(rng, difficulty + np.float32(shift), seeds, seed_effect))
-    b = summarize(draw(rng, difficulty, seeds, seed_effect))
-    variance, df = crossed_variance(a, b)
-    gap = a.per_image.mean(axis=-1) - b.per_image.mean(axis=-1)
-    truth = true_accuracy(shift, seed_effect)
-    error = np.abs(gap - (truth - true_accuracy(0, seed_effect))) / np.sqrt(variance)
-    return {
-        "rejected": float((2 * stats.t.sf(np.abs(gap) / np.sqrt(variance), df) < 0.05).mean()),
-        "covered": float((error <= stats.t.ppf(0.975, df)).mean()),
-        "cell_covered": float((np.abs(a.per_image.mean(axis=-1) - truth) <= half_width(a)).mean()),
-        "detectable": float(np.median(np.sqrt(variance) * [noncentrality(round(d, 2)) for d in df])),
-    }
+def compared(a, b) -> dict:
+    cells = {"a": summarize(a), "b": summarize(b)}
+    return difference(cells["a"], cells["b"], ("a", "b"), learn(cells))
 
 
-@pytest.mark.parametrize("seed_effect", [0.1, 0.25, 0.5])
-@pytest.mark.parametrize(("seeds", "most"), [(2, 0.08), (3, 0.05), (5, 0.05)])
-def test_false_positives_under_seed_variance(seeds, most, seed_effect):
-    assert simulated(seeds, 0.0, seed_effect)["rejected"] <= most + ERROR
+# --- one cell ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("shift", [0.0, 0.5])
-@pytest.mark.parametrize("seeds", [2, 3, 5])
-def test_intervals_of_differences_cover_the_truth(seeds, shift):
-    assert simulated(seeds, shift)["covered"] >= 0.93
+@pytest.mark.parametrize("images", [20, 600])
+def test_the_interval_of_one_model_is_wilsons_over_the_whole_range(images):
+    for right in range(images + 1):
+        found = cell_interval(fixed(first(right, images)), "a", NOTHING)
+        low, high = proportion_confint(right, images, method="wilson")
+        # t, and one image more that may be wrong: a little wider, and nowhere cut
+        assert 0 <= found["ci_low"] <= low + 2e-3 and high - 2e-3 <= found["ci_high"] <= 1
+        assert found["ci_high"] - found["ci_low"] <= 1.15 * (high - low) + 2e-3
 
 
-@pytest.mark.parametrize("seed_effect", [0.1, 0.25, 0.5])
-@pytest.mark.parametrize("seeds", [2, 3, 5])
-def test_intervals_of_single_cells_cover_the_truth(seeds, seed_effect):
-    assert simulated(seeds, 0.0, seed_effect)["cell_covered"] >= 0.93
+def test_no_error_is_worth_no_more_than_one():
+    widths = [np.ptp([cell_interval(fixed(first(600 - wrong, 600)), "a", NOTHING)[end] for end in ("ci_low", "ci_high")])
+              for wrong in range(6)]  # fmt: skip
+    assert widths == sorted(widths)
 
 
-@pytest.mark.parametrize("seeds", [2, 3, 5])
-def test_power_rises_with_the_true_difference_and_with_seeds(seeds):
-    power = [simulated(seeds, shift)["rejected"] for shift in (0.0, 0.25, 0.5, 1.0)]
-    assert power == sorted(power)
-    assert power[-1] > 0.4
-    assert seeds == 2 or power[-1] > simulated(seeds - 1 if seeds == 3 else 3, 1.0)["rejected"]
+def test_an_interval_grows_with_what_seeds_show():
+    rng = np.random.default_rng(0)
+    steady, shaky = ({key: summarize(drawn(rng, own, 400)) for key in "abcd"} for own in ([0.8] * 3, [0.7, 0.8, 0.9]))
+    widths = []
+    for cells in (steady, shaky):
+        found = cell_interval(cells["a"], "a", learn(cells))
+        widths.append(found["ci_high"] - found["ci_low"])
+    assert widths[1] > 2 * widths[0]
 
 
-def test_the_detectable_difference_is_found_in_four_of_five_studies():
-    """A shift whose true difference is what studies of five seeds call detectable is found by about 80 % of them."""
-    truth = true_accuracy(0.62, SEED_EFFECT) - true_accuracy(0.0, SEED_EFFECT)
-    found = simulated(5, 0.62)
-    assert found["detectable"] == pytest.approx(truth, rel=0.08)
-    assert found["rejected"] == pytest.approx(0.8, abs=0.06)
+def test_groups_count_as_one_image():
+    """Thirty equal copies of each of 20 images say what the 20 say."""
+    alone = first(17, 20)
+    copies = fixed(np.repeat(alone, 30, axis=1), np.repeat(np.arange(20), 30))
+    one, many = cell_interval(fixed(alone), "a", NOTHING), cell_interval(copies, "a", NOTHING)
+    assert many["ci_low"] == pytest.approx(one["ci_low"], abs=0.005)
+    assert many["ci_high"] == pytest.approx(one["ci_high"], abs=0.005)
+    assert copies.df == 19 and copies.size == 30
 
 
-def test_noncentrality_gives_the_power_it_was_asked_for():
-    assert noncentrality(1e6) == pytest.approx(stats.norm.ppf(0.975) + stats.norm.ppf(0.8), abs=1e-3)
-    for df in (1.0, 2.0, 7.5, 400.0):
-        assert stats.nct.sf(stats.t.ppf(0.975, df), df, noncentrality(df)) == pytest.approx(0.8, abs=1e-6)
-    assert noncentrality(2.0) > noncentrality(3.0) > noncentrality(30.0)
-
-
-def test_pooled_mcnemar_would_fail_where_the_crossed_interval_does_not():
+def test_the_variance_of_groups_is_the_jackknifes():
     rng = np.random.default_rng(1)
-    difficulty = rng.normal(MEAN, SPREAD, (400, 1, 1000)).astype(np.float32)
-    a, b = (draw(rng, difficulty, 3, seed_effect=0.5) for _ in range(2))
-    pooled = mcnemar(a.reshape(400, -1), b.reshape(400, -1))
-    assert (pooled < 0.05).mean() > 0.2
+    right, groups = rng.random((2, 60)) < 0.7, rng.integers(0, 9, 60)
+    left_out = np.array([right[:, groups != group].mean() for group in range(9)])
+    cell = summarize(right, groups)
+    assert (left_out + cell.influence).tolist() == pytest.approx([right.mean()] * 9)
+    even = summarize(right, np.arange(60))
+    assert 59 / 60 * (even.influence**2).sum() == pytest.approx(right.mean(0).var(ddof=1) / 60)
 
 
-def test_one_seed_has_no_seed_term():
-    rng = np.random.default_rng(0)
-    a, b = rng.random((1, 300)) < 0.8, rng.random((1, 300)) < 0.7
-    result = difference(summarize(a), summarize(b))
-    paired = stats.ttest_rel(a[0].astype(float), b[0].astype(float))
-    assert result["p"] == pytest.approx(paired.pvalue)
-    assert result["df"] == pytest.approx(299)
-    low, high = paired.confidence_interval(0.95)
-    assert (result["ci_low"], result["ci_high"]) == pytest.approx((low, high))
+def test_one_large_group_leaves_few_degrees_of_freedom():
+    groups = np.minimum(np.arange(100), 50)
+    assert fixed(first(90, 100), groups).df < 1
 
 
-def test_variance_by_the_formula():
-    rng = np.random.default_rng(0)
-    a, b = (rng.random((s, 50)) < q for s, q in ((3, 0.8), (2, 0.6)))
-    image = (a.mean(0) - b.mean(0)).var(ddof=1) / 50
-    seed = a.mean(1).var(ddof=1) / 3 + b.mean(1).var(ddof=1) / 2
-    interaction = a.var(0, ddof=1).mean() / 150 + b.var(0, ddof=1).mean() / 100
-    variance, _ = crossed_variance(summarize(a), summarize(b))
-    assert variance == pytest.approx(image + max(0, seed - interaction))
+def test_groups_of_the_user_and_near_duplicates_are_joined(tmp_path):
+    assert join(np.array([4, 4, 7, 9, 9]), np.array([1]), np.array([2])).tolist() == [0, 0, 0, 1, 1]
+    np.save(tmp_path / "groups.npy", np.arange(4))
+    (tmp_path / "d.csv").write_text("pair,row_a,row_b\ninside test,0,3\ntest and training,1,2\ninside training,1,2\n")
+    assert read_test_groups(tmp_path / "groups.npy", tmp_path / "d.csv").tolist() == [0, 1, 2, 0]
 
 
-def test_sign_flips_with_the_order_and_p_stays():
+def test_too_few_images_or_groups_are_refused():
+    with pytest.raises(InputError, match="at least 2 test images"):
+        summarize(np.ones((3, 1), bool))
+    with pytest.raises(InputError, match="one group"):
+        summarize(np.ones((3, 4), bool), np.zeros(4, int))
+    with pytest.raises(InputError, match="same test images"):
+        difference(fixed(first(3, 5)), fixed(first(3, 6)), ("a", "b"), NOTHING)
+
+
+def test_balanced_accuracy_is_the_mean_of_recalls_with_the_variance_of_both():
+    classes = np.repeat([0, 1], [80, 20])
+    right = np.hstack([first(60, 80), first(10, 20)])
+    cell = fixed(right, classes=classes)
+    assert cell.mean == pytest.approx((0.75 + 0.5) / 2)
+    expected = (0.75 * 0.25 / 80 + 0.5 * 0.5 / 20) / 4  # each recall's variance, halved twice
+    assert (cell.influence**2).sum() == pytest.approx(expected, rel=0.03)
+
+
+# --- seeds -------------------------------------------------------------------------------------------------------------
+
+
+def posterior_sd(seen: dict, cell: str) -> float:
+    return float(np.sqrt(SeedSpread(seen).single(cell) @ TAU2))
+
+
+def test_cells_that_are_alike_lend_each_other_strength():
+    one = Seen(1e-4, 1e-5, 0.1, 2)
+    alone, among = SeedSpread({"a": one}), SeedSpread(dict.fromkeys("abcdefghij", one))
+    for spread in (alone, among):
+        assert spread.single("a").sum() == pytest.approx(1)
+    truth = np.sqrt((1e-4 - 1e-5) / 0.1)
+    many = posterior_sd(dict.fromkeys("abcdefghij", one), "a")
+    assert truth < many < 2 * truth < posterior_sd({"a": one}, "a")
+
+
+def test_an_unstable_cell_speaks_for_itself():
+    seen = {name: Seen(1e-6, 1e-6, 0.1, 5) for name in "abcdefgh"} | {"wild": Seen(4e-3, 1e-6, 0.1, 5)}
+    assert posterior_sd(seen, "wild") > 10 * posterior_sd(seen, "a")
+
+
+def test_the_joint_distribution_of_two_cells_has_their_own_as_margins():
+    spread = SeedSpread({"a": Seen(1e-4, 1e-5, 0.1, 3), "b": Seen(1e-5, 1e-5, 0.2, 2), "one": Seen(0, 0, 0.1, 1)})
+    for a, b in (("a", "b"), ("b", "one")):
+        assert spread.pair(a, b).sum(axis=1) == pytest.approx(spread.single(a))
+        assert spread.pair(a, b).sum(axis=0) == pytest.approx(spread.single(b))
+
+
+def test_one_seed_each_has_no_p_value_for_recipes_but_an_interval_for_the_models():
+    found = compared(first(90, 100), first(70, 100))
+    assert (found["p"], found["p_worse_a"], found["p_worse_b"]) == (None, None, None)
+    assert found["ci_low"] > 0
+
+
+def test_a_cell_with_one_seed_left_borrows_from_the_others():
     rng = np.random.default_rng(2)
-    a, b = rng.random((3, 200)) < 0.9, rng.random((4, 200)) < 0.8
-    a, b = summarize(a), summarize(b)
-    one, other = difference(a, b), difference(b, a)
-    assert one["p"] == pytest.approx(other["p"])
-    assert one["difference"] == pytest.approx(-other["difference"])
-    assert (one["ci_low"], one["effect_low"]) == pytest.approx((-other["ci_high"], -other["effect_high"]))
+    cells = {name: summarize(drawn(rng, [0.75, 0.85, 0.8], 300)) for name in "bcde"}
+    cells["a"] = summarize(drawn(rng, [0.8], 300))
+    spread = learn(cells)
+    left, full = (difference(cells[name], cells["b"], (name, "b"), spread) for name in "ac")
+    assert left["p"] is not None
+    assert np.ptp([left["ci_low"], left["ci_high"]]) > np.ptp([full["ci_low"], full["ci_high"]])
 
 
-def test_cohens_h_by_hand():
-    a = np.arange(400)[None] < 300
-    b = np.arange(400)[None] < 200
-    result = difference(summarize(a), summarize(b))
-    assert result["effect_size"] == pytest.approx(2 * np.pi / 3 - np.pi / 2)
-    assert result["effect_low"] < result["effect_size"] < result["effect_high"]
+# --- differences -------------------------------------------------------------------------------------------------------
 
 
-def test_cells_that_agree_on_everything():
-    a = np.arange(100)[None] < 90
-    same = difference(summarize(a), summarize(a))
-    bound = 1.96**2 / (100 + 1.96**2)  # no image of 100 told them apart: Wilson, not a width of zero
-    assert (same["difference"], same["p"]) == (0.0, 1.0)
-    assert (same["ci_low"], same["ci_high"]) == pytest.approx((-bound, bound), rel=1e-4)
-    assert same["detectable"] > bound and same["effect_high"] == -same["effect_low"] > 0
-    perfect = cell_interval(summarize(np.ones((3, 100), dtype=bool)))
-    assert perfect["ci_high"] == 1.0
-    assert 0.95 < perfect["ci_low"] < 1.0  # Wilson, not a width of zero
+def test_five_images_of_many_that_differ_one_way_are_no_more_than_the_exact_test_says():
+    a, b = first(10_000, 10_000), first(9_995, 10_000)
+    p = difference(fixed(a), fixed(b), ("a", "b"), NOTHING)["p"]
+    assert p == pytest.approx(mcnemar(a, b)[0], abs=0.005)
 
 
-def test_two_images_decide_nothing():
-    """All right against all wrong has no variance at all; two coins agree as often as not."""
-    right, wrong = (summarize(np.full((2, 2), value)) for value in (True, False))
-    result = difference(right, wrong)
-    assert (result["difference"], result["p"], result["ci_high"]) == (1.0, 0.5, 1.0)
-    assert result["ci_low"] < 0.5 and result["effect_low"] < result["effect_size"]
+def test_the_interval_grows_with_the_images_that_differ_from_none_on():
+    halves = []
+    for differ in range(5):
+        found = difference(fixed(first(600, 600)), fixed(first(600 - differ, 600)), ("a", "b"), NOTHING)
+        halves.append(found["ci_high"] - found["difference"])
+        assert (found["p"] == 1) == (differ == 0)
+    assert halves == sorted(halves) and halves[0] > 0
 
 
-def test_intervals_end_where_differences_do():
-    """Two seeds at 20 and 80 % say nothing of the recipe: the interval is all there is, and no difference could be found."""
-    shaky = np.array([np.arange(200) < right for right in (40, 160)])
-    steady = np.tile(np.arange(200) < 190, (2, 1))
-    result = difference(summarize(steady), summarize(shaky))
-    assert (result["ci_low"], result["ci_high"]) == (-1.0, 1.0)
-    assert (result["effect_low"], result["effect_high"]) == pytest.approx((-np.pi, np.pi))
-    assert result["detectable"] > 1
+def test_p_and_interval_agree_and_turn_with_the_order():
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        cells = {"a": summarize(drawn(rng, [0.9, 0.88], 200)), "b": summarize(drawn(rng, [0.8, 0.84, 0.86], 200))}
+        spread = learn(cells)
+        one = difference(cells["a"], cells["b"], ("a", "b"), spread)
+        other = difference(cells["b"], cells["a"], ("b", "a"), spread)
+        assert (one["p"] < 0.05) == (one["ci_low"] > 0 or one["ci_high"] < 0)
+        assert (one["p_worse_a"] < 0.025) == (one["ci_low"] > -0.01)
+        assert one["p"] == pytest.approx(other["p"])
+        assert (one["difference"], one["ci_low"]) == pytest.approx((-other["difference"], -other["ci_high"]))
+        assert one["p_worse_a"] == pytest.approx(other["p_worse_b"])
 
 
-def test_cell_interval_grows_with_seed_variance():
-    steady = np.tile(np.arange(200) < 160, (3, 1))
-    shaky = np.array([np.arange(200) < right for right in (140, 160, 180)])
-    narrow, wide = cell_interval(summarize(steady)), cell_interval(summarize(shaky))
-    assert narrow["accuracy"] == wide["accuracy"] == 0.8
-    assert wide["ci_high"] - wide["ci_low"] > 2 * (narrow["ci_high"] - narrow["ci_low"])
-    assert narrow["seeds"] == 3
+def test_more_seeds_would_give_the_variance_that_is_told():
+    rng = np.random.default_rng(4)
+    cells = {name: summarize(drawn(rng, rng.normal(0.8, 0.03, 3), 500)) for name in "abcdef"}
+    found = difference(cells["a"], cells["b"], ("a", "b"), learn(cells))
+    assert found["fixed_variance"] >= 0 and found["variance_per_seed"] > 0
+    half = 1.96 * np.sqrt(found["fixed_variance"] + found["variance_per_seed"] / 3)
+    assert half == pytest.approx((found["ci_high"] - found["ci_low"]) / 2, rel=0.3)
+    assert found["detectable"] > (found["ci_high"] - found["ci_low"]) / 2
+
+
+def test_a_mixture_of_one_is_the_distribution_itself():
+    for df, exact in ((1e9, stats.norm), (7.0, stats.t(7))):
+        one = Mixture(np.ones(1), np.array([4.0]), df)
+        assert one.quantile(0.05) == pytest.approx(2 * exact.ppf(0.975), rel=1e-6)
+        assert one.tail(3.0) == pytest.approx(2 * exact.sf(1.5))
+        assert one.above(-3.0) == pytest.approx(exact.cdf(1.5))
+
+
+def test_cohens_h_by_hand_and_its_interval_holds_zero_where_the_differences_does():
+    found = effect_size(0.75, 0.5, 0.1, 0.4)
+    assert found["effect_size"] == pytest.approx(2 * np.pi / 3 - np.pi / 2)
+    assert found["effect_low"] < found["effect_size"] < found["effect_high"]
+    assert effect_size(0.9995, 1.0, -0.001, 0.0)["effect_high"] == 0
+    assert effect_size(1.0, 0.0, 0.9, 1.0)["effect_high"] == pytest.approx(np.pi)
 
 
 def test_mcnemar_is_the_exact_binomial_test():
@@ -190,34 +228,18 @@ def test_mcnemar_is_the_exact_binomial_test():
     assert mcnemar(a, a)[0] == 1.0
 
 
-def test_holm_by_hand():
-    assert holm(np.array([0.01, 0.04, 0.03])) == pytest.approx([0.03, 0.06, 0.06])
-    assert len(holm(np.array([]))) == 0
-
-
-def test_unequal_test_sets_are_refused():
-    with pytest.raises(InputError, match="same test images"):
-        difference(summarize(np.ones((1, 5), bool)), summarize(np.ones((1, 6), bool)))
-    with pytest.raises(InputError, match="at least 2"):
-        summarize(np.ones((3, 1), bool))
-
-
-def test_half_width_by_the_formula():
-    rng = np.random.default_rng(4)
-    cell = rng.random((3, 80)) < np.array([[0.9], [0.6], [0.7]])
-    image = cell.mean(0).var(ddof=1) / 80
-    seed, interaction = cell.mean(1).var(ddof=1) / 3, cell.var(0, ddof=1).mean() / 240
-    half = np.sqrt(stats.t.ppf(0.975, 79) ** 2 * (image - interaction) + stats.t.ppf(0.975, 2) ** 2 * seed)
-    assert half_width(summarize(cell)) == pytest.approx(half)
-    result = cell_interval(summarize(cell))
-    assert result["ci_high"] == pytest.approx(min(1.0, cell.mean() + half))
+def test_holm_by_hand_where_some_pairs_have_no_p():
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.01, None, 0.04, 0.03]) == pytest.approx([0.03, np.nan, 0.06, 0.06], nan_ok=True)
+    assert len(holm([])) == 0
 
 
 def test_win_tie_loss_counts_both_ways_round():
     pairs = [("a", "b", 0.1, 0.01), ("a", "b", -0.1, 0.01), ("a", "b", 0.1, 0.05), ("b", "c", 0.2, 0.04)]
-    counts = win_tie_loss(pairs)
+    counts = win_tie_loss([*pairs, ("a", "c", 0.3, np.nan)])
     assert counts["a", "b"] == [1, 1, 1]
     assert counts["b", "c"] == [1, 0, 0]
     assert counts["c", "b"] == [0, 0, 1]
+    assert ("a", "c") not in counts
     for (a, b), outcome in counts.items():
         assert counts[b, a] == outcome[::-1]

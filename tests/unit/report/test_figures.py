@@ -49,7 +49,7 @@ def draw(study, tables, folder):
     out = {name: folder / f"{name}.svg" for name in FIGURES}
     learning_curves(study["runs"], dataset, *order, out["learning_curves"])
     tuning(study["selected"], dataset, *order, out["tuning"])
-    accuracy(tables["comparison"], tables["runs"], dataset, *order, out["accuracy"])
+    accuracy(tables["comparison"], tables["runs"], tables["differences"], dataset, *order, out["accuracy"])
     pareto(tables["comparison"], dataset, *order, out["pareto"])
     confusion(study["runs"], tables["cells"], dataset, out["confusion"])
     per_class(tables["per_class"], dataset, out["per_class"])
@@ -85,7 +85,7 @@ def test_every_figure_is_svg_without_a_date(figures):
 
 def test_titles_state_the_finding(figures):
     # Text is drawn as paths, and matplotlib writes it beside them as a comment.
-    assert "leads: " in figures["accuracy"]
+    assert "has the highest mean, " in figures["accuracy"] and "not told apart from it" in figures["accuracy"]
     assert "is most accurate" in figures["pareto"]
     assert "2 of 6 choices on shapes lie at the edge" in figures["tuning"]
     assert "is most often taken for" in figures["confusion"]

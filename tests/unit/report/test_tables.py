@@ -116,7 +116,9 @@ def test_operations_energy_and_sizes_of_a_cell(study, tmp_path):
 
 
 def test_the_note_on_detectable_differences_leaves_out_what_no_difference_can_reach():
-    comparison = pd.DataFrame({"dataset": "d", "test_images": [100], "seeds": [2]})
+    comparison = pd.DataFrame(
+        {"dataset": "d", "test_images": [100], "test_groups": 100, "of_recipe": True, "seeds": [2]}
+    )
     pairs = pd.DataFrame({"dataset": "d", "detectable": [0.02, 0.04, 2.5]})
     said = detectable_note(comparison, pairs, "d")
     assert "differences of 3.0 points" in said and "from 2.0 to 4.0" in said

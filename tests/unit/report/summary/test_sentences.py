@@ -3,8 +3,9 @@
 import pandas as pd
 import pytest
 
+from ftbench.report.layout.words import ITSELF, SHOWN
 from ftbench.report.summary import sentences
-from ftbench.report.summary.facts import ABOVE, BELOW, RECOMMENDED, SAME, Cell, Facts
+from ftbench.report.summary.facts import ABOVE, BELOW, RECOMMENDED, SAME, UNTESTED, Cell, Facts
 
 ROW = {
     "accuracy_mean": 0.9321,
@@ -12,6 +13,7 @@ ROW = {
     "accuracy_ci_high": 0.954,
     "test_images": 1597,
     "stochastic": True,
+    "of_recipe": True,
     "seeds": 3,
     "diverged_seeds": 0,
     "train_seconds": 21.0,
@@ -44,7 +46,8 @@ def facts(*cells: Cell, cheapest: str | None = None, **changes) -> Facts:
         for key, name in who.items()
         for part, value in zip(("strategy", "backbone"), name.split(" on "))
     }
-    choice |= {"cheapest_difference": -0.004, "cheapest_difference_low": -0.012, "cheapest_difference_high": 0.004}
+    choice |= {"cheapest_difference": -0.001, "cheapest_difference_low": -0.006, "cheapest_difference_high": 0.004}
+    choice |= {"cheapest_why": SHOWN if cheapest else ITSELF, "margin": 0.01, "best_crossfitted": 0.921}
     choice |= {"best_minutes": 1.4, "cheapest_minutes": 0.2}
     none = pd.DataFrame()
     values = {"clean": none, "mistakes": {"images": 0}, "audit": AUDIT} | changes
@@ -62,10 +65,12 @@ def test_three_sentences_say_how_good_at_which_cost_and_what_else():
     assert sentences.headline(found) == "Use lp_ft on a"
     assert [one.text for one in sentences.answer(found)] == [
         "It is right on 93.2 % of the 1,597 sealed test images, 95 % interval 91.0 to 95.4 %, which covers the choice of test images "
-        "and the luck of 3 training seeds; validation images chose it among 3 cells.",
+        "and the luck of 3 training seeds; validation images chose it among 3 cells. The seeds that chose are lucky ones: seeds that did "
+        "not choose reach 92.1 %.",
         "One model takes 21 s to train after 63 s of tuning on a CPU (1 thread); it has 3.4 M parameters and answers one image in "
         "11.3 ms.",
-        "No test tells finetune on a from it; none of these is cheaper.",
+        "No test tells finetune on a from it. The cheapest that is as good: lp_ft on a, the best itself: no other that lost no more "
+        "seeds costs less.",
     ]
 
 
@@ -73,7 +78,11 @@ def test_three_sentences_say_how_good_at_which_cost_and_what_else():
     "changes, said",
     [
         ({"stochastic": False, "seeds": 1}, "the strategy itself leaves nothing to chance"),
-        ({"seeds": 1}, "one seed says nothing about the luck of training"),
+        (
+            {"seeds": 1, "of_recipe": False},
+            "of this one trained model: one seed says nothing about the luck of training",
+        ),
+        ({"seeds": 1}, "the luck of training, as the other cells show it"),
     ],
 )
 def test_an_interval_of_one_run_is_said_to_be_one(changes, said):
@@ -87,19 +96,25 @@ def test_what_was_not_measured_or_tuned_is_not_said_to_be():
     assert text == "One model takes 21 s to train, without any tuning, on a CPU (2 threads); it has 3.4 M parameters."
 
 
-def test_the_cheapest_of_those_not_told_apart_is_named_with_its_difference():
+def test_the_cheapest_that_is_shown_to_be_as_good_is_named_with_its_difference():
     found = facts(BEST, cell("probe on a", SAME), cheapest="probe on a")
     assert sentences.doubt(found).text == (
-        "No test tells probe on a from it, which is every other cell; of these, probe on a is the cheapest (12 s of training and "
-        "tuning, not 84 s), and its accuracy differs by -0.40 [-1.20, +0.40] points."
+        "No test tells probe on a from it, which is every other cell. The cheapest that is as good: probe on a: at least as good within "
+        "1 point (-0.10 [-0.60, +0.40] points, 12 s of training and tuning, not 84 s)."
     )
 
 
 def test_a_cell_that_is_better_on_the_test_images_is_not_kept_silent():
     text = sentences.doubt(facts(cell("scratch on b", ABOVE), BEST, cell("probe on a", BELOW))).text
     assert text == (
-        "A test tells each of the 2 other cells from it; on the test images scratch on b did better; no other is as good and cheaper."
+        "A test tells each of the 2 other cells from it; on the test images scratch on b did better. The cheapest that is as good: lp_ft on "
+        "a, the best itself: no other that lost no more seeds costs less."
     )
+
+
+def test_one_seed_compares_no_recipes():
+    text = sentences.doubt(facts(BEST, cell("probe on a", UNTESTED))).text
+    assert text.startswith("probe on a cannot be compared with it yet: one seed says nothing of a recipe. ")
 
 
 def test_many_cells_are_counted():

@@ -64,9 +64,9 @@ def prepare_train(
 
 
 def prepare_test(
-    settings, root, classes, images, labels, files, summary, threads: int = 1, train=None, metadata=None
+    settings, root, classes, images, labels, files, summary, threads: int = 1, train=None, metadata=None, groups=None
 ) -> None:
-    """Write the test part; forms as in `prepare_train`, whose classes.json gives the labels their numbers.
+    """Write the test part; forms as in `prepare_train`, whose classes.json gives the labels their numbers. `groups` is left out if None.
 
     `train` is train.json: values of more than 8 bits are scaled as there. Raises InputError also where the classes are not those
     of the train part.
@@ -92,6 +92,9 @@ def prepare_test(
             ) from error
         _finish(settings, root, "test", part, known, labels, files, summary, low_high, {})
         _write_metadata(settings, root, part.files, metadata)
+        if groups is not None:
+            keys = sources.load(settings["source"]).group_keys(settings, root, part.files)
+            write_npy(groups, merge_groups(keys, part.pixel_digests))
 
 
 def _written(

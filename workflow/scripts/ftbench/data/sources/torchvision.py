@@ -181,10 +181,12 @@ def _compare_unpacked(expected: dict[Path, str]) -> None:
 
 
 def group_keys(settings: dict, root: str | Path, names: list[str]) -> list[str | None]:
-    """GTSRB: the frames of one drive past a sign share the first half of their name, and so a group. Others: None."""
+    """GTSRB: the frames of one drive past a sign share the first half of their name, and so a group; its test images and others: None."""
     if settings["name"] != "GTSRB":
         return [None] * len(names)
-    return [name.rpartition("_")[0] for name in names]  # GTSRB/Training/<class>/<track>_<frame>.ppm
+    return [
+        name.rpartition("_")[0] if "_" in Path(name).name else None for name in names
+    ]  # GTSRB/Training/<class>/<track>_<frame>.ppm
 
 
 def remarks(settings: dict, root: str | Path | None) -> dict:

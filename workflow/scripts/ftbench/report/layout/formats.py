@@ -50,6 +50,9 @@ def detectable(fraction: float, digits: int = 1) -> str:
 
 
 def p_value(p: float) -> str:
+    """'0.012', '<0.001', or '–' where there is none: one seed says nothing of a recipe."""
+    if pd.isna(p):
+        return MISSING
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 

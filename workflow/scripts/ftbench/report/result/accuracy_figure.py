@@ -6,18 +6,12 @@ from matplotlib.lines import Line2D
 from ftbench.evaluate.runs_csv import read_runs
 from ftbench.report.layout.frames import read_table
 from ftbench.report.layout.style import GREY, legend, line_styles, message, panels, save, style, title
+from ftbench.report.layout.words import top_said
 
 
-def _finding(frame) -> str:
-    """'lp_ft on lite0 leads: 97.2 % [96.4, 98.0]', from the rows of one data set."""
-    best = frame.loc[frame["accuracy_mean"].idxmax()]
-    low, high = (100 * best[f"accuracy_ci_{end}"] for end in ("low", "high"))
-    return (
-        f"{best['strategy']} on {best['backbone']} leads: {100 * best['accuracy_mean']:.1f} % [{low:.1f}, {high:.1f}]"
-    )
-
-
-def accuracy(comparison_csv, runs_csv, dataset: str, strategies: list[str], backbones: list[str], out) -> None:
+def accuracy(
+    comparison_csv, runs_csv, differences_csv, dataset: str, strategies: list[str], backbones: list[str], out
+) -> None:
     """Draw one data set's cells; the small dots behind are single seeds, the ring is the recommended cell."""
     frame = read_table(comparison_csv).query("dataset == @dataset")
     runs = read_runs(runs_csv).query("dataset == @dataset")
@@ -47,7 +41,8 @@ def accuracy(comparison_csv, runs_csv, dataset: str, strategies: list[str], back
             panel.set_xlabel("test accuracy, %")
         detail = f"{dataset}, {int(frame['test_images'].max()):,} test images. Dot: mean over seeds. Bar: 95 % interval over seeds "
         detail += "and test images (images alone with one seed). Small dots: single seeds."
-        title(figure, _finding(frame), detail)
+        differences = read_table(differences_csv).query("dataset == @dataset")
+        title(figure, top_said(frame, differences), detail)
         ring = Line2D(
             [], [], ls="", marker="o", mfc="none", mec="#222222", ms=10, label="recommended: best on validation"
         )

@@ -22,6 +22,7 @@ from ftbench.report.layout.frames import (
 )
 from ftbench.report.layout.pages import MIXED_NOTE, publish
 from ftbench.report.layout.score_columns import scores_of_page
+from ftbench.report.layout.words import INTERVALS_NOTE, ONE_SEED_NOTE
 
 FLIPS_NOTE = (
     "with flips: test-time augmentation, the mean probability of an image and its mirror image; nothing else uses it"
@@ -32,7 +33,8 @@ NOTES = {
     "u": "untuned: run at its fixed recipe",
     "e": "the chosen value is at the edge of its grid: a wider grid could do better",
     "d": "some or all seeds diverged: scores are means over the others",
-    "1": "one run only (a deterministic strategy, or a single seed): its interval covers the test images alone",
+    "1": "one run only: its interval covers the test images alone. Of a deterministic strategy nothing else is left to chance; of others "
+    "it speaks of this one trained model, not of the recipe",
 }
 WITH_FLIPS, TOP_5, WORST_CLASS = (
     "With flips, %",
@@ -63,7 +65,7 @@ def _flags(row) -> str:
         "u": not row.tuned,
         "e": pd.notna(row.at_grid_edge) and row.at_grid_edge,
         "d": row.diverged_seeds > 0,
-        "1": row.seeds == 1,
+        "1": row.seeds == 1 and not (row.stochastic and row.of_recipe),
     }
     return " ".join(mark for mark, holds in marks.items() if holds)
 
@@ -132,6 +134,8 @@ EXTRA_COLUMNS = [
     "aurc",
     "class_gap",
     "detectable_difference",
+    "of_recipe",
+    "test_groups",
     "train_flops",
     *OF_CELL,
 ]
@@ -188,6 +192,7 @@ def _scores(own: pd.DataFrame, interval: pd.Series) -> dict:
         "status": "finished" if not diverged else "diverged" if not len(finished) else "partly diverged",
         "recommended": bool(interval["recommended"]),
         "test_images": own.iloc[0]["images"],
+        **{name: interval[name] for name in ("of_recipe", "test_groups")},
         **{name: interval[name] for name in ("accuracy_mean", "accuracy_ci_low", "accuracy_ci_high")},
         **{name: finished[name].mean() if len(finished) else np.nan for name in (*AVERAGED, "validation_accuracy")},
         **{name: values.iloc[0] if len(values) else None for name, values in frequent.items()},
@@ -232,7 +237,11 @@ def detectable_note(frame: pd.DataFrame, differences: pd.DataFrame, dataset: str
     seen = found[
         found <= 1
     ]  # the seeds of the other pairs differ so much that only more than 100 points would be found
-    said = f"{dataset}, {images:,} test images, {seeds} seed{'s' * (seeds != 1)}: "
+    groups = own["test_groups"].max()
+    counted = f" in {groups:,.0f} groups, which count as one each" if groups < images else ""
+    said = f"{dataset}, {images:,} test images{counted}, {seeds} seed{'s' * (seeds != 1)}: "
+    if not own["of_recipe"].fillna(True).all():
+        said += f"{ONE_SEED_NOTE}; "
     if len(seen):
         said += (
             f"of true differences of {percent(seen.median())} points 80 % would be found (p < 0.05 before correction; median over "
@@ -264,5 +273,6 @@ def comparison_pages(comparison_csv, differences_csv, out: dict) -> None:
     notes += [detectable_note(frame, differences, dataset) for dataset in dict.fromkeys(frame["dataset"])]
     notes += [untested_note(frame, dataset) for dataset in dict.fromkeys(frame["dataset"])]
     notes += [FLIPS_NOTE] * bool(flips) + [MIXED_NOTE] * mixed_hardware(frame)
+    notes.append(INTERVALS_NOTE)
     subtitle = "Means over seeds on the sealed test set; intervals over seeds and test images."
     publish(frame, columns, out, "Comparison of all cells", subtitle, [note for note in notes if note], leaders(frame))

@@ -4,6 +4,7 @@ import numpy as np
 
 from ftbench.report.layout.frames import read_table
 from ftbench.report.layout.style import GREY, line_styles, message, panels, save, style, title
+from ftbench.report.layout.words import gains_said
 
 
 def policies(policies_csv, dataset: str, strategies: list[str], backbones: list[str], out) -> None:
@@ -36,8 +37,5 @@ def policies(policies_csv, dataset: str, strategies: list[str], backbones: list[
 
 def _finding(frame, dataset: str) -> str:
     best = frame.loc[frame["accuracy_mean"].idxmax()]
-    lead = f"{best.policy} is best on {dataset}: {100 * best.accuracy_mean:.1f} % ({best.strategy} on {best.backbone})"
-    if frame.gain.notna().any():
-        clear = int(((frame.gain_low > 0) | (frame.gain_high < 0)).sum())
-        lead += f"; {clear} of {int(frame.gain.notna().sum())} policies differ clearly from the first"
-    return lead
+    lead = f"{best.policy} has the highest mean on {dataset}: {100 * best.accuracy_mean:.1f} % ({best.strategy} on {best.backbone})"
+    return lead + gains_said(frame)

@@ -15,6 +15,7 @@ from ftbench.report.layout.frames import read_table
 from ftbench.report.recommendation.recommendation_table import UNLIMITED, cell_name
 
 RECOMMENDED, SAME, BELOW, ABOVE, DIVERGED = "recommended", "not told apart", "below", "above", "diverged"
+UNTESTED = "cannot be compared yet"
 MISTAKES = "plots/{dataset}.mistakes.json"
 AUDIT = "data/{dataset}/audit/audit.json"
 
@@ -106,17 +107,18 @@ def _cell(row: pd.Series, choice: pd.Series | None, differences: pd.DataFrame) -
         return Cell(name, row, RECOMMENDED, None)
     gap = _gap(differences, name, cell_name(choice, "best"))
     same = pd.notna(choice["indistinguishable"]) and name in choice["indistinguishable"].split("; ")
-    return Cell(name, row, SAME if same else BELOW if gap is None or gap[0] < 0 else ABOVE, gap)
+    told = BELOW if gap is None or gap[0] < 0 else ABOVE
+    return Cell(name, row, SAME if same else UNTESTED if gap is not None and pd.isna(gap[3]) else told, gap and gap[:3])
 
 
-def _gap(differences: pd.DataFrame, one: str, other: str) -> tuple[float, float, float] | None:
-    """The accuracy of cell `one` minus that of `other`, from the row that has the two, either way round."""
+def _gap(differences: pd.DataFrame, one: str, other: str) -> tuple[float, float, float, float] | None:
+    """The accuracy of cell `one` minus that of `other`, its interval and p (NaN: none), from the row that has the two, either way round."""
     names = {side: differences[f"strategy_{side}"] + " on " + differences[f"backbone_{side}"] for side in "ab"}
     for a, b, sign in ((one, other, 1), (other, one, -1)):
         row = differences[(names["a"] == a) & (names["b"] == b)]
         if len(row):
             low, high = sorted(sign * row.iloc[0][end] for end in ("ci_low", "ci_high"))
-            return sign * row.iloc[0]["difference"], low, high
+            return sign * row.iloc[0]["difference"], low, high, row.iloc[0]["p"]
     return None
 
 

@@ -5,7 +5,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from ftbench.report.layout.formats import count, duration, percent, points
-from ftbench.report.summary.facts import ABOVE, DIVERGED, Cell, Facts
+from ftbench.report.layout.words import SHOWN, cheapest_said
+from ftbench.report.summary.facts import ABOVE, DIVERGED, UNTESTED, Cell, Facts
 
 NAMED = 3  # cells that a sentence names; the others are counted
 COMPARISON, RECOMMENDATION, DIFFERENCES = (
@@ -37,14 +38,22 @@ def how_good(facts: Facts) -> Sentence:
     low, high = percent(row["accuracy_ci_low"]), percent(row["accuracy_ci_high"])
     said = f"It is right on {percent(row['accuracy_mean'])} % of the {int(row['test_images']):,} sealed test images, "
     said += f"95 % interval {low} to {high} %, which covers {_covered(row)}; validation images chose it"
-    return Sentence(f"{said}{' among ' + _many(len(facts.cells), 'cell') if facts.several else ''}.", COMPARISON)
+    said += f" among {_many(len(facts.cells), 'cell')}" if facts.several else ""
+    honest = facts.choice["best_crossfitted"]
+    if facts.several and pd.notna(honest):
+        said += f". The seeds that chose are lucky ones: seeds that did not choose reach {percent(honest)} %"
+    return Sentence(f"{said}.", COMPARISON)
 
 
 def _covered(row: pd.Series) -> str:
     if not row["stochastic"]:
         return "the choice of test images (the strategy itself leaves nothing to chance)"
+    if not row["of_recipe"]:
+        return "the choice of test images alone, of this one trained model: one seed says nothing about the luck of training"
     if row["seeds"] == 1:
-        return "the choice of test images alone: one seed says nothing about the luck of training"
+        return (
+            "the choice of test images and the luck of training, as the other cells show it: this one has a single seed"
+        )
     return f"the choice of test images and the luck of {int(row['seeds'])} training seeds"
 
 
@@ -66,28 +75,31 @@ def _machine(row: pd.Series) -> str:
 
 
 def doubt(facts: Facts) -> Sentence:
-    """What no test tells from the recommended cell, and which of these is cheaper."""
+    """What no test tells from the recommended cell, and which cheaper one is shown to be as good."""
     if not facts.several:
         return Sentence("There is no other finished cell to compare it with.", COMPARISON)
     same, others = facts.same(), _other_finished(facts)
-    if same:
+    untested = [cell for cell in others if cell.verdict == UNTESTED]
+    if untested:
+        said = f"{_few(untested)} cannot be compared with it yet: one seed says nothing of a recipe"
+    elif same:
         said = f"No test tells {_few(same)} from it"
         said += "" if len(same) < len(others) else ", which is every other cell"
     else:
         said = f"A test tells each of the {_many(len(others), 'other cell')} from it"
     better = [cell for cell in others if cell.verdict == ABOVE]
     said += f"; on the test images {_few(better)} did better" if better else ""
-    return Sentence(f"{said}; {_cheaper(facts)}.", RECOMMENDATION)
+    return Sentence(f"{said}. {_cheaper(facts)}.", RECOMMENDATION)
 
 
 def _cheaper(facts: Facts) -> str:
     cheapest, choice = facts.named("cheapest"), facts.choice
-    if cheapest is None or cheapest.name == facts.best.name:
-        return "none of these is cheaper" if facts.same() else "no other is as good and cheaper"
-    gap = points(choice["cheapest_difference"], choice["cheapest_difference_low"], choice["cheapest_difference_high"])
+    said = cheapest_said(choice, "" if cheapest is None else cheapest.name)
+    if choice["cheapest_why"] != SHOWN:
+        return f"The cheapest that is as good: {said}"
     own, other = (duration(60 * choice[f"{who}_minutes"]) for who in ("cheapest", "best"))
-    said = f"of these, {cheapest.name} is the cheapest ({own} of training and tuning, not {other})"
-    return f"{said}, and its accuracy differs by {gap} points"
+    gap = points(choice["cheapest_difference"], choice["cheapest_difference_low"], choice["cheapest_difference_high"])
+    return f"The cheapest that is as good: {said} ({gap} points, {own} of training and tuning, not {other})"
 
 
 def _other_finished(facts: Facts) -> list[Cell]:

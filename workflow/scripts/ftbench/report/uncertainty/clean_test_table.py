@@ -15,10 +15,11 @@ from ftbench.base.errors import InputError
 from ftbench.base.logits import load_logits
 from ftbench.base.user_csv import FileNames, user_table
 from ftbench.evaluate.cells import CELL, config_order
+from ftbench.evaluate.image_groups import read_test_groups
 from ftbench.evaluate.metrics import scores
 from ftbench.evaluate.probabilities import correct
 from ftbench.evaluate.records import content
-from ftbench.evaluate.statistics import cell_interval, summarize
+from ftbench.evaluate.statistics import Summary, cell_interval, learn, summarize
 from ftbench.report.layout.columns import ACCURACY, ACCURACY_COLUMN, CELL_COLUMNS, Column, as_percent, as_text
 from ftbench.report.layout.formats import MISSING
 from ftbench.report.layout.frames import read_table, write_csv
@@ -100,31 +101,39 @@ def _shared_folder(files: list[str]) -> list[str]:
     return [shared] if shared else []
 
 
-def clean_test_table(runs: list[dict], audits: list[dict], cells: list[dict], out) -> None:
+def clean_test_table(runs: list[dict], audits: list[dict], cells: list[dict], out, groups=()) -> None:
     """Write clean_test.csv, `COLUMNS`: per cell and kind of mark the scores of the test images without it.
 
     `runs` holds {"labels", "run", "test_logits": paths}, `audits` per data set {"dataset", "marks", "files", "exclude", "root"}: the
-    audit's test marks, test_files.csv, the user's list or None, and the folder of the user's images or None. A data set has rows for
+    audit's test marks, test_files.csv, the user's list or None, and the folder of the user's images or None. `groups` is as for
+    `ftbench.evaluate.compare.compare`. A data set has rows for
     each kind of mark that occurs, and for all kinds together if there are several; none if no image is marked, or all but one are.
     accuracy_full is over all images; change is accuracy_mean minus it, ranks are among the data set's cells. Scores are means over
     finished seeds, the interval that of `ftbench.evaluate.statistics.cell_interval`.
     """
     kinds, counts = {}, {}
+    grouped = {dataset: read_test_groups(*files) for dataset, *files in groups}
     for audit in audits:
         files = pd.read_csv(audit["files"], dtype="str", keep_default_na=False)["file"].tolist()
         kinds[audit["dataset"]], counts[audit["dataset"]] = _marked(audit, files), len(files)
+        grouped.setdefault(audit["dataset"], np.arange(len(files)))
     by_cell: dict[tuple, list[dict]] = {}
     for entry in runs:
         by_cell.setdefault(tuple(entry["labels"][label] for label in CELL), []).append(entry)
-    rows = []
+    rows, summaries = [], {}
     for key in config_order(cells):
         if not kinds[key[0]]:
             continue
         finished = [entry for entry in by_cell[key] if content(entry["run"])["status"] == "finished"]
         saved = [load_logits(entry["test_logits"]) for entry in finished]
+        stochastic = content(by_cell[key][0]["run"])["stochastic"]
         for without, ids in kinds[key[0]].items():
             images = {"images": counts[key[0]] - len(ids), "removed": len(ids)}
-            rows.append({**dict(zip(CELL, key)), "without": without, **images, **_scores(saved, ids)})
+            found, summary = _scores(saved, ids, grouped[key[0]], stochastic)
+            rows.append({**dict(zip(CELL, key)), "without": without, **images, **found})
+            if summary is not None:
+                summaries.setdefault((key[0], without), {})[key] = summary
+    _add_intervals(rows, summaries)
     frame = pd.DataFrame(rows, columns=COLUMNS)
     for rank, score in (("rank", "accuracy_mean"), ("rank_full", "accuracy_full")):
         frame[rank] = frame.groupby(["dataset", "without"])[score].rank(ascending=False, method="min")
@@ -145,22 +154,30 @@ def _marked(audit: dict, files: list[str]) -> dict[str, list[int]]:
     return {kind: ids for kind, ids in kinds.items() if len(files) - len(ids) > 1}
 
 
-def _scores(saved: list[tuple], removed: list[int]) -> dict:
+def _scores(
+    saved: list[tuple], removed: list[int], groups: np.ndarray, stochastic: bool
+) -> tuple[dict, Summary | None]:
     if not saved:
-        return {}
-    kept = [~np.isin(ids, removed) for _, _, ids in saved]
+        return {}, None
+    keep = ~np.isin(saved[0][2], removed)
     right = np.stack([correct(logits, labels) for logits, labels, _ in saved])
-    found = cell_interval(summarize(np.stack([row[keep] for row, keep in zip(right, kept)])))
-    own = [scores(logits[keep], labels[keep], names=SCORED) for (logits, labels, _), keep in zip(saved, kept)]
-    full = float(right.mean())
-    return {
-        "accuracy_mean": found["accuracy"],
-        "accuracy_ci_low": found["ci_low"],
-        "accuracy_ci_high": found["ci_high"],
-        "accuracy_full": full,
-        "change": found["accuracy"] - full,
-        **{name: float(np.mean([one[name] for one in own])) for name in SCORED},
-    }
+    kept_groups = groups[saved[0][2]][keep]
+    several = len(np.unique(kept_groups)) > 1
+    summary = summarize(right[:, keep], kept_groups, stochastic=stochastic) if several else None
+    own = [scores(logits[keep], labels[keep], names=SCORED) for logits, labels, _ in saved]
+    full, mean = float(right.mean()), float(right[:, keep].mean())
+    means = {name: float(np.mean([one[name] for one in own])) for name in SCORED}
+    return {"accuracy_mean": mean, "accuracy_full": full, "change": mean - full, **means}, summary
+
+
+def _add_intervals(rows: list[dict], summaries: dict[tuple, dict]) -> None:
+    """Give each row its interval; seed variances are learnt from the cells of a data set on the same images."""
+    spreads = {place: learn(found) for place, found in summaries.items()}
+    for row in rows:
+        key, place = tuple(row[name] for name in CELL), (row["dataset"], row["without"])
+        if key in summaries.get(place, {}):
+            found = cell_interval(summaries[place][key], key, spreads[place])
+            row |= {"accuracy_ci_low": found["ci_low"], "accuracy_ci_high": found["ci_high"]}
 
 
 def clean_test_pages(table_csv, datasets: list[str], out: dict) -> None:

@@ -8,6 +8,7 @@ from ftbench.report.layout.formats import (
 )
 from ftbench.report.layout.frames import read_table
 from ftbench.report.layout.pages import publish
+from ftbench.report.layout.words import INTERVALS_NOTE, ONE_SEED_NOTE
 
 PAIRWISE = {
     "Dataset": as_text("dataset"),
@@ -38,7 +39,9 @@ def pairwise_pages(pairwise_csv, out: dict) -> None:
         "h: Cohen's effect size of two proportions; 0.2 is small, 0.5 medium, 0.8 large",
         "detectable: the true difference that 80 % of studies of this size would find, at this pair's standard error; none where it is more "
         "than 100 points",
+        *([ONE_SEED_NOTE] if frame["p"].isna().any() else []),
+        INTERVALS_NOTE,
         "McNemar: lowest and highest of the per-seed tests, descriptive only: it takes no account of seed variance",
     ]
-    subtitle = "Crossed random effects of seeds and test images, Satterthwaite t."
+    subtitle = "Crossed random effects of seeds and test images; seed variances are learnt from all cells together."
     publish(frame, PAIRWISE, out, "Differences of accuracy", subtitle, notes, bold)

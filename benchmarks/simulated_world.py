@@ -1,0 +1,67 @@
+"""Studies whose truth is known: an item-response world of image difficulty × cell × seed.
+
+An image is right where ability + its difficulty + what it is to this cell + the luck of this seed + chance is above 0. All effects are
+normal, so a cell's true accuracy, over all images and all seeds, is exact: Phi(ability / the root of the sum of variances). Images of a
+group share most of their difficulty and of what they are to a cell.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+DIFFICULTY, IMAGE_BY_CELL, CHANCE = 2.0, 0.5, 0.8  # standard deviations
+IN_GROUP = 0.8  # share of the first two that images of a group have in common
+
+
+class World(NamedTuple):
+    """What is drawn. A cell's accuracy is `accuracy`, or within ± `spread` of it; cells 2 and 3 are `gap` apart."""
+
+    images: int = 600
+    seeds: int = 3
+    cells: int = 8
+    accuracy: float = 0.85
+    gap: float = 0.05
+    seed_sd: float = 0.1  # of the ability: at 85 % about a tenth of it in accuracy
+    log_sd: float = 0.0  # of the cells' seed_sd, of its natural logarithm
+    group: int = 1  # images of a group
+    deterministic: int = 0  # how many of the first cells
+    one_seed: int = 0  # how many of the next ones have one finished seed
+    outlier: float = 1.0  # the second cell's seed_sd is so many times as large
+    spread: float = 0.0
+
+
+class Study(NamedTuple):
+    right: list[np.ndarray]  # (S, N) bool of each cell
+    accuracy: np.ndarray  # (C,) the truth
+    stochastic: np.ndarray  # (C,) bool
+    groups: np.ndarray | None  # (N,) int
+
+
+def draw(world: World, rng: np.random.Generator) -> Study:
+    accuracy = np.clip(world.accuracy + world.spread * rng.uniform(-1, 1, world.cells), 0.05, 0.9995)
+    if world.cells > 3:
+        accuracy[2], accuracy[3] = (np.clip(world.accuracy + sign * world.gap / 2, 0.05, 0.9995) for sign in (-1, 1))
+    groups = np.arange(world.images) // world.group
+    difficulty = _of_images(rng, DIFFICULTY, groups, world)
+    stochastic = np.arange(world.cells) >= world.deterministic
+    right = []
+    for cell, truth in enumerate(accuracy):
+        sd = (
+            stochastic[cell] * world.seed_sd * np.exp(world.log_sd * rng.normal()) * (world.outlier if cell == 1 else 1)
+        )
+        total = np.sqrt(DIFFICULTY**2 + IMAGE_BY_CELL**2 + CHANCE**2 + sd**2)
+        alone = cell < world.deterministic + world.one_seed
+        score = stats.norm.ppf(truth) * total + difficulty + _of_images(rng, IMAGE_BY_CELL, groups, world)
+        luck = rng.normal(0, sd, (1 if alone else world.seeds, 1))
+        chance = CHANCE * rng.standard_normal((len(luck), world.images), dtype=np.float32)
+        right.append(score + luck + chance > 0)
+    return Study(right, accuracy, stochastic, groups if world.group > 1 else None)
+
+
+def _of_images(rng, sd: float, groups: np.ndarray, world: World) -> np.ndarray:
+    own = rng.normal(0, sd, world.images)
+    if world.group == 1:
+        return own
+    shared = rng.normal(0, sd, groups.max() + 1)[groups]
+    return np.sqrt(IN_GROUP) * shared + np.sqrt(1 - IN_GROUP) * own
