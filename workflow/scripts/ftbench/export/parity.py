@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from ftbench.base.errors import InputError
-from ftbench.evaluate.statistics import difference, summarize
+from ftbench.evaluate.statistics import NOTHING, difference, summarize
 from ftbench.export.complete import Complete
 from ftbench.export.doubt import probabilities
 from ftbench.export.finished import Finished
@@ -152,7 +152,8 @@ def timed(model, stored: tuple[int, int]) -> dict:
 def row(name: str, found: np.ndarray, float32: np.ndarray, labels: np.ndarray) -> dict:
     """Accuracy of a form on the test set, and its paired difference to float32 with a 95 % interval over images."""
     right, base = (p.argmax(1) == labels for p in (found, float32))
-    gap = difference(summarize(right[None]), summarize(base[None]))
+    one, other = (summarize(answers[None], stochastic=False) for answers in (right, base))  # two files, not two recipes
+    gap = difference(one, other, ("exported", "base"), NOTHING)
     return {
         "dtype": name,
         "accuracy": float(right.mean()),
