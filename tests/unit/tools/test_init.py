@@ -348,7 +348,7 @@ def test_more_than_eight_bits_and_floating_point_get_their_range(capsys):
 def choose(images: int, here: Machine = SMALL, hours=None, weights=lambda *_: None):
     """What is chosen for ten classes of equal size."""
     datasets = {"photos": {"source": "torchvision", "name": "CIFAR10", "train_limit": images // 10}}
-    return choices.choose("photos", datasets, np.full(10, images // 10), images, here, hours, weights)
+    return choices.choose("photos", datasets, np.full(10, images // 10), images, images // 5, here, hours, weights)
 
 
 def test_more_images_make_a_smaller_study_that_says_what_it_passed_over():

@@ -69,8 +69,9 @@ def images_of(name: str, entry: dict, study: str) -> tuple[int, int]:
     return train, test
 
 
-def plan(study: dict) -> list[dict]:
-    """One dict per cell: dataset, backbone, strategy, jobs, hours."""
+def plan(study: dict, counted: dict[str, tuple[int, int]] | None = None) -> list[dict]:
+    """One dict per cell: dataset, backbone, strategy, jobs, hours. `counted` are the (train, test) images of data sets, where known."""
+    counted = dict(counted or {})
     machine = study["hardware"]
     bytes_per_value = 2 if study["precision"] == "bfloat16" else 4
     seconds_per_image = {}
@@ -82,7 +83,9 @@ def plan(study: dict) -> list[dict]:
     rows = []
     for cell in grid.cells(study):
         entry, dataset = study["strategies"][cell.strategy], study["datasets"][cell.dataset]
-        images, test = images_of(cell.dataset, dataset, study["study"])
+        if cell.dataset not in counted:
+            counted[cell.dataset] = images_of(cell.dataset, dataset, study["study"])
+        images, test = counted[cell.dataset]
         validation = images * dataset["validation_fraction"]
         forward = seconds_per_image[cell.backbone]
         seeds = len(grid.seeds_of(study, cell.strategy))

@@ -73,11 +73,19 @@ def validation_fraction(counts: np.ndarray) -> tuple[float, str]:
 
 
 def choose(
-    study: str, datasets: dict, counts: np.ndarray, images: int, here: Machine, limit: float | None, weights
+    study: str,
+    datasets: dict,
+    counts: np.ndarray,
+    images: int,
+    test: int,
+    here: Machine,
+    limit: float | None,
+    weights,
 ) -> Choices:
     """The richest study of the ladder that takes at most `limit` hours (None: what suits the machine).
 
     datasets: the config's table, with one entry. counts: training images of each class. images: those of them that a run trains on.
+    test: how many test images there are.
     weights(model, tag) says how torchvision's weights can be had, None if not.
     """
     kind = "gpu" if here.gpu else "cpu"
@@ -87,7 +95,7 @@ def choose(
     for size, kinds, seeds in LADDER[kind]:
         chosen = _study(study, kind, here, size, kinds, seeds, images, counts, had)
         resolved = config.resolve(chosen.tables | {"datasets": datasets})
-        chosen.hours = hours(resolved, here)
+        chosen.hours = hours(resolved, here, {name: (int(counts.sum()), test) for name in datasets})
         chosen.passed = passed
         if chosen.hours <= limit:
             break
@@ -98,11 +106,11 @@ def choose(
     return chosen
 
 
-def hours(study: dict, here: Machine) -> float:
-    """The hours of a resolved study: those of `ftbench plan`, and the start of every job."""
+def hours(study: dict, here: Machine, counted: dict[str, tuple[int, int]]) -> float:
+    """The hours of a resolved study: those of `ftbench plan`, and the start of every job. `counted` as there."""
     from ftbench.tools import plan
 
-    rows = plan.plan(study)
+    rows = plan.plan(study, counted)
     jobs = (
         sum(row["runs"] for row in rows) + 4 * len(grid.cells(study)) + 60
     )  # predict, evaluate, data; tables and figures

@@ -73,8 +73,8 @@ def draft(name: str, output: Path, entry: Entry, seen: Seen, here: Machine, limi
     if used and found.column is not None:
         remarks = entry.remarks()  # a column that is used is no longer proposed
     images = training_images(seen.counts("train"), "validation" in seen.names, entry.settings["validation_fraction"])
-    planned = entry.keys | {"groups": None}  # the table is not written yet, and no plan reads it
-    chosen = choose(name, {name: planned}, seen.counts("train"), images, here, limit, weights)
+    counts, test = seen.counts("train"), len(seen.names["test"])
+    chosen = choose(name, {name: entry.keys}, counts, images, test, here, limit, weights)
     _settle_size(entry, seen, max(backbone["image_size"] for backbone in chosen.tables["backbones"].values()))
     return Draft(name, output, entry, seen, found, used, leaks, chosen, here, remarks)
 

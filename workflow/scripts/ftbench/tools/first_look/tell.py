@@ -42,10 +42,9 @@ def _warnings(draft: Draft) -> list[str]:
         first = " and ".join(f"{file} ({name})" for file, name in wrong["examples"][0][:2])
         lines.append(f"CONTRADICTORY LABELS: {wrong['pictures']:,} pictures stand in several classes, such as {first}.")
     for (one, other), pairs in seen.across().items():
-        own = draft.entry.settings["test_fraction"] is None
         lines.append(
-            f"LEAK: {len(pairs):,} pictures stand in {one} and in {other}, pixel for pixel, such as {pairs[0][0]} and {pairs[0][1]}"
-            + ("; the audit marks them, and the scores without them stand beside the full ones." if own else ".")
+            f"LEAK: {len(pairs):,} pictures stand in {one} and in {other}, pixel for pixel, such as {pairs[0][0]} and {pairs[0][1]}; the audit "
+            "marks them, and the scores without them stand beside the full ones."
         )
     for (one, other), count in draft.leaks.items():
         lines.append(f"LEAK: {count:,} groups stand in {one} and in {other}, by {draft.groups.how}.")
@@ -63,7 +62,8 @@ def _classes(draft: Draft) -> list[str]:
     order = range(len(seen.classes))
     if len(seen.classes) > LISTED:
         total = sum(counts.values())
-        order = [*np.argsort(-total, kind="stable")[:NAMED], *np.argsort(total, kind="stable")[:NAMED][::-1]]
+        order = np.argsort(-total, kind="stable")
+        order = [*order[:NAMED], *order[-NAMED:]]
         lines[0] += f"; the {NAMED} largest and the {NAMED} smallest:"
     names = [seen.classes[row] for row in order]
     width = max(map(len, [*names, "class"]))
@@ -112,7 +112,7 @@ def _pixels(draft: Draft) -> list[str]:
     copies = seen.copies()
     if copies:
         lines.append(
-            f"Exact copies of other images: {copies:,}; copies are kept on one side of every split that is drawn."
+            f"Exact copies of other images: {copies:,}; equal files stay on one side of every split that is drawn, equal pictures on one side of train and validation."
         )
     return lines
 
