@@ -55,7 +55,7 @@ def images_tables(datasets: list[dict], classes_out, facts_out) -> None:
         found.sort(key=lambda row: not row[1].isupper())  # what is wrong, before all else
         facts += [dict(zip(FACTS, (name, *row))) for row in found]
     write_csv(pd.DataFrame(counted, columns=CLASSES), classes_out)
-    write_csv(pd.DataFrame(facts, columns=FACTS), facts_out)
+    write_csv(pd.DataFrame(facts, columns=FACTS).astype({"count": "Int64"}), facts_out)
 
 
 def images_pages(classes_csv, facts_csv, classes_out: dict, facts_out: dict) -> None:

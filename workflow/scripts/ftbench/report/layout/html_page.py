@@ -23,6 +23,7 @@ FILTERED = (
     "Budget",
     "Class",
 )  # columns with a list of values to choose from
+LONG = 80  # characters of a cell that is broken into lines
 STYLE = """
 :root { color-scheme: light; }
 body { font: 14px/1.4 system-ui, "Segoe UI", "DejaVu Sans", sans-serif; margin: 1rem; color: #222; background: #fff; }
@@ -35,6 +36,7 @@ table { border-collapse: collapse; font-size: 13px; width: 100%; }
 th, td { padding: 3px 10px; text-align: left; }
 td { white-space: nowrap; }
 th { vertical-align: bottom; }
+td.long { white-space: normal; min-width: 26em; overflow-wrap: anywhere; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
 tr.marked td { font-weight: bold; }
 table.dataTable > thead > tr > th { padding: 6px 10px; }
@@ -70,7 +72,8 @@ def _packed(name: str) -> str:
 
 def _cell(text, number, is_number: bool) -> str:
     if not is_number:
-        return f"<td>{html.escape(str(text))}</td>"
+        long = ' class="long"' if len(str(text)) > LONG else ""
+        return f"<td{long}>{html.escape(str(text))}</td>"
     # A missing number sorts below all others.
     return f'<td class="number" data-order="{-1e308 if pd.isna(number) else number}">{html.escape(str(text))}</td>'
 
