@@ -115,3 +115,16 @@ def test_parquet_wants_a_file(model, tmp_path):
     rows = [{"file": "a"}]
     assert answers_table.write(rows, "csv", tmp_path / "a.csv") is None
     assert pd.read_csv(tmp_path / "a.csv").file.tolist() == ["a"]
+
+
+def test_parquet_in_and_out(model, photos, tmp_path):
+    pytest.importorskip("pyarrow")
+    table = photos / "list.parquet"
+    pd.DataFrame({"image": ["b.png", "broken.png"], "label": [0, 1]}).to_parquet(table)
+    files = predict_files.listed([table])
+    assert names(files, photos) == ["b.png", "broken.png"]
+    rows = [answers_table.row(one, model, 1, None) for one in predict_files.answers(model, files)]
+    out = tmp_path / "answers.parquet"
+    assert answers_table.write(rows, "parquet", out) is None
+    found = pd.read_parquet(out)
+    assert found.class_1.tolist()[0] == "dark" and found.error.notna().tolist() == [False, True]

@@ -39,7 +39,9 @@ class Finished:
 
     @property
     def resources(self) -> Path:
-        return self.workplace / "resources"
+        """Of the place that the study ran in; if results were copied away from there, of the present folder."""
+        own = self.workplace / "resources"
+        return own if own.is_dir() else Path("resources")
 
     @property
     def features(self) -> Path:
