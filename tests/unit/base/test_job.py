@@ -108,6 +108,17 @@ def test_a_full_disk_that_a_library_meets_is_one_sentence_with_the_file(tmp_path
     assert "Traceback" not in done.stderr + log(tmp_path).read_text()
 
 
+def test_memory_that_runs_out_is_one_sentence_on_the_terminal_and_the_whole_in_the_log(tmp_path):
+    done = run(
+        tmp_path,
+        'raise RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can\'t allocate memory")',
+    )
+    assert done.returncode == 1 and "Traceback" in log(tmp_path).read_text()
+    said = done.stderr.splitlines()[1]
+    assert said.startswith("train d 3: Not enough memory ([enforce fail") and said.endswith("or lower `batch_size`.")
+    assert "Traceback" not in done.stderr
+
+
 INTERRUPT = "import signal; os.kill(os.getpid(), signal.SIGINT)"
 
 

@@ -19,6 +19,7 @@ from ftbench.base.errors import InputError
 from ftbench.base.files import disk_is_full
 from ftbench.base.kept import KEPT
 from ftbench.base.lease import leased
+from ftbench.base.out_of_memory import out_of_memory
 
 INTERRUPTED = 130  # a shell's exit status of a program that Ctrl-C ended
 
@@ -58,6 +59,8 @@ def job(snakemake):
         if disk_is_full(error):
             sentence = f"No space left on the disk ({_named(error) or log}): free some space and start again."
             _tell(terminal, f"{name}: {sentence}", sentence, log)
+        elif sentence := out_of_memory(error):
+            _tell(terminal, f"{name}: {sentence}", traceback.format_exc(), log)
         else:
             _tell(terminal, f"{name} failed:\n{traceback.format_exc()}", traceback.format_exc(), log)
         raise SystemExit(1) from None
