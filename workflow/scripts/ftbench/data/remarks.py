@@ -18,7 +18,7 @@ def sentences(part: str, summary: dict) -> list[str]:
     told.append(f"{part}: {summary['images']:,} images in {len(summary['per_class']):,} classes: {_counts(summary)}.")
     if summary.get("given_validation"):
         told.append(f"{summary['given_validation']:,} of them are the validation part that was given.")
-    told += [f"{note[0].upper()}{note[1:]}." for note in summary["notes"]]
+    told += [sentence(note) for note in summary["notes"]]
     told += _range(part, summary)
     left_out = ", ".join(f"{count:,} {reason}" for reason, count in summary["left_out"].items())
     if left_out:
@@ -27,6 +27,12 @@ def sentences(part: str, summary: dict) -> list[str]:
         told.append(f"Skipped as corrupt: {len(summary['skipped']):,} images.")
     told += [f"{count:,} images have {remark}." for remark, count in summary["remarks"].items()]
     return told
+
+
+def sentence(note: str) -> str:
+    """A note as a sentence; a path at its beginning keeps its letters."""
+    first = note if "/" in note.partition(" ")[0] else f"{note[0].upper()}{note[1:]}"
+    return f"{first}."
 
 
 def _contradiction(part: str, found: dict) -> list[str]:

@@ -162,6 +162,9 @@ def _study(
     }
     why |= {f"strategies.{name}": KINDS[name][1] for name in kinds}
     tables["hardware"] = _hardware(here)
+    why["hardware.teraflops"] = "sustained, " + (
+        "of an A100-class GPU" if here.gpu else "of one core; for the estimate alone"
+    )
     return Choices(tables, why)
 
 

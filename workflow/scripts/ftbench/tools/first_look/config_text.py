@@ -40,7 +40,7 @@ def _head(draft: Draft) -> list[str]:
     return [
         f"# A first study of {draft.entry.keys['path']}, by `ftbench init`: {len(seen.classes):,} classes, {counts} images.",
         f"# For {draft.here}. config/README.md explains every key.",
-        f"#   make study CONFIG={shown(draft.output)}     about {spoken(draft.choices.hours)}, within a factor of two",
+        f"#   make study CONFIG={shown(draft.output)}     about {spoken(draft.choices.hours)}, {draft.here.trust}",
         f"#   make report CONFIG={shown(draft.output)}",
         *(f"# Passed over, since it takes longer: {richer}." for richer in draft.choices.passed),
     ]

@@ -16,6 +16,11 @@ class Machine:
     gpu: str | None = None  # its name
     jobs: int = 1  # CPU jobs side by side, by cores and memory
 
+    @property
+    def trust(self) -> str:
+        """How far an estimate of the time can be trusted."""
+        return "if it is of the A100's class; a smaller GPU takes longer" if self.gpu else "within a factor of two"
+
     def __str__(self) -> str:
         return self.gpu or f"{self.cores} CPU core{'s' * (self.cores > 1)}, no GPU"
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ftbench.base.walk import shown
-from ftbench.data.remarks import LISTED
+from ftbench.data.remarks import LISTED, sentence
 from ftbench.study.class_folders import many
 from ftbench.tools.first_look.choices import UNBALANCED
 from ftbench.tools.first_look.config_text import spoken
@@ -29,7 +29,7 @@ def chosen(draft: Draft) -> list[str]:
         "  no mirroring: flip is false, since no program can tell whether a mirrored image keeps its class; set it to true if it does",
         "Next:",
     ]
-    commands = {f"make study CONFIG={config}": f"about {spoken(draft.choices.hours)}, within a factor of two"}
+    commands = {f"make study CONFIG={config}": f"about {spoken(draft.choices.hours)}, {draft.here.trust}"}
     commands[f"make report CONFIG={config}"] = REPORT
     width = max(map(len, commands))
     return lines + [f"  {command:<{width}}  {time}" for command, time in commands.items()]
@@ -119,7 +119,7 @@ def _pixels(draft: Draft) -> list[str]:
 
 def _left_out(draft: Draft) -> list[str]:
     remarks, seen = draft.remarks, draft.seen
-    lines = [f"{note[0].upper()}{note[1:]}." for note in remarks["notes"]]
+    lines = [sentence(note) for note in remarks["notes"]]
     if remarks["left_out"]:
         lines.append(
             "Left out: " + ", ".join(f"{count:,} {reason}" for reason, count in remarks["left_out"].items()) + "."
