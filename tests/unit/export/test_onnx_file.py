@@ -27,12 +27,13 @@ QUICK = [
     ("torchvision", "resnet18", 32, None),
     ("torchvision", "mobilenet_v3_small", 32, None),
     ("timm", "test_vit", 32, None),
-    ("timm", "convnext_atto", 32, None),
+    ("timm", "test_convnext", 32, None),
     ("ftbench", "resnet8", 8, "prelu"),
 ]
 TORCHVISION = {"inception_v3": 96, "vit_b_32": 64, "maxvit_t": 224, "swin_t": 64, "densenet121": 32}
 REST = [("ftbench", "resnet8", 8, "leaky_relu")]
 REST += [("torchvision", model, TORCHVISION.get(model, 64), None) for model in backbone_doc.TORCHVISION]
+REST += [("timm", "convnext_atto", 32, None)]
 REST += [("timm", model, None, None) for model in backbone_doc.SMALLEST]
 CASES = QUICK + [pytest.param(*case, marks=pytest.mark.families) for case in REST if ALL]
 
