@@ -1,4 +1,6 @@
-"""How a study grows: planning 100 to 9,000 jobs, the final aggregation, and what each job costs to start. `make scale`.
+"""How a study grows: planning 100 to 9,000 jobs, the final aggregation, a folder of 200,000 images, and what each job costs to start.
+
+`make scale` runs it.
 
 The largest is 20 backbones × 10 strategies × 10 seeds, tuned over as many trials as make 9,000 jobs. Planning is a real dry run
 of Snakemake in a copy of the workflow, beside that of a bare Snakefile with as many jobs, inputs and outputs and no function
@@ -27,6 +29,12 @@ KINDS = ("finetune", "last_block", "norm_bias", "lp_ft")
 # Sizes: (data sets, backbones, strategies beside the probe, seeds, trials)
 SIZES = [(1, 2, 3, 5, 5), (1, 6, 7, 5, 15), (1, 12, 9, 10, 15), (1, 20, 9, 10, 36)]
 PLAN_SECONDS, PLAN_MB, AGGREGATION_MB = 20.0, 500.0, 2000.0
+FILES, QUICK_FILES, LISTED_SECONDS, LISTED_MB = (
+    200_000,
+    400,
+    30.0,
+    1000.0,
+)  # of a folder of images: listed, and its study planned
 IMAGES, CLASSES = 10_000, 10
 
 
@@ -179,6 +187,29 @@ def aggregate(size: tuple, folder: Path) -> dict:
     return {"runs": len(runs)} | {f"aggregation_{key}": value for key, value in spent.items()}
 
 
+def listed(count: int, folder: Path, table: bool) -> dict:
+    """A dry run of a study on a folder of so many empty files in 100 classes, by its folders or by a table without their endings."""
+    root = folder / "many"
+    if not root.exists():
+        for number in range(count):
+            place = root / f"class{number % 100:03d}"
+            if number < 100:
+                place.mkdir(parents=True)
+            (place / f"{number:06d}.jpg").touch()
+        rows = "".join(f"{number:06d},class{number % 100:03d}\n" for number in range(count))
+        (folder / "many.csv").write_text(f"id,label\n{rows}")
+    entry = (
+        {"source": "table", "path": "many.csv", "images": "many"}
+        if table
+        else {"source": "imagefolder", "path": "many"}
+    )
+    small = study(1, 1, 1, 1, 1) | {"datasets": {"photos": entry | {"test_fraction": 0.1, "image_size": 32}}}
+    (folder / "many.yaml").write_text(yaml.safe_dump(small, sort_keys=False))
+    printed, spent = measured([*DRY_RUN, "--configfile", "many.yaml"], folder)
+    jobs_of(printed)
+    return {"files": count, "form": entry["source"]} | spent
+
+
 def main() -> None:
     options = parser(__doc__, out="scale.json")
     options.add_argument(
@@ -207,10 +238,18 @@ def main() -> None:
                 f"{row['aggregation_seconds']:>6.1f} s {row['aggregation_mb']:>6.0f} MB",
                 flush=True,
             )
+        files = QUICK_FILES if quick else FILES
+        folders = [listed(files, folder, table) for table in (False, True)]
+        for row in folders:
+            print(
+                f"{row['files']:,} images as {row['form']}: listed and planned in {row['seconds']:.1f} s ({row['cpu_seconds']:.1f} s of the "
+                f"processor), {row['mb']:.0f} MB",
+                flush=True,
+            )
     import startup  # here: it imports torch, and a child's peak memory begins with its parent's
 
     started = startup.measure(quick)
-    out.write_text(json.dumps({"sizes": rows, "startup": started}, indent=2) + "\n")
+    out.write_text(json.dumps({"sizes": rows, "folders": folders, "startup": started}, indent=2) + "\n")
     if quick:
         return
     limits = {"plan_seconds": PLAN_SECONDS, "plan_mb": PLAN_MB, "aggregation_mb": AGGREGATION_MB}
@@ -218,6 +257,12 @@ def main() -> None:
         f"{key} is {row[key]:.0f}, above {limit:.0f}"
         for row in rows[-1:]
         for key, limit in limits.items()
+        if row[key] > limit
+    ]
+    missed += [
+        f"{row['files']:,} images as {row['form']} take {row[key]:.0f} ({key}), above {limit:.0f}"
+        for row in folders
+        for key, limit in {"seconds": LISTED_SECONDS, "mb": LISTED_MB}.items()
         if row[key] > limit
     ]
     missed += [

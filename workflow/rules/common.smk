@@ -1,5 +1,6 @@
 # What the rules share: the validated study, its grid, and the functions that hand one job's wildcards to `ftbench.study`.
 # This file and the Snakefile import the package's ground floor only; a cluster parses them once per job.
+import functools
 import re
 import sys
 from pathlib import Path
@@ -117,7 +118,12 @@ def get_download(wildcards):
 
 
 def get_dataset(wildcards):
-    return settings.prepare(STUDY, wildcards.dataset)
+    return prepared(wildcards.dataset)
+
+
+@functools.cache  # a folder of 200,000 images is listed once for all jobs that read it
+def prepared(dataset):
+    return settings.prepare(STUDY, dataset)
 
 
 def get_split_settings(wildcards):

@@ -54,6 +54,8 @@ class FileNames:
     ):
         self.names = list(names)
         self.root = None if root is None else os.path.normpath(Path(root).absolute())
+        self._real_root = None if root is None else os.path.realpath(self.root)
+        self._real_folders: dict[str, str] = {}
         self._exact = set(self.names)
         self._starts = [folder.strip("/") for folder in ("", *folders)]
         self._beside = [os.path.normpath(Path(folder).absolute()) for folder in beside]
@@ -87,12 +89,18 @@ class FileNames:
             return
         absolute = [path] if path.startswith("/") else [f"{folder}/{path}" for folder in self._beside]
         for one in absolute:
-            for root, full in (
-                (self.root, os.path.normpath(one)),
-                (os.path.realpath(self.root), os.path.realpath(one)),
-            ):
+            for root, full in ((self.root, os.path.normpath(one)), (self._real_root, self._real(one))):
                 if full.startswith(f"{root}/"):
                     yield _key(full[len(root) + 1 :])
+
+    def _real(self, path: str) -> str:
+        """`os.path.realpath`, which asks the system for every folder of a path, with the folders remembered."""
+        folder, _, name = path.rpartition("/")
+        if os.path.islink(path) or name in ("", ".", ".."):  # noqa: PTH114, for 200,000 rows
+            return os.path.realpath(path)
+        if folder not in self._real_folders:
+            self._real_folders[folder] = os.path.realpath(folder or "/")
+        return f"{self._real_folders[folder].rstrip('/')}/{name}"
 
     def _by_a_part(self, written: str, path: str) -> str | None:
         """By capitals alone, by a path of another machine that ends in the image's, by a bare name, and each without its ending."""
