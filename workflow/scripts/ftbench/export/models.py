@@ -60,6 +60,8 @@ def _exported(folder: Path, threads: int | None) -> Model:
     onnxruntime = need("A model in ONNX", "onnxruntime")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or os.cpu_count() or 1
+    # Threads that wait by spinning took most of the processor of a server that decodes images beside them.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers = ["CPUExecutionProvider"]
     try:
         session = onnxruntime.InferenceSession(str(folder / "model.onnx"), options, providers=providers)
