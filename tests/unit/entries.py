@@ -27,6 +27,9 @@ DEFAULTS = {
     "train_limit": None,
     "split_seed": 0,
     "exclude_test": None,
+    "group_duplicates": True,
+    "drop_duplicates": False,
+    "drop_label_issues": 0,
     "flip": True,
 }
 

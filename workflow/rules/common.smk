@@ -185,6 +185,12 @@ def get_resume(wildcards, output):
 # --- inputs, and whose they are --------------------------------------------------------------------------------------
 
 
+def get_images_to_compare(wildcards):
+    """The training images, if near duplicates among them matter to their split."""
+    entry = STUDY["datasets"][wildcards.dataset]
+    return "<results>/data/{dataset}/images.npy" if entry["group_duplicates"] or entry["drop_duplicates"] else []
+
+
 def get_downloaded(wildcards):
     return inputs.downloads(STUDY, [wildcards.dataset])
 
@@ -255,17 +261,17 @@ def corrupted_run_files(name):
     return get
 
 
-def probe_files(name):
-    """An input function: a file of every linear probe on the wildcards' data set."""
+def audit_features(name):
+    """An input function: features of the wildcards' data set, of every backbone that its audit judges by."""
 
     def get(wildcards):
-        return inputs.run_files(name, inputs.probes(STUDY, cells_on(wildcards)))
+        return inputs.feature_files(STUDY, cells_on(wildcards), name)
 
     return get
 
 
-def get_probe_names(wildcards):
-    return [f"{labels['strategy']} on {labels['backbone']}" for labels in inputs.probes(STUDY, cells_on(wildcards))]
+def get_audit_settings(wildcards):
+    return settings.audit(STUDY, wildcards.dataset, inputs.judges(STUDY, cells_on(wildcards)))
 
 
 def run_files(name):

@@ -70,6 +70,7 @@ rule split_dataset:
         groups="<results>/data/{dataset}/groups.npy",
         data="<results>/data/{dataset}/train.json",
         classes="<results>/data/{dataset}/classes.json",
+        images=get_images_to_compare,
     output:
         "<results>/data/{dataset}/split.npz",
     log:
@@ -116,7 +117,7 @@ rule preview_augmentations:
 
 
 rule audit_dataset:
-    """Mark duplicates and suspected labels. It reads the test set, so nothing that trains or selects may depend on it."""
+    """Mark duplicates, suspected labels and odd images. It reads the test set, so nothing that trains or selects may depend on it."""
     input:
         images="<results>/data/{dataset}/images.npy",
         labels="<results>/data/{dataset}/labels.npy",
@@ -126,8 +127,8 @@ rule audit_dataset:
         test_files="<results>/data/{dataset}/test_files.csv",
         split="<results>/data/{dataset}/split.npz",
         classes="<results>/data/{dataset}/classes.json",
-        val_logits=probe_files("val_logits.npz"),
-        test_logits=probe_files("test_logits.npz"),
+        train_features=audit_features("train.npy"),
+        test_features=audit_features("test.npy"),
     output:
         pairs="<results>/data/{dataset}/audit/duplicates.csv",
         issues="<results>/data/{dataset}/audit/label_issues.csv",
@@ -139,7 +140,7 @@ rule audit_dataset:
         "<benchmarks>/audit_dataset/{dataset}.tsv"
     threads: THREADS
     params:
-        probes=get_probe_names,
+        settings=get_audit_settings,
         code=code_of("audit_dataset.py"),
     script:
         "../scripts/audit_dataset.py"

@@ -27,7 +27,9 @@ def split(tmp_path, labels, groups=None, **changes):
     np.save(tmp_path / "groups.npy", groups)
     split_dataset(*described(tmp_path), entry(**changes), tmp_path / "split.npz")
     with np.load(tmp_path / "split.npz") as parts:
-        assert sorted(parts) == ["classes", "digest", "images_sha256", "labels", "train", "validation"]
+        assert sorted(parts) == [
+            *("classes", "cleaning", "digest", "groups", "images_sha256", "labels", "train", "validation"),
+        ]
         assert np.array_equal(parts["labels"], labels) and parts["labels"].dtype == np.int64
         assert (int(parts["classes"]), str(parts["digest"]), str(parts["images_sha256"])) == (2, "d" * 64, "i" * 64)
         train, validation = parts["train"], parts["validation"]

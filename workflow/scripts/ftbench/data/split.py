@@ -4,8 +4,10 @@ One seed of the data (`split_seed`) fixes all of it and is separate from the tra
 seed of a study selects on the same images. Each use of that seed has a stream of its own.
 """
 
+import json
 import os
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ import numpy as np
 from ftbench.base.digests import digest_of_arrays, refuse_damaged
 from ftbench.base.errors import InputError
 from ftbench.base.files import read_json, write_npz
+from ftbench.data import cleaning as clean
 
 TEST_STREAM, LIMIT_STREAM, VALIDATION_STREAM = 0, 1, 2
 
@@ -24,54 +27,91 @@ def split_dataset(
     settings: dict,
     out: str | os.PathLike,
     classes: str | os.PathLike | None = None,
+    near: Callable[[np.ndarray], np.ndarray] | None = None,
+    suspects: np.ndarray | None = None,
 ) -> None:
     """Write `out` (npz): `train` and `validation`, sorted int64 row numbers of images.npy, and what else a job that trains wants
-    to know of the images: `labels` (N,) int64, `classes`, how many there are, and two hex sha256, `digest` of pixels, labels and
-    classes, `images_sha256` of the pixels alone.
+    to know of the images: `labels` and `groups` (N,) int64, `classes`, how many there are, two hex sha256, `digest` of pixels,
+    labels and classes, `images_sha256` of the pixels alone, and `cleaning`, a JSON text of what was kept together and left out.
 
     labels, groups: .npy files, (N,) int64 each; data: train.json; classes: classes.json, for the names in messages. `settings`
-    needs train_limit, validation_fraction, split_seed. With train_limit k, k images per class (all of a smaller class) are kept
-    for train + validation together; limits of one seed are nested, so 100 images per class contain those of 10. Rows that no
-    part uses appear in neither. If train.json says that its last rows are a validation part that was given, that part validates.
+    needs train_limit, validation_fraction, split_seed and the keys of `ftbench.data.cleaning`. With train_limit k, k images per
+    class (all of a smaller class) are kept for train + validation together; limits of one seed are nested, so 100 images per class
+    contain those of 10. Rows that no part uses appear in neither. If train.json says that its last rows are a validation part that
+    was given, that part validates. `near` maps rows (K,) to their clusters (K,) of near duplicates. `suspects` are rows with
+    suspected labels, the worst first.
 
     Raises InputError where a class cannot have an image on both sides, and where `labels` is damaged.
     """
     about = read_json(data)
     refuse_damaged(labels, about["sha256"]["labels"])
     labels, groups = np.load(labels), np.load(groups)
-    fraction, limit, seed = settings["validation_fraction"], settings["train_limit"], settings["split_seed"]
-    if limit is not None and limit < 2:
-        raise InputError(f"train_limit: {limit} images per class cannot fill train and validation; give 2 or more.")
     names = None if classes is None else read_json(classes)
-    rng = np.random.default_rng([seed, LIMIT_STREAM])
-    given = about.get("given_validation", 0)
-    if given:
-        rows, chosen = given_split(labels, groups, given, limit, rng, names)
-    else:
-        rows = np.arange(len(labels)) if limit is None else limit_per_class(labels, limit, rng)
-        chosen = stratified_group_split(
-            labels[rows],
-            groups[rows],
-            fraction,
-            np.random.default_rng([seed, VALIDATION_STREAM]),
-            key="validation_fraction",
-            names=("train", "validation"),
-            classes=names,
-        )
+    cleaning: dict = {key: settings[key] for key in clean.KEYS}
+    rows, chosen, groups = _parts(labels, groups, about.get("given_validation", 0), settings, names, near, cleaning)
+    train, validation = rows[~chosen], rows[chosen]
+    if settings["drop_label_issues"]:
+        before = train
+        train = clean.without_suspects(train, suspects, settings["drop_label_issues"], cleaning)
+        clean.check_left(labels[before], labels[train], f"drop_label_issues: {settings['drop_label_issues']}", names)
     write_npz(
         out,
-        train=rows[~chosen].astype(np.int64),
-        validation=rows[chosen].astype(np.int64),
+        train=train.astype(np.int64),
+        validation=validation.astype(np.int64),
         labels=labels.astype(np.int64),
+        groups=groups.astype(np.int64),
         classes=np.int64(len(about["per_class"])),
         digest=np.str_(about["digest"]),
         images_sha256=np.str_(about["sha256"]["images"]),
+        cleaning=np.str_(json.dumps(cleaning, sort_keys=True)),
+    )
+
+
+def _parts(labels, groups, given: int, settings: dict, names, near, cleaning: dict) -> tuple:
+    """(rows that are used, bool per row: whether it validates, groups of all images)."""
+    limit, seed = settings["train_limit"], settings["split_seed"]
+    if limit is not None and limit < 2:
+        raise InputError(f"train_limit: {limit} images per class cannot fill train and validation; give 2 or more.")
+    rng = np.random.default_rng([seed, LIMIT_STREAM])
+    if given:
+        rows, validates = given_split(labels, given, limit, rng, names)
+    else:
+        rows = np.arange(len(labels)) if limit is None else limit_per_class(labels, limit, rng)
+        validates = None
+    clusters = near(rows) if near else None
+    if clusters is not None and settings["drop_duplicates"]:
+        stays = clean.one_of_each(rows, clusters, validates, cleaning)
+        clean.check_left(labels[rows], labels[rows[stays]], "drop_duplicates: true", names)
+        rows, clusters, validates = rows[stays], clusters[stays], None if validates is None else validates[stays]
+    joined = groups
+    if clusters is not None and settings["group_duplicates"] and not settings["drop_duplicates"]:
+        joined = clean.join_near_duplicates(groups, rows, clusters, cleaning)
+    if given:
+        _say_leaks(joined, rows, validates)
+        return rows, validates, joined
+    chosen = _held_out(labels[rows], joined[rows], settings, names)
+    if joined is not groups:
+        same = np.array_equal(joined, groups)
+        clean.say_what_is_kept_together(
+            clusters, chosen if same else _held_out(labels[rows], groups[rows], settings, names), cleaning
+        )
+    return rows, chosen, joined
+
+
+def _held_out(labels: np.ndarray, groups: np.ndarray, settings: dict, names: list[str] | None) -> np.ndarray:
+    return stratified_group_split(
+        labels,
+        groups,
+        settings["validation_fraction"],
+        np.random.default_rng([settings["split_seed"], VALIDATION_STREAM]),
+        key="validation_fraction",
+        names=("train", "validation"),
+        classes=names,
     )
 
 
 def given_split(
     labels: np.ndarray,
-    groups: np.ndarray,
     given: int,
     limit: int | None,
     rng: np.random.Generator,
@@ -99,12 +139,15 @@ def given_split(
             train, validation = train[: limit - own], validation[:own]
         kept += [train, validation]
     rows = np.sort(np.concatenate(kept))
-    both = np.intersect1d(groups[rows[~validates[rows]]], groups[rows[validates[rows]]])
+    return rows, validates[rows]
+
+
+def _say_leaks(groups: np.ndarray, rows: np.ndarray, validates: np.ndarray) -> None:
+    both = np.intersect1d(groups[rows[~validates]], groups[rows[validates]])
     if len(both):
         print(
             f"LEAK: {len(both):,} groups (of the table, or of equal pictures) stand in train and in the given validation part."
         )
-    return rows, validates[rows]
 
 
 def limit_per_class(labels: np.ndarray, limit: int, rng: np.random.Generator) -> np.ndarray:
@@ -191,6 +234,11 @@ def training_rows(split: str | Path) -> np.ndarray:
     """The rows of images.npy that a study may see before the test: train and validation together, sorted."""
     parts = np.load(split)
     return np.sort(np.concatenate([parts["train"], parts["validation"]]))
+
+
+def cleaning_of(parts) -> dict | None:
+    """What a split.npz says of duplicates and suspected labels: the keys of the config, and how many images they concern."""
+    return json.loads(str(parts["cleaning"])) if "cleaning" in parts else None
 
 
 def digest_of_split(parts) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from ftbench.study import grid, settings
 from ftbench.study.downloads import download_of
 from ftbench.study.grid import Cell
-from ftbench.study.kinds import declared, having
+from ftbench.study.kinds import declared
 from ftbench.study.paths import (
     ACTIVATIONS,
     DOWNLOADED,
@@ -82,10 +82,18 @@ def run_files(name: str, labels: Iterable[dict]) -> list[str]:
     return [pattern.format(**run) for run in labels]
 
 
-def probes(study: dict, cells: Iterable[Cell]) -> list[dict]:
-    """Labels of the runs whose probabilities judge a data set's labels: those of linear probes."""
-    judges = having("strategies", "probabilities")
-    return runs(study, [cell for cell in cells if study["strategies"][cell.strategy]["kind"] in judges])
+def judges(study: dict, cells: Iterable[Cell]) -> list[str]:
+    """The backbones whose features an audit of one data set uses: those that a probe or neighbours read anyway, else the first
+    with pretrained weights."""
+    start = pretrained(study, cells)
+    fitted = strategies(study, "features")
+    names = dict.fromkeys(cell.backbone for cell in start if cell.strategy in fitted)
+    return list(names) or [cell.backbone for cell in start][:1]
+
+
+def feature_files(study: dict, cells: Iterable[Cell], name: str) -> list[str]:
+    """File `name` of the features of each of `judges`."""
+    return [f"<results>/features/{{dataset}}/{backbone}/{name}" for backbone in judges(study, cells)]
 
 
 def selected(cells: Iterable[Cell]) -> list[str]:

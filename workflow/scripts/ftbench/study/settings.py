@@ -24,8 +24,11 @@ LATER = (
     "urls",
     "download_gb",
     "exclude_test",
+    "group_duplicates",
+    "drop_duplicates",
+    "drop_label_issues",
 )  # prepare reads none of these
-SPLIT = ("validation_fraction", "train_limit", "split_seed")
+SPLIT = ("validation_fraction", "train_limit", "split_seed", "group_duplicates", "drop_duplicates", "drop_label_issues")
 NETWORK = ("source", "model", "weights", "activation", "image_size", "mean", "std")
 WEIGHTS = ("source", "model", "weights", "image_size", "mean", "std", "licence")
 MACHINE = ("device", "precision", "channels_last", "crop_kernels", "compile", "deterministic", "threads")
@@ -74,8 +77,15 @@ def prepare(study: dict, dataset: str) -> dict:
 
 
 def split(study: dict, dataset: str) -> dict:
-    """What holds out the validation part of a data set."""
-    return {key: study["datasets"][dataset][key] for key in SPLIT}
+    """What holds out the validation part of a data set; `flip` says whether a mirror image is the same picture."""
+    entry = study["datasets"][dataset]
+    seeks = entry["group_duplicates"] or entry["drop_duplicates"]
+    return {key: entry[key] for key in SPLIT} | {"flip": entry["flip"] if seeks else None}
+
+
+def audit(study: dict, dataset: str, backbones: list[str]) -> dict:
+    """What the audit of a data set depends on beside its files: the backbones that judge, and whether a mirror image is a copy."""
+    return {"backbones": backbones, "mirrored": study["datasets"][dataset]["flip"]}
 
 
 def augmentation(study: dict, dataset: str, policy: str) -> str:

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from ftbench.base.digests import digest, refuse_damaged
 from ftbench.base.files import read_json, write_json, write_npz
 from ftbench.base.logits import validation_scores
-from ftbench.data.split import digest_of_split, training_rows
+from ftbench.data.split import cleaning_of, digest_of_split, training_rows
 from ftbench.machine.devices import device_name, peak_memory_mb
 from ftbench.study.kinds import declared
 from ftbench.train import strategies
@@ -75,7 +75,8 @@ def fit_on_features(
         "code": code,
         **of_model,
     }
-    write_json(run_json, _record(run, len(parts["train"]), best, selection["recipe"], fitted, extraction, digests))
+    done = _record(run, len(parts["train"]), best, selection["recipe"], fitted, extraction, digests)
+    write_json(run_json, done | {"cleaning": cleaning_of(parts)})
     measured = _cost(run, best["seconds"], selection["tuning_seconds"], extraction)
     write_json(cost, measured | {"checkpoint_bytes": checkpoint_bytes})
     print(f"chose {parameter} {best[parameter]:g}, {time.perf_counter() - start:.1f} s in all")

@@ -9,6 +9,7 @@ import torch
 from ftbench.base.errors import InputError
 from ftbench.base.files import atomic_write, read_json, write_json, write_npz
 from ftbench.base.kept import put_back
+from ftbench.data.split import cleaning_of
 from ftbench.machine import devices, processes
 from ftbench.model import freezing
 from ftbench.model.backbones import validation_logits
@@ -163,6 +164,7 @@ def _record(start: Start, outcome: Outcome, digests: dict) -> dict:
         device=start.device.type,
         device_name=devices.device_name(start.device),
         digests=start.digests | {"frozen": start.frozen} | digests,
+        cleaning=cleaning_of(np.load(start.inputs["split"])),
     )
 
 

@@ -15,7 +15,6 @@ DECLARES = {
     "stochastic": False,
     "recipe": {},
     "linear_head": True,
-    "probabilities": True,
 }
 
 

@@ -1,0 +1,67 @@
+"""What a study's config does about near duplicates and suspected labels before it splits: keep them together, or leave them out.
+
+Nothing of it looks at a test image. Each function says in the log what it did and adds it to `cleaning`, which the split keeps.
+"""
+
+import numpy as np
+
+from ftbench.base.errors import InputError
+from ftbench.data.groups import merge_groups
+
+KEYS = ("group_duplicates", "drop_duplicates", "drop_label_issues")
+
+
+def join_near_duplicates(groups: np.ndarray, rows: np.ndarray, clusters: np.ndarray, cleaning: dict) -> np.ndarray:
+    """`groups` (N,) of all images with the near duplicates among `rows` (K,) joined; `clusters` (K,) is equal where they are."""
+    _count(clusters, cleaning)
+    key = np.full(len(groups), None, object)
+    key[rows] = clusters
+    return merge_groups(groups.tolist(), key.tolist())
+
+
+def one_of_each(rows: np.ndarray, clusters: np.ndarray, prefer: np.ndarray | None, cleaning: dict) -> np.ndarray:
+    """(K,) bool: one image of each cluster stays, the first, or the first for which `prefer` (K,) holds."""
+    _count(clusters, cleaning)
+    order = np.arange(len(rows)) if prefer is None else np.argsort(~prefer, kind="stable")
+    _, first = np.unique(clusters[order], return_index=True)
+    stays = np.zeros(len(rows), bool)
+    stays[order[first]] = True
+    cleaning["dropped_duplicates"] = int((~stays).sum())
+    print(f"drop_duplicates: {(~stays).sum():,} images are left out, one of each {cleaning['duplicate_clusters']:,} clusters stays.")
+    return stays
+
+
+def say_what_is_kept_together(clusters: np.ndarray, without: np.ndarray, cleaning: dict) -> None:
+    """`without` (K,) bool: who would validate if near duplicates were not kept together; clusters that it cuts are counted."""
+    _, number = np.unique(clusters, return_inverse=True)
+    size, inside = np.bincount(number), np.bincount(number, weights=without)
+    cut = (inside > 0) & (inside < size)
+    cleaning["duplicate_clusters_not_cut"] = int(cut.sum())
+    if cleaning["duplicate_clusters"]:
+        print(
+            f"group_duplicates: {cleaning['duplicate_images']:,} images in {cleaning['duplicate_clusters']:,} clusters of duplicates stay on "
+            f"one side of the split; {cut.sum():,} of these clusters would have been cut."
+        )
+
+
+def without_suspects(train: np.ndarray, suspects: np.ndarray, count: int, cleaning: dict) -> np.ndarray:
+    """`train` without the first `count` of `suspects` that are in it. Raises InputError if there are fewer images."""
+    if count >= len(train):
+        raise InputError(f"drop_label_issues: {count}, but only {len(train)} images train; give a smaller number.")
+    dropped = suspects[np.isin(suspects, train)][:count]
+    cleaning["dropped_label_issues"] = len(dropped)
+    print(f"drop_label_issues: {len(dropped):,} training images with the most suspected labels are left out.")
+    return np.setdiff1d(train, dropped)
+
+
+def check_left(before: np.ndarray, after: np.ndarray, key: str, classes: list[str] | None) -> None:
+    """Raise InputError if a class of the labels `before` has no image among those `after`."""
+    for label in np.setdiff1d(before, after).tolist():
+        name = f"number {label}" if classes is None else classes[label]
+        raise InputError(f"{key} leaves no training image of the class {name}; switch it off, or add images of that class.")
+
+
+def _count(clusters: np.ndarray, cleaning: dict) -> None:
+    sizes = np.unique(clusters, return_counts=True)[1]
+    cleaning["duplicate_clusters"] = int((sizes > 1).sum())
+    cleaning["duplicate_images"] = int(sizes[sizes > 1].sum())

@@ -1,0 +1,130 @@
+"""Find duplicates among images: equal pixels, and near duplicates, which show the same picture in another form.
+
+Candidates come from a description of the pixels, and from features if there are any; only the comparison in pixels decides
+(`alignment`). Near duplicates are sought among images that differ; equal ones are joined by their bytes.
+"""
+
+import hashlib
+from typing import NamedTuple
+
+import numpy as np
+
+from ftbench.data.duplicates import alignment, candidates, chance
+
+AGREES = 0.72  # of the details: of 54 pairs of CIFAR-10 above it, 50 are one photograph (docs/audit.md)
+SIMILAR = 0.70  # correlation of two descriptions, to become a candidate
+SLIGHTLY_SHIFTED = 0.78  # of two descriptions of shifted middles
+NEAR_FEATURES = 0.90  # of two feature vectors
+CANDIDATE_SPREADS = 4  # standard deviations above chance that a candidate must reach; the comparison in pixels asks for more
+
+
+class Pairs(NamedTuple):
+    """Pairs of rows `a` < `b`, each (P,), how well they agree, and whether their pixels are equal (agreement 1)."""
+
+    a: np.ndarray
+    b: np.ndarray
+    agreement: np.ndarray
+    exact: np.ndarray
+
+
+def byte_digests(images: np.ndarray, rows: np.ndarray) -> list[bytes]:
+    """One digest per row; equal exactly where all bytes are."""
+    return [hashlib.blake2b(np.ascontiguousarray(images[row]).tobytes(), digest_size=16).digest() for row in rows]
+
+
+def first_equal(digests: list[bytes]) -> np.ndarray:
+    """(N,) int64: the first position with the same digest."""
+    first: dict[bytes, int] = {}
+    return np.array([first.setdefault(digest, position) for position, digest in enumerate(digests)], np.int64)
+
+
+def find_duplicates(
+    small: np.ndarray, digests: list[bytes], labels: np.ndarray, mirrored: bool, features=(), thorough: bool = False
+) -> Pairs:
+    """Pairs among images given as (N, h, w, 3) uint8 of `alignment.reduced`, with the digest of each one's own bytes and labels (N,).
+
+    `mirrored`: a mirror image of a picture is the same picture. `features`: arrays (N, D) that bring candidates too. `thorough` looks
+    for shifted copies in pixels as well, which takes ten times as long. An image with k equal ones stands in k pairs with the first
+    of them; only that one is compared with others. Sorted by a, then b.
+    """
+    first = first_equal(digests)
+    distinct = np.flatnonzero(first == np.arange(len(first)))
+    pairs = near_pairs(small[distinct], labels[distinct], mirrored, [one[distinct] for one in features], thorough)
+    equal = np.flatnonzero(first != np.arange(len(first)))
+    a = np.concatenate([first[equal], distinct[pairs.a]])
+    b = np.concatenate([equal, distinct[pairs.b]])
+    agreement = np.concatenate([np.ones(len(equal), np.float32), pairs.agreement])
+    exact = np.concatenate([np.ones(len(equal), bool), pairs.exact])
+    order = np.lexsort((b, a))
+    return Pairs(a[order], b[order], agreement[order], exact[order])
+
+
+def near_pairs(small: np.ndarray, labels: np.ndarray, mirrored: bool, features=(), thorough: bool = False) -> Pairs:
+    """Near duplicates among images that differ."""
+    if len(small) < 2:
+        none = np.empty(0, np.int64)
+        return Pairs(none, none, np.empty(0, np.float32), np.empty(0, bool))
+    found = [_alike(candidates.describe(small), lambda: candidates.describe(small[:, :, ::-1]), labels, mirrored)]
+    if thorough:
+        found.append(_shifted(small, labels, mirrored))
+    for one in features:
+        vectors = candidates.unit(np.asarray(one, np.float32))
+        found.append(candidates.within(vectors, vectors, _radius(vectors, labels, NEAR_FEATURES)))
+    pairs = np.unique(np.concatenate(found), axis=0)
+    level = chance.levels(labels, lambda some: alignment.agreements(small, some, mirrored), AGREES)
+    own = level[pairs].max(axis=1)
+    photographs = np.where(own == AGREES, AGREES, 0)  # where images of a class look alike, another scale is no evidence
+    agreement = alignment.agreements(small, pairs, mirrored, photographs)
+    near = agreement >= own
+    print(f"{len(pairs):,} pairs of images compared in pixels, {near.sum():,} of them near duplicates")
+    return Pairs(pairs[near, 0], pairs[near, 1], agreement[near], np.zeros(near.sum(), bool))
+
+
+def _radius(described: np.ndarray, labels: np.ndarray, floor: float) -> np.ndarray:
+    """Per image, above which correlation another becomes a candidate: a lower level than that of a duplicate."""
+
+    def score(some: np.ndarray) -> np.ndarray:
+        return (described[some[:, 0]] * described[some[:, 1]]).sum(axis=1)
+
+    return chance.levels(labels, score, floor, CANDIDATE_SPREADS)
+
+
+def _alike(described: np.ndarray, mirror, labels: np.ndarray, mirrored: bool) -> np.ndarray:
+    """Pairs whose descriptions correlate, or one's with that of the other's mirror image."""
+    radius = _radius(described, labels, SIMILAR)
+    found = [candidates.within(described, described, radius)]
+    if mirrored:
+        found.append(candidates.within(described, mirror(), radius))
+    return np.concatenate(found)
+
+
+def _shifted(small: np.ndarray, labels: np.ndarray, mirrored: bool) -> np.ndarray:
+    """Pairs whose middles correlate at one of eight shifts of three quarters of `alignment.SHIFT`."""
+    height, width = small.shape[1:3]
+    margins = [int(alignment.SHIFT * side) for side in (height, width)]
+    steps = [sorted({-round(0.75 * margin), 0, round(0.75 * margin)}) for margin in margins]
+
+    def middle(images: np.ndarray, down: int, right: int) -> np.ndarray:
+        top, left = margins[0] + down, margins[1] + right
+        return candidates.describe(images[:, top : top + height - 2 * margins[0], left : left + width - 2 * margins[1]])
+
+    still = middle(small, 0, 0)
+    radius = _radius(still, labels, SLIGHTLY_SHIFTED)
+    found = []
+    for images in (small, small[:, :, ::-1])[: 1 + mirrored]:
+        for down in steps[0]:
+            for right in steps[1]:
+                if (down, right) != (0, 0) or images is not small:
+                    found.append(candidates.within(still, middle(images, down, right), radius))
+    return np.unique(np.concatenate([np.empty((0, 2), np.int64), *found]), axis=0)
+
+
+def clusters(count: int, pairs: Pairs) -> np.ndarray:
+    """(count,) int64: the lowest row among all that are linked by pairs, directly or through others."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    edges = coo_array((np.ones(len(pairs.a), np.int8), (pairs.a, pairs.b)), shape=(count, count))
+    component = connected_components(edges, directed=False)[1]
+    _, first = np.unique(component, return_index=True)
+    return first[component]

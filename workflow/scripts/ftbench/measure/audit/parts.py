@@ -1,0 +1,58 @@
+"""The training and the test images of a data set side by side, numbered from the training images on."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from ftbench.base.files import read_json
+from ftbench.data.duplicates.alignment import reduced
+from ftbench.data.duplicates.find import byte_digests
+
+
+class Images:
+    """Training images that the split uses, in the order of their rows, then all test images; N + M in all.
+
+    `rows`, `labels`, `parts` are arrays over all; `files` names the file of one; `train` counts the training images.
+    """
+
+    def __init__(self, images, labels, files, test_images, test_labels, test_files, split, classes):
+        self.names = read_json(classes)
+        parts = np.load(split)
+        used = np.sort(np.concatenate([parts["train"], parts["validation"]]))
+        self._stored = (np.load(images, mmap_mode="r"), np.load(test_images, mmap_mode="r"))
+        self._files = (_files(files), _files(test_files))
+        self.train, count = len(used), len(self._stored[1])
+        self.rows = np.concatenate([used, np.arange(count)])
+        self.labels = np.concatenate([np.load(labels)[used], np.load(test_labels)])
+        own = np.where(np.isin(used, parts["train"]), "train", "validation")
+        self.parts = np.concatenate([own, np.full(count, "test")])
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def sides(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """(array of images, rows of it that count) of training and of test."""
+        return [(self._stored[0], self.rows[: self.train]), (self._stored[1], self.rows[self.train :])]
+
+    def small(self) -> np.ndarray:
+        """(N + M, h, w, 3) uint8, at most 32 px; both parts have one size, as all that a study prepares."""
+        return np.concatenate([reduced(stored, rows) for stored, rows in self.sides()])
+
+    def digests(self) -> list[bytes]:
+        return [digest for stored, rows in self.sides() for digest in byte_digests(stored, rows)]
+
+    def file(self, number: int) -> str:
+        return self._files[number >= self.train][self.rows[number]]
+
+    def label(self, number: int) -> str:
+        return self.names[self.labels[number]]
+
+    def describe(self, number: int) -> tuple[int, str, str, str]:
+        """Row, file, part and class of an image."""
+        return int(self.rows[number]), self.file(number), str(self.parts[number]), self.label(number)
+
+
+def _files(path: str) -> list[str]:
+    with Path(path).open(newline="", encoding="utf-8") as stream:
+        return [line["file"] for line in csv.DictReader(stream)]
