@@ -10,11 +10,17 @@ from unit.by_hand import example
 from unit.synthetic import PROBES, write_study
 
 from ftbench.base.files import write_json, write_npz
+from ftbench.data.duplicates.alignment import agreements
 from ftbench.evaluate.charges import charge, charge_flops, study_total
 from ftbench.evaluate.collect import collect
+<<<<<<< HEAD
 from ftbench.evaluate.crossfit import Run, crossfitted_accuracy
 from ftbench.measure import audit, efficiency, transferability
 from ftbench.measure.duplicates import describe
+=======
+from ftbench.measure import efficiency, transferability
+from ftbench.measure.audit.labels import suspected
+>>>>>>> 57497c8 (The audit before training: duplicates as clusters verified in pixels, labels judged out of fold, odd images, a domain classifier; near duplicates stay on one side of the validation split)
 from ftbench.model import activations
 from ftbench.model.backbones import Backbone
 from ftbench.report.cost import cost_table
@@ -249,18 +255,14 @@ def _(tmp_path):
 @example("near duplicate")
 def _():
     image = np.random.default_rng(0).integers(0, 200, (1, 16, 16, 3)).astype(np.uint8)
-    return float((describe(image) @ describe(image + 20).T)[0, 0])
+    return float(agreements(np.concatenate([image, image + 20]), np.array([[0, 1]]), mirrored=False)[0])
 
 
 @example("suspected label")
-def _(tmp_path):
+def _():
     given = np.array([0] * 4 + [1] * 5)
-    logits = np.log([[0.9, 0.1]] * 4 + [[0.1, 0.9]] * 4 + [[0.95, 0.05]])
-    write_npz(tmp_path / "l.npz", logits=logits, labels=given, ids=np.arange(9))
-    part = audit._Part(None, given, np.arange(9), list("abcdefghi"), np.full(9, "test"), ["0", "1"])
-    probe = {"name": "p", "val_logits": tmp_path / "l.npz", "test_logits": tmp_path / "l.npz"}
-    found = [issue["row"] for issue in audit._suspected_labels([probe], part, part)[0] if issue["part"] == "test"]
-    return tuple(found)
+    probabilities = np.array([[0.9, 0.1]] * 4 + [[0.1, 0.9]] * 4 + [[0.95, 0.05]])
+    return tuple(suspected(given, probabilities).tolist())
 
 
 @example("LogME")

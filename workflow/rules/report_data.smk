@@ -63,6 +63,7 @@ rule plot_audit:
     input:
         pairs="<results>/data/{dataset}/audit/duplicates.csv",
         issues="<results>/data/{dataset}/audit/label_issues.csv",
+        summary="<results>/data/{dataset}/audit/audit.json",
         images="<results>/data/{dataset}/images.npy",
         test_images="<results>/data/{dataset}/test_images.npy",
     output:

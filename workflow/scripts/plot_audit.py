@@ -6,5 +6,7 @@ if __name__ == "__main__":
 
         given = snakemake.input
         audit(
-            given.pairs, given.issues, given.images, given.test_images, snakemake.wildcards.dataset, snakemake.output[0]
+            *(given.pairs, given.issues, given.summary, given.images, given.test_images),
+            snakemake.wildcards.dataset,
+            snakemake.output[0],
         )

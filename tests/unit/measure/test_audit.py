@@ -5,7 +5,8 @@ import csv
 import numpy as np
 import pandas as pd
 import pytest
-from unit.measure.test_duplicates import pictures
+from scipy.ndimage import gaussian_filter
+from unit.data.test_duplicates import pictures
 from unit.synthetic import write_study
 
 from ftbench.base.digests import content_of
@@ -13,14 +14,18 @@ from ftbench.base.errors import InputError
 from ftbench.base.files import read_json, write_json
 from ftbench.base.logits import load_logits
 from ftbench.data.groups import read_groups
-from ftbench.measure.audit import DUPLICATE, SUSPECTED, audit_dataset
+from ftbench.measure.audit import quality
+from ftbench.measure.audit.dataset import DUPLICATE, SUSPECTED, audit_dataset
+from ftbench.measure.audit.domain import separability
+from ftbench.measure.audit.labels import folds
 from ftbench.report.data.audit_figure import audit as draw
 from ftbench.report.uncertainty.clean_test_table import ALL, LISTED, clean_test_pages, clean_test_table, read_exclusions
 
 CLASSES = ["ant", "bee", "cow"]
-TRAIN, TEST = 60, 45
+TRAIN, TEST = 120, 90
 USED = np.arange(10, TRAIN)  # the first ten rows were left out by a train_limit
-VALIDATION = np.arange(10, 25)
+VALIDATION = np.arange(10, 40)
+WRONG = [23, 70]  # labels, the one in validation and the other in train
 
 
 def names(path, prefix, count):
@@ -28,86 +33,108 @@ def names(path, prefix, count):
         csv.writer(stream).writerows([("id", "file"), *((row, f"{prefix}{row}.png") for row in range(count))])
 
 
-def logits(labels, rng, wrong=()):
-    """Sure and right, but for the rows `wrong`, where the next class is believed."""
-    believed = labels.copy()
-    believed[list(wrong)] = (believed[list(wrong)] + 1) % len(CLASSES)
-    return (5 * np.eye(len(CLASSES))[believed] + rng.normal(0, 0.3, (len(labels), len(CLASSES)))).astype(np.float32)
-
-
 @pytest.fixture
 def data(tmp_path):
-    """The arguments of audit_dataset: two planted copies, two planted label errors in test and one in validation."""
+    """The arguments of audit_dataset: planted copies, two planted label errors in test and one in validation, a black image."""
     rng = np.random.default_rng(0)
     images, test = pictures(TRAIN, seed=1), pictures(TEST, seed=2)
-    test[4] = images[30]  # exact, in the training part
-    test[7] = np.clip(images[12] * 0.9 + rng.normal(0, 5, images[12].shape), 0, 255)  # near, in validation
+    test[4] = images[90]  # exact, in the training part
+    test[7] = np.clip(images[12] * 0.9 + rng.normal(0, 4, images[12].shape), 0, 255)  # near, in validation
     test[9] = images[3]  # a copy of an image that no model saw
     images[40] = images[11]  # training and validation
+    images[50] = 0
     labels, test_labels = np.arange(TRAIN) % 3, np.arange(TEST) % 3
+    strong = {}
+    for name, own in (("train", labels[USED]), ("test", test_labels)):
+        near = np.random.default_rng(len(own)).normal(0, 0.4, (len(own), 12))
+        near[:, :3] += 4 * np.eye(3)[own]
+        strong[name] = near
+    labels[WRONG], test_labels[[20, 33]] = (labels[WRONG] + 1) % 3, (test_labels[[20, 33]] + 1) % 3
+    features = []
+    for name, scale in (("weak", 0.1), ("strong", 1.0)):
+        entry = {"name": name}
+        for part, vectors in strong.items():
+            entry[part] = str(tmp_path / f"{name}.{part}.npy")
+            noise = np.random.default_rng(5).normal(0, 1 - scale, vectors.shape)
+            np.save(entry[part], (scale * vectors + noise).astype(np.float32))
+        features.append(entry)
     for name, array in (("images", images), ("labels", labels), ("test_images", test), ("test_labels", test_labels)):
         np.save(tmp_path / f"{name}.npy", array)
-    np.savez(tmp_path / "split.npz", train=np.setdiff1d(USED, VALIDATION), validation=VALIDATION)
+    cleaning = np.str_('{"group_duplicates": true}')
+    np.savez(tmp_path / "split.npz", train=np.setdiff1d(USED, VALIDATION), validation=VALIDATION, cleaning=cleaning)
     names(tmp_path / "files.csv", "train/", TRAIN)
     names(tmp_path / "test_files.csv", "test/", TEST)
     write_json(tmp_path / "classes.json", CLASSES)
-    probes = []
-    for name, spoiled in (("weak", range(8)), ("strong", ())):
-        probe = {"name": name}
-        for part, rows, own, wrong in (("val", VALIDATION, labels[VALIDATION], (3, *spoiled)),
-                                       ("test", np.arange(TEST), test_labels, (20, 33))):  # fmt: skip
-            probe[f"{part}_logits"] = str(tmp_path / f"{name}.{part}.npz")
-            np.savez(probe[f"{part}_logits"], logits=logits(own, rng, wrong), labels=own, ids=rows)
-        probes.append(probe)
     given = {name: str(tmp_path / f"{name}.npy") for name in ("images", "labels", "test_images", "test_labels")}
-    given |= {"files": str(tmp_path / "files.csv"), "test_files": str(tmp_path / "test_files.csv"), "probes": probes}
+    given |= {"files": str(tmp_path / "files.csv"), "test_files": str(tmp_path / "test_files.csv")}
     given |= {"split": str(tmp_path / "split.npz"), "classes": str(tmp_path / "classes.json")}
     out = {name: str(tmp_path / f"{name}.csv") for name in ("pairs", "issues", "marks")}
-    return given, out | {"summary": str(tmp_path / "audit.json")}
+    return {"given": given, "features": features, "mirrored": True}, out | {"summary": str(tmp_path / "audit.json")}
 
 
 def test_planted_duplicates_are_found_with_their_places(data):
-    given, out = data
-    audit_dataset(**given, **out)
+    asked, out = data
+    audit_dataset(**asked, **out)
     pairs = pd.read_csv(out["pairs"])
-    leaks = pairs[pairs["pair"] == "test and training"]
+    leaks = pairs[pairs["pair"] == "test and training"].sort_values("row_a")
     assert leaks[["row_a", "row_b", "part_b", "exact"]].values.tolist() == [
-        [4, 30, "train", True],
+        [4, 90, "train", True],
         [7, 12, "validation", False],
     ]
     assert leaks["file_a"].tolist() == ["test/4.png", "test/7.png"]
-    assert leaks["file_b"].tolist() == ["train/30.png", "train/12.png"]
+    assert leaks["file_b"].tolist() == ["train/90.png", "train/12.png"]
     assert leaks["label_a"].tolist() == ["bee", "bee"] and leaks["label_b"].tolist() == ["ant", "ant"]
     inside = pairs[pairs["pair"] == "inside training"]
     assert inside[["row_a", "row_b", "part_a", "part_b"]].values.tolist() == [[11, 40, "validation", "train"]]
+    assert sorted(pairs["cluster"]) == [0, 1, 2]
     summary = read_json(out["summary"])
     assert summary["test_images_with_a_training_duplicate"] == 2 and summary["exact_pairs"] == 2
     assert summary["pairs_of_train_and_validation"] == 1 and summary["pairs_inside_test"] == 0
-    assert summary["training_images"] == 50
+    assert (summary["training_images"], summary["clusters"], summary["largest_cluster"]) == (110, 3, 2)
+
+
+def test_what_is_odd_and_what_there_is_of_each_class_is_said(data):
+    asked, out = data
+    audit_dataset(**asked, **out)
+    summary = read_json(out["summary"])
+    assert summary["odd_images"] == {"blank": 1}
+    assert summary["odd"] == [{"part": "train", "row": 50, "file": "train/50.png", "label": "cow", "odd": "blank"}]
+    classes = summary["classes"]
+    assert [entry["class"] for entry in classes] == CLASSES and sum(entry["test"] for entry in classes) == TEST
+    assert sum(entry["train"] + entry["validation"] for entry in classes) == len(USED)
+    assert sum(entry["in_duplicate_clusters"] for entry in classes) == 6
+    assert all(entry["judge_recall"] > 0.9 for entry in classes)
+    assert summary["cleaning"] == {"group_duplicates": True}
+    assert 0.2 < summary["training_against_test"]["auc"] < 0.8
 
 
 def test_equal_images_with_different_labels_are_said_first(data, tmp_path, capsys):
-    given, out = data
-    audit_dataset(**given, **out)
-    assert capsys.readouterr().out.splitlines()[0] == (
-        "CONTRADICTORY LABELS: 2 pairs of equal images have different labels, such as test/4.png (bee) and train/30.png (ant)."
+    asked, out = data
+    audit_dataset(**asked, **out)
+    assert (
+        "CONTRADICTORY LABELS: 2 pairs of equal images have different labels, such as train/11.png (cow) and train/40.png (bee)."
+        in capsys.readouterr().out
     )
-    draw(out["pairs"], out["issues"], given["images"], given["test_images"], "d", tmp_path / "audit.svg")
+    given = asked["given"]
+    draw(
+        out["pairs"], out["issues"], out["summary"], given["images"], given["test_images"], "d", tmp_path / "audit.svg"
+    )
     drawn = (tmp_path / "audit.svg").read_text()
     assert "2 pairs of equal images of d have different labels" in drawn
 
 
-def test_labels_are_judged_by_the_better_probe_and_planted_errors_found(data):
-    given, out = data
-    audit_dataset(**given, **out)
+def test_labels_are_judged_by_the_better_features_and_planted_errors_found(data):
+    asked, out = data
+    audit_dataset(**asked, **out)
     summary = read_json(out["summary"])
-    assert summary["labels_judged_by"] == "strong"
+    assert summary["labels_judged_by"] == "strong" and summary["judge_accuracy"] > 0.95
     issues = pd.read_csv(out["issues"])
     assert sorted(issues[issues["part"] == "test"]["row"]) == [20, 33]
-    assert issues[issues["part"] == "validation"]["row"].tolist() == [13]  # row number of images.npy
-    twenty = issues[issues["row"] == 20].iloc[0]
-    assert (twenty["label"], twenty["suggested"], twenty["file"]) == ("cow", "ant", "test/20.png")
-    assert twenty["label_probability"] < 0.1 < 0.9 < twenty["suggested_probability"]
+    assert sorted(issues[issues["part"] != "test"]["row"]) == WRONG  # row numbers of images.npy
+    assert summary["suspected_labels"] == {"train": 1, "validation": 1, "test": 2}
+    twenty = issues[(issues["row"] == 20) & (issues["part"] == "test")].iloc[0]
+    assert (twenty["label"], twenty["suggested"], twenty["file"]) == ("ant", "cow", "test/20.png")
+    assert twenty["label_probability"] < 0.1 < 0.8 < twenty["suggested_probability"]
     marks = pd.read_csv(out["marks"])
     assert set(map(tuple, marks[["id", "mark"]].to_numpy())) == {
         (4, DUPLICATE),
@@ -117,27 +144,66 @@ def test_labels_are_judged_by_the_better_probe_and_planted_errors_found(data):
     }
 
 
-def test_without_a_probe_no_label_is_judged(data):
-    given, out = data
-    audit_dataset(**given | {"probes": []}, **out)
+def test_duplicates_lie_in_one_fold_and_every_class_in_all_folds():
+    rng = np.random.default_rng(0)
+    labels, clusters = rng.integers(0, 4, 300), np.arange(300)
+    clusters[100:140] = clusters[:40]
+    fold = folds(labels, clusters)
+    assert (fold[100:140] == fold[:40]).all()
+    for label in range(4):
+        counts = np.bincount(fold[(labels == label)], minlength=5)
+        assert counts.min() >= 0.6 * counts.mean()
+    assert sorted(np.bincount(fold)) == sorted(np.bincount(folds(labels, clusters)))
+
+
+def test_parts_of_one_source_cannot_be_told_apart_and_shifted_ones_can():
+    rng = np.random.default_rng(0)
+    one, other = rng.normal(size=(200, 40)), rng.normal(size=(150, 40))
+    same = separability(one, other)
+    assert same["null_low"] - 0.05 < same["auc"] < same["null_high"] + 0.05 and same["p"] > 0.01
+    moved = separability(one, other + 0.5)
+    assert moved["auc"] > 0.9 > same["null_high"] and moved["p"] < 0.02
+    assert separability(one[:5], other) is None
+
+
+def test_blank_dark_bright_and_blurred_images_are_odd():
+    images = pictures(60)
+    images[1], images[2] = 128, images[2] // 8
+    images[3] = 255 - images[3] // 9
+    images[4] = gaussian_filter(images[4].astype(float), (4, 4, 0))
+    measured = quality.measure(images, np.arange(60))
+    assert quality.odd(measured, measured) == [(1, "blank"), (2, "dark"), (3, "over-exposed"), (4, "blurred")]
+
+
+def test_without_features_no_label_is_judged(data):
+    asked, out = data
+    audit_dataset(**asked | {"features": []}, **out)
     assert read_json(out["summary"])["labels_judged_by"] is None
+    assert read_json(out["summary"])["training_against_test"]["by"] == "pixels"
     assert len(pd.read_csv(out["issues"])) == 0 and len(pd.read_csv(out["marks"])) == 2
 
 
-def test_the_figure_shows_both_kinds_or_says_that_there_is_nothing(data, tmp_path):
-    given, out = data
-    audit_dataset(**given, **out)
-    paths = (out["pairs"], out["issues"], given["images"], given["test_images"])
+def test_the_figure_shows_all_kinds_or_says_that_there_is_nothing(data, tmp_path):
+    asked, out = data
+    audit_dataset(**asked, **out)
+    given = asked["given"]
+    paths = (out["pairs"], out["issues"], out["summary"], given["images"], given["test_images"])
     draw(*paths, "bugs", tmp_path / "a.svg")
     text = (tmp_path / "a.svg").read_text()
-    assert "2 test images of bugs have" in text and "label: cow" in text and "<!-- validation -->" in text
+    assert (
+        "2 test images of bugs have" in text
+        and "label: ant" in text
+        and "<!-- validation: ant -->" in text
+        and "blank" in text
+    )
     draw(*paths, "bugs", tmp_path / "b.svg")
     assert (tmp_path / "b.svg").read_bytes() == (tmp_path / "a.svg").read_bytes()
     for name in ("pairs", "issues"):
         frame = pd.read_csv(out[name])
         frame[:0].to_csv(out[name], index=False)
+    write_json(out["summary"], read_json(out["summary"]) | {"odd": []})
     draw(*paths, "bugs", tmp_path / "c.svg")
-    assert "marked no test image" in (tmp_path / "c.svg").read_text()
+    assert "marked no image" in (tmp_path / "c.svg").read_text()
 
 
 @pytest.fixture(scope="module")

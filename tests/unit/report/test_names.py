@@ -122,9 +122,11 @@ def test_the_audit_copes_with_any_names_and_says_contradictions_first(tmp_path):
     }
     pairs = [pair | {"label_b": LONG.replace("oaks", "elms"), "similarity": 1.0, "exact": True}]
     pd.DataFrame(pairs).to_csv(tmp_path / "pairs.csv", index=False)
-    issue = {"part": "test", "row": 2, "label": "$1", "suggested": "猫"}
+    issue = {"part": "test", "row": 2, "label": "$1", "suggested": "猫", "label_probability": 0.1}
     pd.DataFrame([issue]).to_csv(tmp_path / "issues.csv", index=False)
-    audit(tmp_path / "pairs.csv", tmp_path / "issues.csv", images, images, "d", tmp_path / "figure.svg")
+    (tmp_path / "audit.json").write_text('{"odd": [], "test_images_with_a_training_duplicate": 1}')
+    given = [tmp_path / name for name in ("pairs.csv", "issues.csv", "audit.json")]
+    audit(*given, images, images, "d", tmp_path / "figure.svg")
     text = (tmp_path / "figure.svg").read_text(encoding="utf-8")
     said = [
         text.find(words)

@@ -16,8 +16,8 @@ AUDIT = {
     "test_images_with_a_training_duplicate": 1,
     "pairs_inside_test": 2,
     "pairs_inside_training": 0,
-    "labels_judged_by": "linear_probe on lite0",
-    "suspected_labels": {"validation": 0, "test": 1},
+    "labels_judged_by": "lite0",
+    "suspected_labels": {"train": 0, "validation": 0, "test": 1},
 }
 
 

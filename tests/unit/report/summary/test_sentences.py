@@ -29,8 +29,8 @@ AUDIT = {
     "test_images_with_a_training_duplicate": 0,
     "pairs_inside_test": 1,
     "pairs_inside_training": 1200,
-    "labels_judged_by": "probe on a",
-    "suspected_labels": {"test": 1, "validation": 2},
+    "labels_judged_by": "a",
+    "suspected_labels": {"train": 3, "validation": 2, "test": 1},
 }
 
 
@@ -164,10 +164,13 @@ def test_faults_of_the_data_are_said_also_where_nobody_judged_them():
     said = [one.text for one in sentences.faults(facts(BEST))]
     assert said == [
         "0 test images of 1,597 have a near duplicate in training; 1 pair of near duplicates lies inside test, 1,200 inside training.",
-        "1 test label and 2 validation labels look mistaken to probe on a; people should look at them.",
+        "1 test label and 5 training labels look mistaken to a linear probe on a; people should look at them.",
     ]
     blind = sentences.faults(facts(BEST, audit=AUDIT | {"labels_judged_by": None}))
-    assert blind[1].text == "No label was judged: that needs a linear probe in the study."
+    assert (
+        blind[1].text
+        == "No label was judged: that needs a backbone with pretrained weights and a few images of each class."
+    )
 
 
 def test_mistakes_are_counted():

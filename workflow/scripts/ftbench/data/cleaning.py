@@ -27,7 +27,9 @@ def one_of_each(rows: np.ndarray, clusters: np.ndarray, prefer: np.ndarray | Non
     stays = np.zeros(len(rows), bool)
     stays[order[first]] = True
     cleaning["dropped_duplicates"] = int((~stays).sum())
-    print(f"drop_duplicates: {(~stays).sum():,} images are left out, one of each {cleaning['duplicate_clusters']:,} clusters stays.")
+    print(
+        f"drop_duplicates: {(~stays).sum():,} images are left out, one of each {cleaning['duplicate_clusters']:,} clusters stays."
+    )
     return stays
 
 
@@ -58,7 +60,9 @@ def check_left(before: np.ndarray, after: np.ndarray, key: str, classes: list[st
     """Raise InputError if a class of the labels `before` has no image among those `after`."""
     for label in np.setdiff1d(before, after).tolist():
         name = f"number {label}" if classes is None else classes[label]
-        raise InputError(f"{key} leaves no training image of the class {name}; switch it off, or add images of that class.")
+        raise InputError(
+            f"{key} leaves no training image of the class {name}; switch it off, or add images of that class."
+        )
 
 
 def _count(clusters: np.ndarray, cleaning: dict) -> None:

@@ -17,6 +17,7 @@ FAINT = 1.5  # grey levels, root mean square: details below it are noise of the 
 # Height and width of one image, as factors, that are tried on pairs that nearly agree: copies were often cropped or stretched.
 SCALES = ((0.9, 0.9), (1.1, 1.1), (0.8, 0.8), (1.25, 1.25), (1, 0.9), (0.9, 1), (1, 1.1), (1.1, 1))
 NEARLY = 0.4  # agreement at the same scale from which other scales are tried
+VALUES = 2**25  # of pixels that are reduced at a time: 134 MB
 BLOCK = 500  # pairs compared at a time: 100 MB
 
 
@@ -24,14 +25,15 @@ def reduced(images: np.ndarray, rows: np.ndarray, side: int = SIDE) -> np.ndarra
     """(N, H, W, 3) uint8 -> (len(rows), h, w, 3) uint8, h and w at most `side`: means over areas of nearly equal size."""
     height, width = images.shape[1:3]
     if height <= side and width <= side:
-        return np.asarray(images[rows])
+        return images[rows]
     tops, lefts = (np.linspace(0, full, min(side, full) + 1).astype(int) for full in (height, width))
     areas = (np.diff(tops)[:, None] * np.diff(lefts))[:, :, None]
     small = np.empty((len(rows), len(tops) - 1, len(lefts) - 1, 3), np.uint8)
-    for first in range(0, len(rows), BLOCK):
-        block = np.asarray(images[rows[first : first + BLOCK]], np.float32)
+    step = max(1, VALUES // (height * width * 3))
+    for first in range(0, len(rows), step):
+        block = images[rows[first : first + step]].astype(np.float32)
         sums = np.add.reduceat(np.add.reduceat(block, tops[:-1], axis=1), lefts[:-1], axis=2)
-        small[first : first + BLOCK] = np.round(sums / areas)
+        small[first : first + step] = np.round(sums / areas)
     return small
 
 

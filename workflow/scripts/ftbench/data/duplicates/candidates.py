@@ -13,17 +13,30 @@ MOST = 2_000_000  # candidates of one search; comparing so many takes a quarter 
 
 
 def describe(images: np.ndarray) -> np.ndarray:
-    """(N, h, w, 3) uint8 -> (N, D) float32 of length one, D at most 192: an 8×8 grid without what is coarser; a uniform image gives zeros."""
+    """(N, h, w, 3) uint8 -> (N, D) float32 of length one, D at most 192: an 8×8 grid of `band_passed`; a uniform image gives zeros."""
+    return gridded(band_passed(images), GRID)
+
+
+def band_passed(images: np.ndarray) -> np.ndarray:
+    """(N, h, w, 3) uint8 -> float16, without details below a 64th of the side and without what is coarser than an eighth."""
     height, width = images.shape[1:3]
-    tops, lefts = (np.linspace(0, side, min(GRID, side) + 1).astype(int) for side in (height, width))
-    areas = (np.diff(tops)[:, None] * np.diff(lefts))[:, :, None]
-    described = np.empty((len(images), areas.size * 3), np.float32)
+    passed = np.empty(images.shape, np.float16)
     for first in range(0, len(images), BLOCK):
         block = images[first : first + BLOCK].astype(np.float32)
-        fine, coarse = (
-            gaussian_filter(block, (0, height / part, width / part, 0), mode="nearest") for part in (64, 8)
-        )
-        sums = np.add.reduceat(np.add.reduceat(fine - coarse, tops[:-1], axis=1), lefts[:-1], axis=2)
+        fine, coarse = (gaussian_filter(block, (0, height / part, width / part, 0), mode="nearest") for part in (64, 8))
+        passed[first : first + BLOCK] = fine - coarse
+    return passed
+
+
+def gridded(passed: np.ndarray, grid: int) -> np.ndarray:
+    """(N, h, w, 3) -> (N, D) float32 of length one: the means over `grid` × `grid` areas, or over pixels if there are fewer."""
+    height, width = passed.shape[1:3]
+    tops, lefts = (np.linspace(0, side, min(grid, side) + 1).astype(int) for side in (height, width))
+    areas = (np.diff(tops)[:, None] * np.diff(lefts))[:, :, None]
+    described = np.empty((len(passed), areas.size * 3), np.float32)
+    for first in range(0, len(passed), BLOCK):
+        block = passed[first : first + BLOCK].astype(np.float32)
+        sums = np.add.reduceat(np.add.reduceat(block, tops[:-1], axis=1), lefts[:-1], axis=2)
         described[first : first + BLOCK] = (sums / areas).reshape(len(block), -1)
     return unit(described, least=1.0)
 

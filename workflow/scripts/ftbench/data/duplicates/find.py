@@ -13,9 +13,14 @@ from ftbench.data.duplicates import alignment, candidates, chance
 
 AGREES = 0.72  # of the details: of 54 pairs of CIFAR-10 above it, 50 are one photograph (docs/audit.md)
 SIMILAR = 0.70  # correlation of two descriptions, to become a candidate
-SLIGHTLY_SHIFTED = 0.78  # of two descriptions of shifted middles
+SLIGHTLY_SHIFTED = (
+    0.78  # of two descriptions of shifted middles, on a coarser grid that forgives the pixels between two shifts
+)
+SHIFTED_GRID = 6
 NEAR_FEATURES = 0.90  # of two feature vectors
-CANDIDATE_SPREADS = 4  # standard deviations above chance that a candidate must reach; the comparison in pixels asks for more
+CANDIDATE_SPREADS = (
+    4  # standard deviations above chance that a candidate must reach; the comparison in pixels asks for more
+)
 
 
 class Pairs(NamedTuple):
@@ -64,9 +69,11 @@ def near_pairs(small: np.ndarray, labels: np.ndarray, mirrored: bool, features=(
     if len(small) < 2:
         none = np.empty(0, np.int64)
         return Pairs(none, none, np.empty(0, np.float32), np.empty(0, bool))
-    found = [_alike(candidates.describe(small), lambda: candidates.describe(small[:, :, ::-1]), labels, mirrored)]
+    passed = candidates.band_passed(small)
+    found = [_alike(passed, labels, mirrored)]
     if thorough:
-        found.append(_shifted(small, labels, mirrored))
+        found.append(_shifted(passed, labels, mirrored))
+    del passed
     for one in features:
         vectors = candidates.unit(np.asarray(one, np.float32))
         found.append(candidates.within(vectors, vectors, _radius(vectors, labels, NEAR_FEATURES)))
@@ -89,34 +96,38 @@ def _radius(described: np.ndarray, labels: np.ndarray, floor: float) -> np.ndarr
     return chance.levels(labels, score, floor, CANDIDATE_SPREADS)
 
 
-def _alike(described: np.ndarray, mirror, labels: np.ndarray, mirrored: bool) -> np.ndarray:
+def _alike(passed: np.ndarray, labels: np.ndarray, mirrored: bool) -> np.ndarray:
     """Pairs whose descriptions correlate, or one's with that of the other's mirror image."""
+    described = candidates.gridded(passed, candidates.GRID)
     radius = _radius(described, labels, SIMILAR)
     found = [candidates.within(described, described, radius)]
     if mirrored:
-        found.append(candidates.within(described, mirror(), radius))
+        mirror = candidates.gridded(passed[:, :, ::-1], candidates.GRID)
+        found.append(candidates.within(described, mirror, radius))
     return np.concatenate(found)
 
 
-def _shifted(small: np.ndarray, labels: np.ndarray, mirrored: bool) -> np.ndarray:
-    """Pairs whose middles correlate at one of eight shifts of three quarters of `alignment.SHIFT`."""
-    height, width = small.shape[1:3]
-    margins = [int(alignment.SHIFT * side) for side in (height, width)]
-    steps = [sorted({-round(0.75 * margin), 0, round(0.75 * margin)}) for margin in margins]
+def _shifted(passed: np.ndarray, labels: np.ndarray, mirrored: bool) -> np.ndarray:
+    """Pairs whose middles correlate when one is moved by three quarters of `alignment.SHIFT`, in any direction.
 
-    def middle(images: np.ndarray, down: int, right: int) -> np.ndarray:
-        top, left = margins[0] + down, margins[1] + right
-        return candidates.describe(images[:, top : top + height - 2 * margins[0], left : left + width - 2 * margins[1]])
+    A pair that fits at one shift fits in the other order at the opposite one, so half of the directions are enough; of a mirrored
+    pair the opposite keeps its direction to the side.
+    """
+    height, width = passed.shape[1:3]
+    top, left = (int(alignment.SHIFT * side) for side in (height, width))
+    down, right = (max(1, round(0.75 * margin)) if margin else 0 for margin in (top, left))
 
-    still = middle(small, 0, 0)
+    def middle(images: np.ndarray, y: int, x: int) -> np.ndarray:
+        return candidates.gridded(images[:, top + y : height - top + y, left + x : width - left + x], SHIFTED_GRID)
+
+    still = middle(passed, 0, 0)
     radius = _radius(still, labels, SLIGHTLY_SHIFTED)
-    found = []
-    for images in (small, small[:, :, ::-1])[: 1 + mirrored]:
-        for down in steps[0]:
-            for right in steps[1]:
-                if (down, right) != (0, 0) or images is not small:
-                    found.append(candidates.within(still, middle(images, down, right), radius))
-    return np.unique(np.concatenate([np.empty((0, 2), np.int64), *found]), axis=0)
+    below = [(down, -right), (down, 0), (down, right)]
+    places = [(passed, place) for place in [*below, (0, right)]]
+    if mirrored:
+        places += [(passed[:, :, ::-1], place) for place in [*below, (0, -right), (0, 0), (0, right)]]
+    found = [candidates.within(still, middle(images, *place), radius) for images, place in places]
+    return np.unique(np.concatenate(found), axis=0)
 
 
 def clusters(count: int, pairs: Pairs) -> np.ndarray:

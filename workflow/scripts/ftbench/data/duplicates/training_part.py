@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ftbench.base.pixel_rows import PixelRows
 from ftbench.data.duplicates.alignment import reduced
 from ftbench.data.duplicates.find import byte_digests, clusters, find_duplicates
 
@@ -20,7 +21,7 @@ def clusters_of(
     """A function of rows (N,) of images.npy that returns (N,) int64: the position of the first of all that show the same picture."""
 
     def find(rows: np.ndarray) -> np.ndarray:
-        stored = np.load(images, mmap_mode="r")
+        stored = PixelRows(images)
         found = find_duplicates(reduced(stored, rows), byte_digests(stored, rows), np.load(labels)[rows], mirrored)
         return clusters(len(rows), found)
 

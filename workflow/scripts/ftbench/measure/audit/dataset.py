@@ -25,7 +25,9 @@ DUPLICATE, SUSPECTED = "duplicate of a training image", "suspected label error"
 LISTED = 1000  # odd images that are named; all are counted
 
 
-def audit_dataset(given: dict, features: list[dict], mirrored: bool, pairs: str, issues: str, marks: str, summary: str) -> None:
+def audit_dataset(
+    given: dict, features: list[dict], mirrored: bool, pairs: str, issues: str, marks: str, summary: str
+) -> None:
     """Write the pairs of duplicates, the suspected labels, the marked test images (CSV) and a summary (JSON) of a data set.
 
     `given` holds the files images, labels, files, test_images, test_labels, test_files, split, classes; `features` {"name", "train",
@@ -98,7 +100,9 @@ def _suspects(data: Images, judged: labels.Judged | None) -> list[dict]:
             trust = (float(probabilities[position, given[position]]), float(probabilities[position, suggested]))
             rows.append(dict(zip(ISSUES, (part, row, file, label, data.names[suggested], *trust), strict=True)))
     for part in ("train", "validation", "test"):
-        print(f"{part}: {sum(row['part'] == part for row in rows):,} of {(data.parts == part).sum():,} labels are suspected")
+        print(
+            f"{part}: {sum(row['part'] == part for row in rows):,} of {(data.parts == part).sum():,} labels are suspected"
+        )
     return rows
 
 
@@ -148,7 +152,9 @@ def _label_summary(data: Images, judged: labels.Judged | None, suspects: list[di
     return {
         "labels_judged_by": judged and judged.judge,
         "judge_accuracy": judged and judged.accuracy,
-        "suspected_labels": {part: sum(row["part"] == part for row in suspects) for part in ("train", "validation", "test")},
+        "suspected_labels": {
+            part: sum(row["part"] == part for row in suspects) for part in ("train", "validation", "test")
+        },
     }
 
 

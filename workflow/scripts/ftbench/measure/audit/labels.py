@@ -11,7 +11,6 @@ import numpy as np
 from cleanlab.filter import find_label_issues
 from cleanlab.rank import get_label_quality_scores
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -53,7 +52,9 @@ def judge(
         probabilities[out] = _predict(_fit(train[~out], labels[~out], strength), train[out], classes)
     of_test = None if test is None else _predict(_fit(train, labels, strength), test, classes)
     accuracy = float((probabilities.argmax(axis=1) == labels).mean())
-    print(f"labels are judged by a linear probe on {name}, right on {accuracy:.1%} of the training images, each out of its fold")
+    print(
+        f"labels are judged by a linear probe on {name}, right on {accuracy:.1%} of the training images, each out of its fold"
+    )
     return Judged(probabilities, of_test, name, accuracy)
 
 
@@ -92,6 +93,8 @@ def _predict(probe: Pipeline, vectors: np.ndarray, classes: int) -> np.ndarray:
 
 
 def _loss(vectors: np.ndarray, labels: np.ndarray, fold: np.ndarray, strength: float) -> float:
+    """Mean -log of the probability that a probe gives the labels of the first fold."""
     out = fold == 0
     probabilities = _predict(_fit(vectors[~out], labels[~out], strength), vectors[out], labels.max() + 1)
-    return log_loss(labels[out], np.clip(probabilities, 1e-9, None), labels=np.arange(labels.max() + 1))
+    given = probabilities[np.arange(out.sum()), labels[out]]
+    return float(-np.log(np.maximum(given, 1e-9)).mean())

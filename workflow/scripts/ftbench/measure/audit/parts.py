@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ftbench.base.files import read_json
+from ftbench.base.pixel_rows import PixelRows
 from ftbench.data.duplicates.alignment import reduced
 from ftbench.data.duplicates.find import byte_digests
 
@@ -20,7 +21,7 @@ class Images:
         self.names = read_json(classes)
         parts = np.load(split)
         used = np.sort(np.concatenate([parts["train"], parts["validation"]]))
-        self._stored = (np.load(images, mmap_mode="r"), np.load(test_images, mmap_mode="r"))
+        self._stored = (PixelRows(images), PixelRows(test_images))
         self._files = (_files(files), _files(test_files))
         self.train, count = len(used), len(self._stored[1])
         self.rows = np.concatenate([used, np.arange(count)])

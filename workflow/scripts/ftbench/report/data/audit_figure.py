@@ -1,8 +1,9 @@
-"""What the audit marked, to judge by eye: test images beside their training duplicates, and labels that look mistaken."""
+"""What the audit marked, to judge by eye: pairs of duplicates, labels that look mistaken, odd images."""
 
 import pandas as pd
 
 from ftbench.base.csv_text import plain
+from ftbench.base.files import read_json
 from ftbench.base.pixel_rows import PixelRows
 from ftbench.report.layout.names import shortened
 from ftbench.report.layout.pictures import thumbnail
@@ -14,31 +15,32 @@ CAPTION = 14  # characters of a class's name at an image, after what the name is
 MISTAKEN = "#B34700"
 
 
-def audit(pairs_csv, issues_csv, images_path, test_images_path, dataset: str, out) -> None:
-    """Draw the closest pairs of a test and a training image, and the test labels that the probe believes least.
+def audit(pairs_csv, issues_csv, summary, images_path, test_images_path, dataset: str, out) -> None:
+    """Draw pairs of duplicates, the labels that the probe believes least, and odd images: a few of each.
 
-    `pairs_csv` and `issues_csv` are those of `ftbench.measure.audit`; the images are (N, H, W, 3) uint8 arrays that their rows point into.
+    `pairs_csv`, `issues_csv` and `summary` (audit.json) are those of `ftbench.measure.audit`; the images are (N, H, W, 3) uint8 arrays
+    that their rows point into.
     """
     pairs = plain(pd.read_csv(pairs_csv, dtype={"label_a": "str", "label_b": "str"}, keep_default_na=False))
     issues = plain(pd.read_csv(issues_csv, dtype={"label": "str", "suggested": "str"}, keep_default_na=False))
-    leaks = pairs[pairs["pair"] == "test and training"].sort_values("similarity", ascending=False, kind="stable")
-    suspects = issues[issues["part"] == "test"]
+    about = read_json(summary)
     wrong = _contradictions(pairs, dataset)
-    if leaks.empty and suspects.empty:
-        detail = "No test image has a near duplicate in training, and no test label is suspected."
-        message(wrong or f"The audit marked no test image of {dataset}", detail, out)
+    if pairs.empty and issues.empty and not about["odd"]:
+        detail = "No image has a near duplicate, no label is suspected, and no image is blank, dark, over-exposed or blurred."
+        message(wrong or f"The audit marked no image of {dataset}", detail, out)
         return
-    images, test_images = (PixelRows(path) for path in (images_path, test_images_path))
-    shown, doubtful = list(leaks.head(SHOWN).itertuples()), list(suspects.head(SHOWN).itertuples())
-    names = sorted({*pairs["label_a"], *pairs["label_b"], *issues["label"], *issues["suggested"]})
+    images, test_images = PixelRows(images_path), PixelRows(test_images_path)
+    stored = {"train": images, "validation": images, "test": test_images}
+    named = {*pairs["label_a"], *pairs["label_b"], *issues["label"], *issues["suggested"]}
+    names = sorted(named | {image["label"] for image in about["odd"]})
     short = dict(zip(names, shortened(names, CAPTION)))
-    cells = [(test_images[row.row_a], f"test: {short[row.label_a]}", f"{row.similarity:.3f}", None) for row in shown]
-    cells += [None] * (COLUMNS - len(cells) if cells else 0)
-    cells += [(images[row.row_b], short[row.label_b], row.part_b, None) for row in shown]
-    cells += [None] * (-len(cells) % COLUMNS)
-    cells += [
-        (test_images[row.row], f"label: {short[row.label]}", f"{short[row.suggested]}?", MISTAKEN) for row in doubtful
-    ]
+    rows = _pair_rows(pairs, stored, short) + _label_rows(issues, stored, short) + _odd_row(about["odd"], stored, short)
+    cells = [cell for _, row in rows for cell in row + [None] * (-len(row) % COLUMNS)]
+    finding = (
+        f"{about['test_images_with_a_training_duplicate']:,} test images of {dataset} have a near duplicate in training; "
+        f"{(issues['part'] == 'test').sum():,} test labels are suspected"
+    )
+    detail = [f"{finding}."] * bool(wrong) + [f"Rows: {'; '.join(told for told, _ in rows if told)}."]
     with style():
         figure, axes = panels(len(cells), 1.3, 1.62, columns=COLUMNS)
         for panel, cell in zip(axes, cells):
@@ -50,18 +52,53 @@ def audit(pairs_csv, issues_csv, images_path, test_images_path, dataset: str, ou
             panel.imshow(thumbnail(image))
             panel.set_xlabel(below, fontsize=7.5, labelpad=2)
             panel.set_title(above, fontsize=8, loc="center", pad=3, color=colour or "#222222")
-        finding = f"{len(leaks):,} test images of {dataset} have a near duplicate in training; {len(suspects):,} test labels are suspected"
-        detail = [f"{finding}."] if wrong else []
-        if shown:
-            detail.append(
-                f"First row: the {len(shown)} closest test images, with their similarity; below each its training image, with its part."
-            )
-        if doubtful:
-            detail.append(
-                f"Last row: the {len(doubtful)} test labels that the linear probe believes least, and what it would say."
-            )
         title(figure, wrong or finding, " ".join(detail))
         save(figure, out)
+
+
+def _pair_rows(pairs: pd.DataFrame, stored: dict, short: dict) -> list[tuple[str, list]]:
+    """Two rows for each kind of pair, the one image above the other, the least alike first: those are to be judged."""
+    rows = []
+    for kind in ("test and training", "inside training"):
+        own = pairs[pairs["pair"] == kind].sort_values("similarity", kind="stable").head(SHOWN)
+        shown = list(own.itertuples())
+        if shown:
+            rows.append(
+                (
+                    f"pairs {kind}, the least alike first, the one above the other",
+                    [
+                        (
+                            stored[row.part_a][row.row_a],
+                            f"{row.part_a}: {short[row.label_a]}",
+                            f"{row.similarity:.3f}",
+                            None,
+                        )
+                        for row in shown
+                    ],
+                )
+            )
+            rows.append(("", [(stored[row.part_b][row.row_b], short[row.label_b], row.part_b, None) for row in shown]))
+    return rows
+
+
+def _label_rows(issues: pd.DataFrame, stored: dict, short: dict) -> list[tuple[str, list]]:
+    rows = []
+    for told, parts in (("test labels", ["test"]), ("training labels", ["train", "validation"])):
+        own = issues[issues["part"].isin(parts)].sort_values("label_probability", kind="stable").head(SHOWN)
+        cells = [
+            (stored[row.part][row.row], f"label: {short[row.label]}", f"{short[row.suggested]}?", MISTAKEN)
+            for row in own.itertuples()
+        ]
+        rows += [(f"the {told} that the probe believes least, and what it would say", cells)] * bool(cells)
+    return rows
+
+
+def _odd_row(odd: list[dict], stored: dict, short: dict) -> list[tuple[str, list]]:
+    cells = [
+        (stored[image["part"]][image["row"]], f"{image['part']}: {short[image['label']]}", image["odd"], None)
+        for image in odd[:SHOWN]
+    ]
+    return [("odd images", cells)] * bool(cells)
 
 
 def _contradictions(pairs: pd.DataFrame, dataset: str) -> str:

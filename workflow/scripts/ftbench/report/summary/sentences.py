@@ -183,10 +183,16 @@ def faults(facts: Facts) -> list[Sentence]:
     said += f"; {_many(inside, 'pair')} of near duplicates {'lies' if inside == 1 else 'lie'} inside test, "
     found = [Sentence(said + f"{audit['pairs_inside_training']:,} inside training.", source)]
     if audit["labels_judged_by"] is None:
-        found.append(Sentence("No label was judged: that needs a linear probe in the study.", source))
+        found.append(
+            Sentence(
+                "No label was judged: that needs a backbone with pretrained weights and a few images of each class.",
+                source,
+            )
+        )
         return found
     suspected = audit["suspected_labels"]
-    said = f"{_many(suspected['test'], 'test label')} and {_many(suspected['validation'], 'validation label')} look mistaken to "
+    trained = suspected["train"] + suspected["validation"]
+    said = f"{_many(suspected['test'], 'test label')} and {_many(trained, 'training label')} look mistaken to a linear probe on "
     found.append(Sentence(said + f"{audit['labels_judged_by']}; people should look at them.", source))
     return found
 
