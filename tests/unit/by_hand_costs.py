@@ -13,14 +13,9 @@ from ftbench.base.files import write_json, write_npz
 from ftbench.data.duplicates.alignment import agreements
 from ftbench.evaluate.charges import charge, charge_flops, study_total
 from ftbench.evaluate.collect import collect
-<<<<<<< HEAD
 from ftbench.evaluate.crossfit import Run, crossfitted_accuracy
-from ftbench.measure import audit, efficiency, transferability
-from ftbench.measure.duplicates import describe
-=======
 from ftbench.measure import efficiency, transferability
 from ftbench.measure.audit.labels import suspected
->>>>>>> 57497c8 (The audit before training: duplicates as clusters verified in pixels, labels judged out of fold, odd images, a domain classifier; near duplicates stay on one side of the validation split)
 from ftbench.model import activations
 from ftbench.model.backbones import Backbone
 from ftbench.report.cost import cost_table
