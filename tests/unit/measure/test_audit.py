@@ -193,7 +193,7 @@ def test_the_figure_shows_all_kinds_or_says_that_there_is_nothing(data, tmp_path
     assert (
         "2 test images of bugs have" in text
         and "label: ant" in text
-        and "<!-- validation: ant -->" in text
+        and "<!-- validation: cow -->" in text
         and "blank" in text
     )
     draw(*paths, "bugs", tmp_path / "b.svg")

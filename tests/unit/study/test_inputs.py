@@ -23,8 +23,8 @@ def test_runs_are_the_cells_times_their_seeds_in_order():
 
 @pytest.mark.parametrize(
     "labels",
-    [inputs.runs(STUDY, CELLS), inputs.corrupted_runs(STUDY, CELLS), inputs.probes(STUDY, CELLS)],
-)  # fmt: skip
+    [inputs.runs(STUDY, CELLS), inputs.corrupted_runs(STUDY, CELLS)],
+)
 def test_files_stand_in_the_order_of_their_labels_each_once(labels):
     files = inputs.run_files("run.json", labels)
     assert labels and len(set(files)) == len(files) == len(labels)
@@ -33,8 +33,11 @@ def test_files_stand_in_the_order_of_their_labels_each_once(labels):
     assert set(keys(labels)) <= FULL
 
 
-def test_probes_are_linear():
-    assert {run["strategy"] for run in inputs.probes(STUDY, CELLS)} == {"probe"}
+def test_an_audit_judges_by_the_features_that_are_read_anyway_else_by_the_first_pretrained_backbones():
+    assert inputs.judges(STUDY, CELLS) == ["net"]
+    assert inputs.feature_files(STUDY, CELLS, "train.npy") == ["<results>/features/{dataset}/net/train.npy"]
+    assert inputs.judges(STUDY, [cell for cell in CELLS if cell.strategy.startswith("finetune")]) == ["net"]
+    assert inputs.judges(STUDY, [cell for cell in CELLS if cell.backbone == "plain"]) == []
 
 
 def test_the_seed_files_of_a_cell_with_its_labels_are_the_runs():

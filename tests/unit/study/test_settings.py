@@ -86,12 +86,18 @@ def test_a_dict_can_be_changed_without_changing_the_study():
     [
         ("validation_fraction", 0.3, {"split"}),
         ("train_limit", 7, {"split"}),
+        ("group_duplicates", False, {"split"}),
+        ("drop_duplicates", True, {"split"}),
+        ("drop_label_issues", 3, {"split"}),
         ("split_seed", 5, {"split", "prepare"}),  # it draws the test part of a folder too
         ("image_size", 16, {"prepare"}),
     ],
 )
 def test_a_data_sets_key_changes_the_jobs_that_read_it_and_no_others(key, value, reads):
-    datasets = {name: copy.deepcopy(entry) for name, entry in STUDY["datasets"].items()}
+    datasets = {
+        name: {own: copy.deepcopy(given) for own, given in entry.items() if own != "family"}
+        for name, entry in STUDY["datasets"].items()
+    }
     datasets["digits"] |= {key: value}
     before, after = every_dict(STUDY), every_dict(study(datasets=datasets))
     assert {what[0] for what in before if before[what] != after[what]} == reads
