@@ -434,6 +434,12 @@ def test_nothing_is_ever_overwritten():
     assert "config/mine_groups.csv exists already" in refusal(output="config/mine.yaml")
 
 
+@pytest.mark.parametrize("options", [{"most": -1}, {"hours": 0.0}, {"hours": -2.0}, {"hours": float("nan")}], ids=str)
+def test_a_wrong_number_is_refused(options):
+    folder(Path("photos"))
+    assert refusal(**options).startswith(("--open: -1 is", "--hours: "))
+
+
 @pytest.mark.parametrize("output", ["config/a b.yaml", "config/photos.json", "config/x_smoke.yaml", "config/.yaml"])
 def test_an_output_that_names_no_study_is_refused(output):
     folder(Path("photos"))

@@ -49,13 +49,17 @@ def montage(
                 (np.arange(len(own)) + 0.46) * step, shown, fontsize=9 if len(drawn) <= ROWS_PER_COLUMN else 6.5
             )
             panel.tick_params(length=0)
-        low, high = counts.min(), counts.max()
-        size = f"{low:,} to {high:,}" if low != high else f"{low:,}"
-        balance = "are balanced" if low == high else "are unbalanced" if high > 1.5 * low else "are nearly balanced"
-        finding = f"The {len(classes)} classes of {dataset} {balance}: {size} images each"
         detail = f"{len(labels):,} images of {images.shape[1]} × {images.shape[2]} pixels for training and validation; random examples{which}."
-        title(figure, finding, detail)
+        title(figure, _finding(counts, dataset), detail)
         save(figure, out)
+
+
+def _finding(counts: np.ndarray, dataset: str) -> str:
+    """How balanced the classes are, of their numbers of images."""
+    low, high = counts.min(), counts.max()
+    size = f"{low:,} to {high:,}" if low != high else f"{low:,}"
+    balance = "are balanced" if low == high else "are unbalanced" if high > 1.5 * low else "are nearly balanced"
+    return f"The {len(counts)} classes of {dataset} {balance}: {size} images each"
 
 
 def _drawn(counts: np.ndarray) -> tuple[list[int], str]:
@@ -64,6 +68,5 @@ def _drawn(counts: np.ndarray) -> tuple[list[int], str]:
         return list(range(len(counts))), ""
     order = np.argsort(-counts, kind="stable")
     ends = [*order[: MOST // 2], *order[-(MOST // 2) :]]
-    return [
-        int(number) for number in ends
-    ], f" of the {MOST // 2} classes with the most images and the {MOST // 2} with the fewest"
+    said = f" of the {MOST // 2} classes with the most images and the {MOST // 2} with the fewest"
+    return [int(number) for number in ends], said

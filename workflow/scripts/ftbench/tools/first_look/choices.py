@@ -127,24 +127,7 @@ def _study(
         if seeds > 2
         else "for the time; a study to be published wants three"
     )
-    if here.gpu:
-        tables |= {"device": "auto", "precision": "bfloat16", "threads": min(4, here.cores)}
-        why |= {
-            "device": f"{here.gpu}",
-            "precision": "halves the time of a step on a recent GPU",
-            "threads": "they only feed the GPU",
-        }
-    else:
-        tables |= {"device": "cpu", "precision": "float32", "threads": 1}
-        why |= {
-            "device": "torch finds no GPU here",
-            "precision": "bfloat16 loses on small depthwise networks without AMX",
-        }
-        why["threads"] = (
-            f"{here.cores} jobs side by side beat one job on {here.cores} cores"
-            if here.cores > 1
-            else "there is one core"
-        )
+    tables |= _device(here, why)
     unbalanced = counts.max() > UNBALANCED * counts.min()
     tables["selection_metric"] = "balanced_accuracy" if unbalanced else "accuracy"
     least, most = counts.min(), counts.max()
@@ -166,6 +149,20 @@ def _study(
         "of an A100-class GPU" if here.gpu else "of one core; for the estimate alone"
     )
     return Choices(tables, why)
+
+
+def _device(here: Machine, why: dict) -> dict:
+    """Where networks run and in which arithmetic."""
+    if here.gpu:
+        why["device"] = f"{here.gpu}"
+        why["precision"] = "halves the time of a step on a recent GPU"
+        why["threads"] = "they only feed the GPU"
+        return {"device": "auto", "precision": "bfloat16", "threads": min(4, here.cores)}
+    why["device"] = "torch finds no GPU here"
+    why["precision"] = "bfloat16 loses on small depthwise networks without AMX"
+    side = f"{here.cores} jobs side by side beat one job on {here.cores} cores"
+    why["threads"] = side if here.cores > 1 else "there is one core"
+    return {"device": "cpu", "precision": "float32", "threads": 1}
 
 
 def _backbones(size: int, had: list, why: dict) -> dict:

@@ -18,6 +18,10 @@ def init(
     path: str, output: str | None, given: list[str], limit: float | None, most: int, weights=obtainable
 ) -> draft.Draft:
     """Look, print, write. Raises InputError, one sentence, on what cannot be read and on names that are taken; then nothing is written."""
+    if most < 0:
+        raise InputError(f"--open: {most} is no number of images; give one from 1, or 0 for all.")
+    if limit is not None and not 0 < limit < float("inf"):
+        raise InputError(f"--hours: {limit:g} is no length of time; give a number above 0.")
     keys = _keys(given)
     name, config = draft.output_of(path, output)
     entry = entry_of(path, keys)
