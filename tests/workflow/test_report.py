@@ -16,7 +16,13 @@ SHOWN = [
 ]
 
 
-NOT_ASKED = ("robustness", "policies", "activations", "training_size")  # this study has no corruptions and no axes
+NOT_ASKED = (
+    "robustness",
+    "policies",
+    "activations",
+    "training_size",
+    "label_more",
+)  # this study has no corruptions and no axes
 
 
 def plain(text: str) -> str:

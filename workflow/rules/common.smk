@@ -46,6 +46,7 @@ if workflow.is_main_process:
 CELLS = grid.cells(STUDY)
 DATASETS = list(dict.fromkeys(cell.dataset for cell in CELLS))
 LIMITS = inputs.limits(STUDY, DATASETS)
+LIMITED_RUNS = inputs.runs(STUDY, inputs.limited(CELLS, LIMITS))
 # Those whose single figures are drawn and whose answer is given at length: of several limits of a data set, the largest.
 REPORTED = inputs.reported(STUDY, DATASETS)
 FLIPPED = [name for name in DATASETS if STUDY["datasets"][name]["flip"]]  # get test-time augmentation

@@ -145,6 +145,8 @@ rule compare_training_sizes:
         cells="<results>/tables/cells.csv",
         differences="<results>/tables/differences.csv",
         data=[f"<results>/data/{member['dataset']}/train.json" for member in LIMITS],
+        records="<results>/tables/records.jsonl",
+        logits=inputs.run_files("test_logits.npz", LIMITED_RUNS),
     output:
         csv="<results>/tables/training_size.csv",
         markdown="<results>/tables/training_size.md",
@@ -154,6 +156,15 @@ rule compare_training_sizes:
             caption="../report/training_size.rst",
             category="3 Result",
             labels={"shows": "table: accuracy against images per class"},
+        ),
+        more_csv="<results>/tables/label_more.csv",
+        more_markdown="<results>/tables/label_more.md",
+        more_latex="<results>/tables/label_more.tex",
+        more_html=report(
+            "<results>/tables/label_more.html",
+            caption="../report/label_more.rst",
+            category="3 Result",
+            labels={"shows": "table: label more?"},
         ),
         plots=[
             report(
@@ -168,6 +179,7 @@ rule compare_training_sizes:
         "<logs>/compare_training_sizes.log",
     params:
         members=LIMITS,
+        labels=LIMITED_RUNS,
         random=labelled(set(CELLS) - set(inputs.pretrained(STUDY, CELLS))),
         axes=AXES,
         code=code_of("compare_training_sizes.py"),

@@ -13,7 +13,7 @@ rule report_summary:
             name=("accuracy.svg", "pareto.svg", "mistakes.json"),
         ),
         audits=expand("<results>/data/{dataset}/audit/audit.json", dataset=REPORTED),
-        sizes=["<results>/tables/training_size.csv"] * bool(LIMITS),
+        sizes=[f"<results>/tables/{name}.csv" for name in ("training_size", "label_more") if LIMITS],
         curves=[f"<results>/plots/{member['family']}.training_size.svg" for member in LIMITS],
     output:
         report(

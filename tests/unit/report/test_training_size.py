@@ -69,8 +69,23 @@ def test_page_and_figure_say_it(made, tmp_path):
     frame = read_table(tables["sizes"])
     training_size_pages(tables["sizes"], {"html": tmp_path / "t.html", "markdown": tmp_path / "t.md"})
     assert (tmp_path / "t.md").read_text().count("| s |") == len(frame)
+    more = tmp_path / "more.csv"
+    best = {
+        "backbone": "res_18",
+        "strategy": "lp_ft",
+        "more_images": 14,
+        "accuracy": 0.8,
+        "accuracy_low": 0.7,
+        "accuracy_high": 0.9,
+    }
+    pd.DataFrame([best | {"family": "s"}]).to_csv(more, index=False)
     training_size(
-        tables["sizes"], "s", ["tutorial", "linear_probe", "lp_ft", "finetune"], ["lite0", "res_18"], tmp_path / "f.svg"
+        tables["sizes"],
+        more,
+        "s",
+        ["tutorial", "linear_probe", "lp_ft", "finetune"],
+        ["lite0", "res_18"],
+        tmp_path / "f.svg",
     )
     drawn = " ".join(re.findall("<!-- (.*?) -->", (tmp_path / "f.svg").read_text()))
     assert finding(frame).split(" points")[0] in drawn and "lp_ft on res_18" in drawn
@@ -84,7 +99,7 @@ def test_without_random_weights_or_results_the_finding_is_another(made, tmp_path
     lost = plain.assign(accuracy_mean=plain["accuracy_mean"].where(plain["dataset"] == "s-4"))
     assert finding(lost) == "Not every size has a finished cell"
     frame.assign(accuracy_mean=None).to_csv(tmp_path / "t.csv", index=False)
-    training_size(tmp_path / "t.csv", "s", ["lp_ft"], ["lite0"], tmp_path / "f.svg")
+    training_size(tmp_path / "t.csv", None, "s", ["lp_ft"], ["lite0"], tmp_path / "f.svg")
     assert "No run on s finished" in (tmp_path / "f.svg").read_text()
 
 

@@ -165,7 +165,8 @@ def test_of_several_limits_the_largest_is_reported_and_all_are_compared():
     assert inputs.reported(given, names) == ["first", "digits-all"]
     assert [(one["family"], one["dataset"], one["limit"]) for one in inputs.limits(given, names)] == [
         ("digits", "digits-4", 4), ("digits", "digits-16", 16), ("digits", "digits-all", None)]  # fmt: skip
-    assert "<results>/tables/training_size.csv" in inputs.tables(given, cells)
+    for name in ("training_size", "label_more"):
+        assert f"<results>/tables/{name}.csv" in inputs.tables(given, cells)
     plots = inputs.plots(given, cells)
     assert "<results>/plots/digits.training_size.svg" in plots and "<results>/plots/digits-all.confusion.svg" in plots
     assert not any("digits-4" in path for path in plots)

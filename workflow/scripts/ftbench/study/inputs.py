@@ -227,6 +227,12 @@ def limits(study: dict, datasets: Iterable[str]) -> list[dict]:
     ]
 
 
+def limited(cells: Iterable[Cell], limits: list[dict]) -> list[Cell]:
+    """The cells on these limits."""
+    datasets = {member["dataset"] for member in limits}
+    return [cell for cell in cells if cell.dataset in datasets]
+
+
 def reported(study: dict, datasets: Iterable[str]) -> list[str]:
     """The data sets whose single figures are drawn: of several limits of one, the largest alone."""
     return list({study["datasets"][name]["family"]: name for name in datasets}.values())
@@ -237,7 +243,7 @@ def reported(study: dict, datasets: Iterable[str]) -> list[str]:
 
 def tables(study: dict, cells: list[Cell]) -> list[str]:
     """The summary, every table of the study, and the two records beside them."""
-    sizes = ["training_size"] * bool(limits(study, dict.fromkeys(cell.dataset for cell in cells)))
+    sizes = ["training_size", "label_more"] * bool(limits(study, dict.fromkeys(cell.dataset for cell in cells)))
     whole = ("comparison", "cost", "recommendation", "win_tie_loss", "per_class", "confused", "clean_test", *IMAGES)
     formats = {
         "csv html md tex": (*whole, *axes(study, cells), *sizes),

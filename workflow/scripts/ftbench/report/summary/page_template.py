@@ -87,7 +87,7 @@ label: {{ one.label }}<br><span class="soft">{{ one.file }}</span></figcaption><
 {{ grid(part.budgets) }}
 
 <h3>What would change the answer</h3>
-{{ said(part.changes) }}
+{{ said(([part.sizes.more] if part.sizes else []) + part.changes) }}
 </section>
 {% endfor %}
 <h3>How it was found</h3>
