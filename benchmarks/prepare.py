@@ -146,13 +146,13 @@ def main() -> None:
     count = 40 if arguments.quick else arguments.images
     rows = []
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
-        print(f"{'form':>8} {'images':>8} {'threads':>8} {'seconds':>8} {'images/s':>9} {'peak MB':>8}")
+        print(f"{'form':>8} {'images':>8} {'threads':>8} {'seconds':>8} {'CPU s':>7} {'images/s':>9} {'peak MB':>8}")
         for form in arguments.forms:
             row = measure(form, Path(name), count, arguments.threads)
             rows.append(row)
             speed = row["images"] / row["seconds"]
             print(
-                f"{form:>8} {row['images']:>8,} {row['threads']:>8} {row['seconds']:>8.1f} {speed:>9.0f} {row['mb']:>8.0f}",
+                f"{form:>8} {row['images']:>8,} {row['threads']:>8} {row['seconds']:>8.1f} {row['cpu_seconds']:>7.1f} {speed:>9.0f} {row['mb']:>8.0f}",
                 flush=True,
             )
     out_of(arguments).write_text(json.dumps(rows, indent=2) + "\n")

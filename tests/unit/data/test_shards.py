@@ -87,7 +87,8 @@ def test_corrupt_bytes_are_that_image_alone(tmp_path, write):
 def test_a_shard_that_changes_or_appears_reruns_the_job_and_other_files_do_not(tmp_path, write):
     settings = entry(**write(tmp_path, FOUND))
     before = listing(settings, "shards")
-    (tmp_path / ".hidden").write_text("x")
+    for name in (".hidden", "README.md"):
+        (tmp_path / name).write_text("x")
     assert listing(settings, "shards") == before
     last = sorted(tmp_path.glob("train-*"))[-1]
     data = last.read_bytes()

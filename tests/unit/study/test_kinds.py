@@ -9,7 +9,7 @@ from ftbench.study import checks, config, kinds
 from ftbench.study.listing import LISTINGS
 
 # These are no policies: weights "none", class weights "none", and images that are cropped to fit.
-ELSEWHERE = {'== "none"', '!= "none"', '== "crop"'}
+ELSEWHERE = {'== "none"', '!= "none"', '== "crop"', '== "parquet"'}  # the last is a form of files
 VALUES = {
     "start": {"random", "pretrained", "probe", "any"},
     "engine": {"loop", "features"},
@@ -43,7 +43,8 @@ def test_a_policy_without_flip_is_a_policy_that_does_not_flip(kind):
 @pytest.mark.parametrize("kind", kinds.names("sources"))
 def test_every_source_declares_all_its_facts_with_known_values(kind):
     facts = kinds.declared(kind, "sources")
-    assert set(facts) == {"needs", "options", "download", "listing", "sizes"}
+    assert set(facts) - {"suffixes"} == {"needs", "options", "download", "listing", "sizes"}
+    assert ("suffixes" in facts) == (facts["listing"] == "shards")
     assert facts["needs"] in ("name", "path", None)
     assert {facts["needs"], *facts["options"]} - {None} <= checks.SOURCES
     assert facts["download"] in (True, False) and facts["listing"] in (None, *LISTINGS)

@@ -77,7 +77,7 @@ def _check_listed(key: str, entry: dict, form: str | None) -> None:
             raise InputError(f"config: {key}.{name} is {shown_text(entry[name])}, and {fault}; {advice}.")
     if form == "shards":
         try:
-            shards_of(entry["path"], ())
+            shards_of(entry["path"], kinds.declared(entry["source"], "sources")["suffixes"])
         except InputError as error:
             raise InputError(f"config: {key}.{error}") from None
 

@@ -25,6 +25,7 @@ What a source of images declares:
                 reads it (`ftbench.study.listing`). None: nothing of the user's is read
     sizes       {name: (images to train and validate with, test images, classes)} of every set that it knows, as published; under
                 None if it needs no name; {} if it cannot know, and then any name is taken
+    suffixes    endings of the files that are its shards (may be left out unless it lists "shards")
 
 What a library of architectures declares:
     publishes   whether it has pretrained weights of its own; if not, a backbone starts from a file, a run or none

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ftbench.base.errors import InputError, choices
 from ftbench.study.folder_listing import folder_listing
+from ftbench.study.kinds import declared
 from ftbench.study.rows.shards import shards_of
 from ftbench.study.rows.table_images import images_root, table_rows
 
@@ -43,7 +44,7 @@ def shards_listing(entry: dict) -> str | None:
     """Over the names and sizes of all shards and the last bytes of each."""
     total = hashlib.sha256()
     try:
-        shards = shards_of(entry["path"], ())
+        shards = shards_of(entry["path"], declared(entry["source"], "sources")["suffixes"])
         if shards is None:  # of the hub
             return None
         for shard in shards:

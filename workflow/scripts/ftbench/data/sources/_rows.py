@@ -116,7 +116,8 @@ _last: list[
 
 def once(make: Callable[[], Arranged], settings: dict, root: str | Path) -> Arranged:
     """`make()`, or what it gave for the same settings and files the last time."""
-    state = (json.dumps(settings, sort_keys=True, default=str), str(root), shards_listing({"path": str(root)}))
+    files = shards_listing({"path": str(root), "source": settings["source"]})
+    state = (json.dumps(settings, sort_keys=True, default=str), str(root), files)
     if not _last or _last[0][0] != state:
         _last[:] = [(state, make())]
     return _last[0][1]

@@ -25,8 +25,9 @@ DECLARES = {
     "download": True,
     "listing": "shards",
     "sizes": {},  # counted in the shards
+    "suffixes": [".parquet"],
 }
-SUFFIXES = (".parquet",)
+SUFFIXES = tuple(DECLARES["suffixes"])
 AT_ONCE = 32  # images read at a time: large ones have several megabytes
 UNNAMED = "{shard}/{row:06d}"
 

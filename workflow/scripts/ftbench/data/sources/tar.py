@@ -29,8 +29,9 @@ DECLARES = {
     "download": False,
     "listing": "shards",
     "sizes": {},  # counted in the shards
+    "suffixes": [".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2"],
 }
-PLAIN, PACKED = (".tar",), (".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
+SUFFIXES, PLAIN = tuple(DECLARES["suffixes"]), (".tar",)
 LABEL, TABLE = "cls", "json"
 TEXTS = ("cls", "txt", "class", "label")  # members that hold one short text
 MOST_TEXT, MOST_JSON = 1 << 12, 1 << 20  # bytes of a label and of what is said of one image
@@ -90,7 +91,7 @@ def tar_rows(settings: dict, root: str | Path) -> Rows:
     """
     where, chosen = _rows.named(root), settings["columns"] or {}
     samples, empty, left_out = [], [], Counter()
-    for shard in _rows.shards(root, (*PLAIN, *PACKED)):
+    for shard in _rows.shards(root, SUFFIXES):
         own = _samples(shard, left_out)
         empty += [shard.name] * (not own)
         samples += [(shard, key, fields) for key, fields in own.items()]

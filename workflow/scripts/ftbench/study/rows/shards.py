@@ -33,7 +33,7 @@ def is_hub(path: str) -> bool:
 def shards_of(path: str | Path, suffixes: Sequence[str], key: str = "path") -> list[Shard] | None:
     """The shards that `path`, a file, a folder or a pattern with *, means, sorted; None for a data set of the hub.
 
-    `suffixes` are the endings of the kind; none: any. Hidden files and those of no other kind are passed over. Raises InputError if there
+    `suffixes` are the endings of the kind. Hidden files and those of no other kind are passed over. Raises InputError if there
     is no shard, or a folder cannot be listed.
     """
     text = str(path)
@@ -48,9 +48,9 @@ def shards_of(path: str | Path, suffixes: Sequence[str], key: str = "path") -> l
         files = [file for file in root.glob(str(Path(text).relative_to(root))) if file.is_file()]
     else:
         raise InputError(
-            f"{key}: {shown(text)} does not exist; give a file, a folder or a pattern such as data/train-*{(*suffixes, '')[0]}."
+            f"{key}: {shown(text)} does not exist; give a file, a folder or a pattern such as data/train-*{suffixes[0]}."
         )
-    wanted = sorted(file for file in files if not suffixes or file.name.lower().endswith(tuple(suffixes)))
+    wanted = sorted(file for file in files if file.name.lower().endswith(tuple(suffixes)))
     if not wanted:
         raise InputError(f"{key}: {shown(text)} holds no file that ends in {' or '.join(suffixes)}.")
     return [_shard(file, root) for file in wanted]
