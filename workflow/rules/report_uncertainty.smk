@@ -6,6 +6,7 @@ rule report_pairwise:
     input:
         pairwise="<results>/tables/pairwise.csv",
         comparison="<results>/tables/comparison.csv",
+        test=expand("<results>/data/{dataset}/test.json", dataset=DATASETS),
     output:
         markdown="<results>/tables/pairwise.md",
         latex="<results>/tables/pairwise.tex",
@@ -35,6 +36,7 @@ rule report_pairwise:
         "<logs>/report_pairwise.log",
     params:
         axes=AXES,
+        datasets=DATASETS,
         code=code_of("report_pairwise.py"),
     script:
         "../scripts/report_pairwise.py"

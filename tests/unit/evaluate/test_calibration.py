@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
+from sklearn.calibration import calibration_curve
 
 from ftbench.evaluate import calibration, selective
 from ftbench.evaluate.probabilities import log_softmax
@@ -52,6 +53,15 @@ def test_adaptive_ece_equals_the_naive_loop_and_ignores_the_order():
     one = calibration.adaptive_calibration_error(tied, RIGHT)
     assert calibration.adaptive_calibration_error(tied[shuffled], RIGHT[shuffled]) == pytest.approx(one)
     assert calibration.adaptive_calibration_error(CONFIDENCE[:4], RIGHT[:4]) > 0  # fewer images than bins
+
+
+def test_adaptive_ece_is_that_of_scikit_learns_quantile_bins():
+    """Bins of equal size without ties: Nguyen & O'Connor 2015, by another hand."""
+    confidence, right = CONFIDENCE[:690], RIGHT[:690]  # 15 bins of 46
+    accuracy, mean = calibration_curve(right, confidence, n_bins=15, strategy="quantile")
+    assert calibration.adaptive_calibration_error(confidence, right) == pytest.approx(
+        np.abs(accuracy - mean).mean(), abs=2e-3
+    )
 
 
 def draw(images, classes=5, scale=1.0):

@@ -152,3 +152,15 @@ def test_latency_is_the_median_of_the_passes_after_the_warm_up(inputs, monkeypat
     backbone.network.register_forward_hook(lambda module, given, out: shapes.append((given[0].shape, module.training)))
     assert latency_ms(backbone, data, 7, small.run(), CPU) == pytest.approx(200)
     assert shapes == [((7, 3, small.SIZE, small.SIZE), False)] * 4  # five images, repeated
+
+
+def test_a_bank_of_features_is_charged(inputs, data):
+    """Whatever a prediction needs costs: nearest neighbours carry all training features along."""
+    backbone = small.backbone()
+    with torch.no_grad():
+        width = backbone.features_and_logits(data.images.batch(data.train[:1]))[0].shape[1]
+    found = efficiency.bank_cost("knn", backbone, data)
+    assert found["forward_flops"] == 2 * TRAIN * width
+    assert found["total_params"] == TRAIN * width
+    assert found["model_bytes"] >= 2 * TRAIN * width + 8 * TRAIN  # half precision, and a label each
+    assert found["latency_ms_batch1"] > 0

@@ -232,3 +232,13 @@ def test_ranks_by_hand_with_ties_and_a_cell_that_is_not_everywhere(tmp_path):
     written = pd.read_csv(tmp_path / "ranks.csv")
     assert written["mean_rank"].tolist() == [1.0, 2.5, 2.5]
     assert set(written["blocks"]) == {12}
+
+
+def test_entries_that_share_their_test_images_are_one_block():
+    """Ten `train_limit` of one data set are not ten independent blocks."""
+    accuracies = np.tile([0.9, 0.8, 0.7], (12, 1)) + 0.001 * np.arange(12)[:, None]
+    frame = study_of(accuracies)
+    one = rank_cells(frame, {name: "a" if name < "d10" else name for name in frame["dataset"]})
+    assert (one.blocks, one.p) == (3, None)
+    assert "3 data sets (12 entries, of which some share their test images)" in one.sentence
+    assert rank_cells(frame, {name: name for name in frame["dataset"]}).blocks == 12

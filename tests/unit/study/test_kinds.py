@@ -21,7 +21,7 @@ VALUES = {
 @pytest.mark.parametrize("kind", kinds.names("strategies"))
 def test_every_strategy_declares_all_its_facts_with_known_values(kind):
     declares = kinds.declared(kind)
-    assert {*VALUES, "recipe"} <= set(declares) <= {*VALUES, "recipe", "options", "linear_head"}
+    assert {*VALUES, "recipe"} <= set(declares) <= {*VALUES, "recipe", "options", "bank", "linear_head"}
     for key, valid in VALUES.items():
         assert declares[key] in valid, key
     assert set(declares["recipe"]) <= {*config.recipe_keys(), "learning_rate"}

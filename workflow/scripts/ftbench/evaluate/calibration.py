@@ -50,7 +50,8 @@ def expected_calibration_error(confidence: np.ndarray, is_correct: np.ndarray, b
 
 
 def adaptive_calibration_error(confidence: np.ndarray, is_correct: np.ndarray, bins: int = ECE_BINS) -> float:
-    """The same with bins of equal size instead of equal width (Nguyen & O'Connor 2015; Nixon et al. 2019).
+    """The same with bins of equal size instead of equal width (Nguyen & O'Connor 2015, section 3.2), of the largest probability alone:
+    Nixon et al. 2019 call "adaptive" what also averages over all classes, which this is not.
 
     Images are sorted by confidence and cut into `bins` groups whose sizes differ by at most one. If most confidences lie
     near 1, equal widths would put nearly all images into one bin. Images of equal confidence share their mean answer, so

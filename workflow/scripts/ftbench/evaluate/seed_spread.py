@@ -19,9 +19,9 @@ LOG_TAU2 = np.arange(-17.0, 1.01, 0.25)  # tau 0.0002 ... 1.6: at an accuracy of
 TAU2 = np.exp(LOG_TAU2)
 WIDTHS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0)  # standard deviations of log tau² over cells
 # Half-Cauchy for the centre of tau (Gelman 2006, "Prior distributions for variance parameters", section 3.2). At 90 % this scale is a seed
-# sd of 6 points, far above what is usual, so that the prior never promises seeds that agree. It and the rate, by which wide
+# sd of 3 points, above what is usual, so that the prior never promises seeds that agree. It and the rate, by which wide
 # spreads count as more likely than narrow ones, were chosen on simulated studies other than those of docs/statistics.md.
-SCALE, WIDTH_RATE = 0.2, 0.5
+SCALE, WIDTH_RATE = 0.1, 1.2
 KEPT = 1e-6  # a centre and width less probable than this times the most probable one is left out
 
 

@@ -16,6 +16,7 @@ from ftbench.machine import devices
 from ftbench.measure.operations import operation_counter
 from ftbench.model import backbones
 from ftbench.model.backbones import Backbone
+from ftbench.train import strategies
 from ftbench.train.start import apply_strategy
 from ftbench.train.step import Step
 
@@ -30,7 +31,8 @@ def measure_cost(run: dict, cells: list[dict], images: str, labels: str, split: 
     """Write the JSON of one backbone on one data set: what its network costs, and under "cells" what each strategy does.
 
     `run` are the machine's settings. `cells` has per cell strategy, frozen (whether it reads the backbone's features, or
-    starts from a probe that does) and run (the loop's settings; None if it is fitted on features). A cell gets
+    starts from a probe that does), run (the loop's settings; None if it is fitted on features) and bank (the kind of a strategy whose
+    model is a bank of training features, else None; `bank_cost` is then in the cell's "bank"). A cell gets
     batch_size, per epoch the steps and step_flops of one of them, validation_flops of one pass over the validation
     images, and feature_flops of all training and validation images if it is charged for them. forward_flops are one
     image's. Latencies are medians in milliseconds per batch, from uint8 images on the device to logits, without
@@ -64,8 +66,37 @@ def measure_cost(run: dict, cells: list[dict], images: str, labels: str, split: 
             "validation_flops": len(data.validation) * forward,
             "feature_flops": seen * forward if cell["frozen"] else 0,
         }
+        if cell.get("bank"):
+            result["cells"][cell["strategy"]]["bank"] = bank_cost(cell["bank"], backbone, data)
         print(f"{cell['strategy']}: {steps}")
     write_json(out, result)
+
+
+def bank_cost(kind: str, backbone: Backbone, data: Data) -> dict:
+    """What a bank of the training images' features adds to the network at prediction, under the names of the network's own costs.
+
+    forward_flops: one comparison of an image with the whole bank, a multiply-add as two. Latencies are on the CPU, where it is searched.
+    """
+    with torch.no_grad():
+        vectors, _ = backbone.features_and_logits(data.images.batch(data.train[:1]))
+    width, count = vectors.shape[1], len(data.train)
+    strategy, rng = strategies.load(kind), np.random.default_rng(0)
+    features = rng.standard_normal((count, width), dtype=np.float32)  # no time depends on the values
+    labels = np.asarray(data.labels.cpu() if torch.is_tensor(data.labels) else data.labels)[data.train]
+    fitted = strategy.fit(features, labels.astype(np.int64), data.classes, 1)
+    cost = {
+        "forward_flops": 2 * count * width,
+        "total_params": count * width,
+        "model_bytes": sum(tensor.nbytes for tensor in fitted.values()),
+    }
+    for size in LATENCY_BATCHES:
+        queries, times = np.resize(features, (size, width)), []
+        for _ in range(WARM_UP + FEWEST):
+            start = time.perf_counter()
+            strategy.logits(queries, fitted)
+            times.append(time.perf_counter() - start)
+        cost[f"latency_ms_batch{size}"] = 1000 * statistics.median(times[WARM_UP:])
+    return cost
 
 
 def forward_flops(backbone: Backbone, data: Data, run: dict, device: torch.device) -> int:

@@ -13,6 +13,8 @@ What a strategy declares:
     options     settings of this kind alone, with their defaults (may be left out)
     linear_head     True: what it fits is the weight and the bias of a linear head, which a network can carry and a strategy
                     that starts from a "probe" starts from (may be left out: False)
+    bank        True: what it fits is a bank of training features, compared with every image at prediction: its bytes, operations and time
+                    are charged (may be left out: False)
 
 What an augmentation policy declares:
     without_flip    its stand-in for images that must not be mirrored; the policy itself if it mirrors none

@@ -209,7 +209,8 @@ def cost(study: dict, backbone: str, cells: Iterable[grid.Cell]) -> dict:
         facts = declared(study["strategies"][cell.strategy]["kind"])
         settings = run(study, cell) if facts["engine"] == "loop" else None
         frozen = settings is None or facts["start"] == "probe"  # its backbone also runs once without moving
-        entries.append({"strategy": cell.strategy, "frozen": frozen, "run": settings})
+        bank = study["strategies"][cell.strategy]["kind"] if facts.get("bank") else None
+        entries.append({"strategy": cell.strategy, "frozen": frozen, "run": settings, "bank": bank})
     return {"run": machine(study, backbone), "cells": entries}
 
 

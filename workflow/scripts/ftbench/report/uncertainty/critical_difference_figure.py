@@ -5,10 +5,10 @@ from ftbench.report.layout.style import line_styles, message, panels, save, styl
 from ftbench.report.uncertainty.ranks_tables import rank_cells
 
 
-def critical_difference(comparison_csv, strategies: list[str], out) -> None:
+def critical_difference(comparison_csv, strategies: list[str], out, test_sets: dict[str, str] | None = None) -> None:
     """Draw the study's critical-difference diagram (Demšar 2006, figure 1); a cell's colour is its strategy's."""
     comparison = read_table(comparison_csv)
-    ranks = rank_cells(comparison)
+    ranks = rank_cells(comparison, test_sets)
     if ranks.p is None:
         best = ranks.mean.index[0] if len(ranks.mean) else None
         detail = "Intervals and tests within each data set stand in the tables."

@@ -1,7 +1,7 @@
 """Over all pairs and all data sets: who wins how often, and mean ranks with their critical difference.
 
 A critical-difference diagram needs independent blocks, and several backbones on one data set are not independent: blocks are
-data sets (Demšar 2006, "Statistical Comparisons of Classifiers over Multiple Data Sets", section 3.2).
+distinct sets of test images (Demšar 2006, "Statistical Comparisons of Classifiers over Multiple Data Sets", section 3.2).
 """
 
 from typing import NamedTuple
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from ftbench.base.files import read_json
 from ftbench.evaluate.statistics import win_tie_loss
 from ftbench.report.layout.columns import Column
 from ftbench.report.layout.frames import read_table, write_csv
@@ -28,21 +29,24 @@ class Ranks(NamedTuple):
     sentence: str
 
 
-def rank_cells(comparison: pd.DataFrame) -> Ranks:
+def rank_cells(comparison: pd.DataFrame, test_sets: dict[str, str] | None = None) -> Ranks:
     """Mean ranks of cells over data sets (1 is best, ties share their mean), Friedman's test and Nemenyi's (1963) after it.
 
-    `comparison` is comparison.csv. Only cells that finished on every data set take part.
+    `comparison` is comparison.csv. Only cells that finished on every data set take part. `test_sets` maps a data set to the digest of
+    its test images: entries that share them (ten `train_limit` of one source) are one block, with the mean of their accuracies.
     """
     table = comparison.assign(cell=comparison["strategy"] + " on " + comparison["backbone"])
     table = table.pivot(index="dataset", columns="cell", values="accuracy_mean")
     order = list(dict.fromkeys(comparison["strategy"] + " on " + comparison["backbone"]))
     complete = table[order].dropna(axis="columns")
+    entries = len(complete)
+    if test_sets:
+        complete = complete.groupby(complete.index.map(test_sets)).mean()
     mean = complete.rank(axis="columns", ascending=False).mean().sort_values(kind="stable")
     blocks, cells = complete.shape
     if blocks < FEWEST_BLOCKS or cells < FEWEST_CELLS:
-        have = (
-            f"{blocks} data set{'s' * (blocks != 1)} and {cells} cell{'s' * (cells != 1)} that finished on all of them"
-        )
+        shared = f" ({entries} entries, of which some share their test images)" if entries > blocks else ""
+        have = f"{blocks} data set{'s' * (blocks != 1)}{shared} and {cells} cell{'s' * (cells != 1)} that finished on all of them"
         sentence = (
             f"No critical-difference diagram: it needs at least {FEWEST_BLOCKS} data sets as blocks and {FEWEST_CELLS} cells, and "
             f"this study has {have}; backbones on one data set are not independent blocks."
@@ -69,12 +73,17 @@ def win_tie_loss_table(pairwise_csv, out) -> None:
     write_csv(pd.DataFrame(rows, columns=["strategy_a", "strategy_b", "wins", "ties", "losses"]), out)
 
 
-def ranks_table(comparison_csv, out) -> str:
+def digests_of(test_json: dict) -> dict[str, str]:
+    """The digest of each data set's test images, from {data set: its test.json}."""
+    return {name: read_json(path)["sha256"]["images"] for name, path in test_json.items()}
+
+
+def ranks_table(comparison_csv, out, test_sets: dict[str, str] | None = None) -> str:
     """Write ranks.csv: cell, mean_rank, blocks, friedman_p (empty without a test), best first.
 
     Returns the sentence that says what the ranks tell, or why there is no test.
     """
-    ranks = rank_cells(read_table(comparison_csv))
+    ranks = rank_cells(read_table(comparison_csv), test_sets)
     frame = pd.DataFrame({"cell": ranks.mean.index, "mean_rank": ranks.mean.to_numpy()})
     p = np.nan if ranks.friedman_p is None else ranks.friedman_p
     write_csv(frame.assign(blocks=ranks.blocks, friedman_p=p), out)

@@ -8,7 +8,7 @@ every other strategy. The fitted "model" is the bank of training features itself
 import torch
 import torch.nn.functional as F
 
-DECLARES = {"start": "pretrained", "engine": "features", "tuned": "k", "stochastic": False, "recipe": {}}
+DECLARES = {"start": "pretrained", "engine": "features", "tuned": "k", "stochastic": False, "recipe": {}, "bank": True}
 TEMPERATURE = 0.07
 UNSEEN = 1e-3  # share of the votes of a class that gets none, so that its log-probability is finite
 CHUNK = 1024  # queries compared with the bank at a time
