@@ -325,6 +325,7 @@ def test_a_name_that_may_mean_two_images_is_refused(folder):
         (b"file,label,label\n0000.png,cat,7\n", "two columns called label"),
         (b"file,label\n0000.png,\xff\xfe\n", "not in UTF-8"),
         (b"file,label\n,cat\n", "names no file"),
+        (b"0000.png,cat\n0001.png,dog\n", "its first line is no header, so write one above it"),
     ],
 )
 def test_a_damaged_table_is_one_sentence(folder, content, message):

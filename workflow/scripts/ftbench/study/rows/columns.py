@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ftbench.base.errors import InputError, listed
+from ftbench.base.image_names import is_image_name
 
 # The usual names, the clearest first; a table with `file` and `id` means `file`.
 USUAL = {
@@ -111,8 +112,14 @@ def _usual(
     if name is not None:
         notes.append(f"the {key} is taken from the column {name} of {where}")
     elif not others:
+        headless = any(is_image_name(cell) for cell in found)
         raise InputError(
-            f"columns: {where} has the columns {listed(found, 20)}; say by columns: {{{key}: ...}} which one names the {key}."
+            f"columns: {where} has the columns {listed(found, 20)}; "
+            + (
+                "its first line is no header, so write one above it, such as file,label."
+                if headless
+                else f"say by columns: {{{key}: ...}} which one names the {key}."
+            )
         )
     return name
 
