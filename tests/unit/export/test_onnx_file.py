@@ -101,6 +101,35 @@ def test_a_densenet_of_few_layers(tmp_path):
     assert_same(Complete(backbone, (32, 32)).eval(), (32, 32), tmp_path / "model.onnx")
 
 
+class TwoHeads(torch.nn.Module):
+    """Two branches with a head each, whose outputs are averaged, as CrossViT has them."""
+
+    pretrained_cfg = {"classifier": ("head.0", "head.1")}
+
+    def __init__(self):
+        super().__init__()
+        self.branches = torch.nn.ModuleList(torch.nn.Conv2d(3, width, 4, 4) for width in (6, 9))
+        self.head = torch.nn.ModuleList(torch.nn.Linear(width, 5) for width in (6, 9))
+
+    def forward(self, x):
+        vectors = [torch.tanh(branch(x)).mean((2, 3)) for branch in self.branches]
+        return sum(head(vector) for head, vector in zip(self.head, vectors)) / 2
+
+
+def test_a_network_of_two_heads_has_the_features_of_both(tmp_path):
+    torch.manual_seed(0)
+    network = TwoHeads().eval()
+    names = heads.find_heads(network, 5, "two")
+    backbone = Backbone(network, names[0], 16, *STATISTICS.values(), tuple(names[1:]))
+    module = Complete(backbone, (16, 16)).eval()
+    with torch.no_grad():
+        expected = backbone.features_and_logits(images((16, 16)))
+        found = module(images((16, 16)))
+    assert found[1].shape == (3, 15)
+    assert torch.allclose(found[1], expected[0], atol=1e-5) and torch.allclose(found[0], expected[1], atol=1e-5)
+    assert_same(module, (16, 16), tmp_path / "model.onnx")
+
+
 def test_lora_is_merged_and_leaves_the_plain_network(tmp_path):
     backbone = small.backbone(0)
     plain = set(backbone.network.state_dict())
@@ -144,6 +173,8 @@ def test_bfloat16_is_stored_and_int8_computes(tmp_path):
         found = session(changed).run(None, {"images": images(stored, 16).numpy()})[0]
         assert 0 < np.abs(found - expected).max() < allowed, name
         assert changed.stat().st_size < 0.9 * path.stat().st_size, name
-    kinds = {node.op_type for node in onnx.load(tmp_path / "int8.onnx").graph.node}
-    assert "QuantizeLinear" in kinds
+    graph = onnx.load(tmp_path / "int8.onnx").graph
+    assert "QuantizeLinear" in {node.op_type for node in graph.node}
+    own = [tensor for tensor in graph.initializer if "resize_" in tensor.name]  # no part of the network: as they were
+    assert len(own) == 2 and {tensor.data_type for tensor in own} == {onnx.TensorProto.FLOAT}
     assert not (tmp_path / "prepared.onnx").exists()

@@ -35,10 +35,11 @@ class Resize(nn.Module):
         for name, length in (("resize_rows", stored[0]), ("resize_columns", stored[1])):
             identity = torch.eye(length)[None, None]  # the resize of its rows alone is the matrix
             matrix = F.interpolate(identity, (size, length), mode="bilinear", align_corners=False, antialias=True)
-            self.register_buffer(name, matrix[0, 0].contiguous())  # (size, length)
+            # (size, length) from the left, (length, size) from the right: a transpose in the graph would hide the name
+            self.register_buffer(name, (matrix[0, 0] if name == "resize_rows" else matrix[0, 0].T).contiguous())
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        return self.resize_rows @ pixels @ self.resize_columns.T
+        return self.resize_rows @ pixels @ self.resize_columns
 
 
 class Neighbours(nn.Module):
@@ -47,12 +48,12 @@ class Neighbours(nn.Module):
     def __init__(self, fitted: dict[str, torch.Tensor]):
         super().__init__()
         self.k, self.classes = fitted["k_and_classes"].tolist()
-        self.register_buffer("bank", fitted["bank"].float())
+        self.register_buffer("bank", fitted["bank"].float().T.contiguous())  # (D, N), as the product takes it
         self.register_buffer("one_hot", F.one_hot(fitted["labels"].long(), self.classes).float())
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         length = features.square().sum(1, keepdim=True).sqrt().clamp_min(1e-12)  # as F.normalize
-        cosines, nearest = (features / length @ self.bank.T).topk(self.k, dim=1)
+        cosines, nearest = (features / length @ self.bank).topk(self.k, dim=1)
         votes = ((cosines / knn.TEMPERATURE).exp()[:, :, None] * self.one_hot[nearest]).sum(1)
         return (votes / votes.sum(1, keepdim=True) + knn.UNSEEN).log()
 
