@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import simulated_choice
 from _common import ROOT, out_of, parser
 from rival_intervals import RIVALS, half_width
 from simulated_world import Study, World, draw
@@ -145,10 +146,15 @@ def main() -> None:
         start = time.perf_counter()
         found[name] = case(world, repetitions, seed)
         print(f"{name}: {found[name]['error']['default']:.1f} % ({time.perf_counter() - start:.0f} s)", flush=True)
-    out_of(arguments).write_text(json.dumps(found, indent=1))
-    print(table(found))
+    choices = {
+        name: simulated_choice.choice(world, 4 if arguments.quick else arguments.repetitions, seed)
+        for seed, (name, world) in enumerate(simulated_choice.CASES.items())
+    }
+    out_of(arguments).write_text(json.dumps({"intervals": found, "choices": choices}, indent=1))
+    text = f"{table(found)}\n\n{simulated_choice.table(choices)}"
+    print(text)
     if arguments.write and not arguments.quick:
-        write(table(found))
+        write(text)
 
 
 if __name__ == "__main__":
