@@ -11,7 +11,7 @@ from ftbench.study.class_folders import Tree
 from ftbench.study.rows.shards import is_hub, shards_of
 from ftbench.study.rows.table_file import LINES, PARQUET, TEXT, import_pyarrow, is_plain
 
-SHARDS = {"parquet": parquet.SUFFIXES, "tar": (*tar.PLAIN, *tar.PACKED)}
+SHARDS = {"parquet": parquet.SUFFIXES, "tar": tar.SUFFIXES}
 MOST = 5  # folders of images, or tables, that are tried
 
 
