@@ -3,6 +3,7 @@
 The first images of a simulated study validate and the others test, by the same trained networks. A cell's number is its cost.
 """
 
+import _common  # noqa: F401, the package of this checkout comes first
 import numpy as np
 from simulated_world import World, draw
 
