@@ -24,6 +24,8 @@ from ftbench.report.recommendation.cheapest import seeds_needed
 from ftbench.report.recommendation.recommendation_table import recommend_one, recommendation_table, within
 from ftbench.report.recommendation.transferability_table import correlation, transferability_table
 from ftbench.report.result import comparison_table, policies_table, robustness_tables
+from ftbench.report.result.label_more_table import label_more_table
+from ftbench.report.result.training_size_table import images_per_class
 from ftbench.report.uncertainty import clean_test_table
 
 CELL = {"dataset": "d", "backbone": "b", "strategy": "s"}
@@ -307,3 +309,20 @@ def _():
     )
     found = policies_table._gain(frame, pd.Series(CELL | {"strategy": "policy"}), "first")
     return found["gain"], found["gain_low"], found["gain_high"]
+
+
+@example("images_per_class")
+def _(tmp_path):
+    write_json(tmp_path / "train.json", {"per_class": {"a": 3, "b": 11}})
+    return images_per_class({"about": tmp_path / "train.json", "limit": 4})
+
+
+@example("more_images")
+def _(tmp_path):
+    write_json(tmp_path / "train.json", {"per_class": {"a": 99}})
+    write_npz(tmp_path / "test.npz", logits=np.eye(2, dtype=np.float32), labels=np.zeros(2, int), ids=np.arange(2))
+    members = [{"family": "f", "dataset": str(k), "limit": k, "about": tmp_path / "train.json"} for k in (16, 32, 64)]
+    run = {"run": {"status": "finished"}, "test_logits": tmp_path / "test.npz"}
+    runs = [run | {"labels": CELL | {"dataset": member["dataset"], "strategy": "s"}} for member in members]
+    label_more_table(runs, members, tmp_path / "more.csv")
+    return pd.read_csv(tmp_path / "more.csv")["more_images"][0]
