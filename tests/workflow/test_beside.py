@@ -44,7 +44,7 @@ def test_transferability_speaks_of_pretrained_backbones_alone(study):
 
 def test_the_audit_marks_and_the_cleaned_scores_follow(study):
     summary = read(study.path("data/digits/audit/audit.json"))
-    assert summary["labels_judged_by"] == "linear_probe on pretrained"
+    assert summary["labels_judged_by"] == "pretrained"
     assert (summary["training_images"], summary["test_images"]) == (160, 597)
     assert read(study.path("data/photos/audit/audit.json"))["labels_judged_by"] is None
     marks = pd.read_csv(study.path("data/digits/audit/test_marks.csv"))

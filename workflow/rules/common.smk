@@ -131,6 +131,14 @@ def get_split_settings(wildcards):
     return settings.split(STUDY, wildcards.dataset)
 
 
+def get_split_settings_without_drop(wildcards):
+    return settings.split(STUDY, wildcards.dataset) | {"drop_label_issues": 0}
+
+
+def get_judge(wildcards):
+    return settings.machine(STUDY, inputs.judges(STUDY, cells_on(wildcards))[0])
+
+
 def get_weights_entry(wildcards):
     return settings.weights(STUDY, wildcards.source, wildcards.model, wildcards.tag)
 
@@ -184,6 +192,21 @@ def get_resume(wildcards, output):
 
 
 # --- inputs, and whose they are --------------------------------------------------------------------------------------
+
+
+def get_suspects(wildcards):
+    return (
+        "<results>/data/{dataset}/label_ranks.csv" if STUDY["datasets"][wildcards.dataset]["drop_label_issues"] else []
+    )
+
+
+def judges_weights(suffix):
+    """An input function: the weights of the backbone that judges the labels of the wildcards' data set."""
+
+    def get(wildcards):
+        return inputs.weights_file(STUDY, inputs.judges(STUDY, cells_on(wildcards))[0], suffix)
+
+    return get
 
 
 def get_images_to_compare(wildcards):

@@ -71,6 +71,7 @@ rule split_dataset:
         data="<results>/data/{dataset}/train.json",
         classes="<results>/data/{dataset}/classes.json",
         images=get_images_to_compare,
+        suspects=get_suspects,
     output:
         "<results>/data/{dataset}/split.npz",
     log:
@@ -80,6 +81,45 @@ rule split_dataset:
         code=code_of("split_dataset.py"),
     script:
         "../scripts/split_dataset.py"
+
+
+use rule split_dataset as split_with_all_labels with:
+    input:
+        labels="<results>/data/{dataset}/labels.npy",
+        groups="<results>/data/{dataset}/groups.npy",
+        data="<results>/data/{dataset}/train.json",
+        classes="<results>/data/{dataset}/classes.json",
+        images=get_images_to_compare,
+    output:
+        "<results>/data/{dataset}/split_with_all_labels.npz",
+    log:
+        "<logs>/split_with_all_labels/{dataset}.log",
+    params:
+        settings=get_split_settings_without_drop,
+        code=code_of("split_dataset.py"),
+
+
+rule rank_labels:
+    """Rank the training images by how little a probe trusts their labels, if the config leaves the worst out."""
+    input:
+        images="<results>/data/{dataset}/images.npy",
+        labels="<results>/data/{dataset}/labels.npy",
+        classes="<results>/data/{dataset}/classes.json",
+        split="<results>/data/{dataset}/split_with_all_labels.npz",
+        weights=judges_weights(".safetensors"),
+        record=judges_weights(".json"),
+    output:
+        "<results>/data/{dataset}/label_ranks.csv",
+    log:
+        "<logs>/rank_labels/{dataset}.log",
+    threads: THREADS
+    resources:
+        gpu=GPUS,
+    params:
+        run=get_judge,
+        code=code_of("rank_labels.py"),
+    script:
+        "../scripts/rank_labels.py"
 
 
 rule compute_normalization:

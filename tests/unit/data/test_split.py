@@ -8,7 +8,7 @@ from ftbench.base.digests import sha256_of_file
 from ftbench.base.errors import InputError
 from ftbench.base.files import read_json, write_json
 from ftbench.data.groups import merge_groups
-from ftbench.data.split import split_dataset, stratified_group_split
+from ftbench.data.split import cleaning_of, split_dataset, stratified_group_split
 
 
 def described(folder):
@@ -209,3 +209,75 @@ def test_a_given_validation_part_validates_whatever_the_fraction(tmp_path):
     assert Counter(labels[row] for row in validation) == {0: 1, 1: 1} and min(validation) >= 10
     with pytest.raises(InputError, match="validation: given, but class number 1 has no image in validation"):
         given(tmp_path, [0, 0, 1, 1, 0], 1)
+
+
+def near_of(pairs):
+    """A function that gives the clusters of rows in which the pairs show the same picture."""
+
+    def find(rows):
+        clusters = np.arange(len(rows))
+        at = {row: place for place, row in enumerate(rows.tolist())}
+        for one, other in pairs:
+            if one in at and other in at:
+                clusters[at[other]] = clusters[at[one]]
+        return clusters
+
+    return find
+
+
+def cleaned(tmp_path, near=None, suspects=None, **changes):
+    """(train, validation, cleaning) of 40 images of two classes."""
+    np.save(tmp_path / "labels.npy", np.arange(40) % 2)
+    np.save(tmp_path / "groups.npy", np.arange(40))
+    split_dataset(*described(tmp_path), entry(**changes), tmp_path / "split.npz", near=near, suspects=suspects)
+    parts = np.load(tmp_path / "split.npz")
+    return parts["train"].tolist(), parts["validation"].tolist(), cleaning_of(parts)
+
+
+def test_near_duplicates_stay_on_one_side_and_without_any_the_split_is_as_before(tmp_path):
+    before = cleaned(tmp_path, group_duplicates=False)
+    assert before[2] == {"group_duplicates": False, "drop_duplicates": False, "drop_label_issues": 0}
+    none = cleaned(tmp_path, near=near_of([]))
+    assert none[:2] == before[:2] and none[2]["duplicate_clusters"] == 0
+    pairs = [(row, row + 10) for row in range(10)]
+    for seed in range(5):
+        train, validation, cleaning = cleaned(tmp_path, near=near_of(pairs), split_seed=seed)
+        assert len(train) + len(validation) == 40 and len(validation) == 8
+        assert all((one in train) == (other in train) for one, other in pairs)
+        assert (cleaning["duplicate_clusters"], cleaning["duplicate_images"]) == (10, 20)
+        assert 0 <= cleaning["duplicate_clusters_not_cut"] <= 10
+
+
+def test_what_was_kept_together_is_said(tmp_path, capsys):
+    *_, cleaning = cleaned(tmp_path, near=near_of([(0, 10), (1, 11)]))
+    said = f"4 images in 2 clusters of duplicates stay on one side of the split; {cleaning['duplicate_clusters_not_cut']} of these"
+    assert said in capsys.readouterr().out
+
+
+def test_one_image_of_each_cluster_stays_if_duplicates_are_dropped(tmp_path):
+    train, validation, cleaning = cleaned(tmp_path, near=near_of([(0, 10), (0, 12), (3, 5)]), drop_duplicates=True)
+    assert sorted(train + validation) == sorted(set(range(40)) - {10, 12, 5})
+    assert cleaning["dropped_duplicates"] == 3
+    with pytest.raises(InputError, match="drop_duplicates: true leaves no training image of the class number 1"):
+        cleaned(tmp_path, near=near_of([(0, row) for row in range(1, 40, 2)]), drop_duplicates=True)
+
+
+def test_the_most_suspected_training_labels_are_dropped_and_validation_stays(tmp_path):
+    train, validation, _ = cleaned(tmp_path)
+    suspects = np.array([validation[0], train[5], train[2], validation[1], train[9]])
+    left, same, cleaning = cleaned(tmp_path, suspects=suspects, drop_label_issues=2)
+    assert (
+        same == validation and set(train) - set(left) == {train[5], train[2]} and cleaning["dropped_label_issues"] == 2
+    )
+    with pytest.raises(InputError, match="drop_label_issues: 40, but only 32 images train"):
+        cleaned(tmp_path, suspects=suspects, drop_label_issues=40)
+
+
+def test_of_a_given_validation_part_the_validation_image_stays(tmp_path):
+    np.save(tmp_path / "labels.npy", np.arange(12) % 2)
+    np.save(tmp_path / "groups.npy", np.arange(12))
+    paths = described(tmp_path)
+    write_json(paths[2], read_json(paths[2]) | {"given_validation": 4})
+    split_dataset(*paths, entry(drop_duplicates=True), tmp_path / "split.npz", near=near_of([(0, 8), (2, 4)]))
+    parts = np.load(tmp_path / "split.npz")
+    assert parts["train"].tolist() == [1, 2, 3, 5, 6, 7] and parts["validation"].tolist() == [8, 9, 10, 11]

@@ -40,6 +40,7 @@ def check(config: dict) -> None:
     _probes(config)
     _grid(config)
     _policies(config)
+    _label_issues(config)
 
 
 def check_files(config: dict) -> None:
@@ -124,6 +125,24 @@ def _halving(config: dict) -> None:
             raise InputError(
                 f"config: strategies.{name}.{key} is {entry['recipe'][key]}, too few for {tuning['rungs']} rungs of a successive "
                 f"halving, each three times as long as the one before; at least {search.FACTOR ** (tuning['rungs'] - 1)} are needed."
+            )
+
+
+def _label_issues(config: dict) -> None:
+    """Labels are judged by features of a pretrained backbone."""
+    random = kinds.having("strategies", "start", "random")
+    for name, entry in config["datasets"].items():
+        judges = [
+            cell
+            for cell in grid.cells(config)
+            if cell.dataset == name
+            and config["backbones"][cell.backbone]["weights"] != "none"
+            and config["strategies"][cell.strategy]["kind"] not in random
+        ]
+        if entry["drop_label_issues"] and not judges:
+            raise InputError(
+                f"config: datasets.{name}.drop_label_issues is {entry['drop_label_issues']}, but no backbone with pretrained weights runs on "
+                "it, whose features could judge labels; add one, or set it to 0."
             )
 
 
