@@ -16,7 +16,7 @@ from PIL import Image
 from ftbench.base.errors import InputError
 from ftbench.study import checks, config
 from ftbench.tools import command_line, plan
-from ftbench.tools.first_look import choices, config_text, machine
+from ftbench.tools.first_look import choices, machine
 from ftbench.tools.first_look import init as command
 from ftbench.tools.first_look.machine import Machine
 from ftbench.tools.first_look.name_groups import grouping
@@ -84,7 +84,7 @@ def test_it_names_the_next_commands_with_their_time(capsys):
         said[0].strip().startswith("make study CONFIG=config/photos.yaml")
         and "make report CONFIG=config/photos.yaml" in said[1]
     )
-    assert config_text.spoken(made.choices.hours) in said[0]
+    assert choices.spoken(made.choices.hours) in said[0]
 
 
 def test_copies_across_parts_and_contradictory_labels_come_first(capsys):

@@ -101,7 +101,7 @@ def choose(
             break
         passed = [
             *passed,
-            f"{len(kinds)} strategies at {size} px with {seeds} seed{'s' * (seeds > 1)}: {chosen.hours:.1f} h",
+            f"{len(kinds)} strategies at {size} px with {seeds} seed{'s' * (seeds > 1)}: {spoken(chosen.hours)}",
         ]
     return chosen
 
@@ -116,6 +116,14 @@ def hours(study: dict, here: Machine, counted: dict[str, tuple[int, int]]) -> fl
     )  # predict, evaluate, data; tables and figures
     side = study["hardware"]["parallel_jobs"]
     return sum(row["hours"] for row in rows) / side + jobs * JOB_SECONDS / 3600 / max(side, min(here.cores, 4))
+
+
+def spoken(hours: float) -> str:
+    """ "6 minutes", "2.5 hours"."""
+    if hours >= 1.5:
+        return f"{hours:.1f} hours"
+    minutes = max(1, round(hours * 60))
+    return f"{minutes} minute{'s' * (minutes > 1)}"
 
 
 def _study(

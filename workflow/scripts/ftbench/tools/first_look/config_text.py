@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import yaml
 
 from ftbench.base.walk import shown
+from ftbench.tools.first_look.choices import spoken
 from ftbench.tools.first_look.draft import Draft, groups_file
 
 TABLES = (
@@ -80,11 +81,3 @@ def scalar(value) -> str:
     """A value as YAML writes it on one line."""
     text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**9, sort_keys=False)
     return text.removesuffix("...\n").strip()
-
-
-def spoken(hours: float) -> str:
-    """ "6 minutes", "2.5 hours"."""
-    if hours >= 1.5:
-        return f"{hours:.1f} hours"
-    minutes = max(1, round(hours * 60))
-    return f"{minutes} minute{'s' * (minutes > 1)}"

@@ -5,8 +5,7 @@ import numpy as np
 from ftbench.base.walk import shown
 from ftbench.data.remarks import LISTED, sentence
 from ftbench.study.class_folders import many
-from ftbench.tools.first_look.choices import UNBALANCED
-from ftbench.tools.first_look.config_text import spoken
+from ftbench.tools.first_look.choices import UNBALANCED, spoken
 from ftbench.tools.first_look.draft import Draft, groups_file
 
 FEW = 20  # training images of a class below which its score says little
