@@ -11,11 +11,11 @@ import json
 import time
 from pathlib import Path
 
+import _simulated_choice
 import numpy as np
-import simulated_choice
 from _common import ROOT, out_of, parser
-from rival_intervals import RIVALS, half_width
-from simulated_world import Study, World, draw
+from _rival_intervals import RIVALS, half_width
+from _simulated_world import Study, World, draw
 
 from ftbench.evaluate.statistics import cell_interval, difference, learn, summarize
 
@@ -147,11 +147,11 @@ def main() -> None:
         found[name] = case(world, repetitions, seed)
         print(f"{name}: {found[name]['error']['default']:.1f} % ({time.perf_counter() - start:.0f} s)", flush=True)
     choices = {
-        name: simulated_choice.choice(world, 4 if arguments.quick else arguments.repetitions, seed)
-        for seed, (name, world) in enumerate(simulated_choice.CASES.items())
+        name: _simulated_choice.choice(world, 4 if arguments.quick else arguments.repetitions, seed)
+        for seed, (name, world) in enumerate(_simulated_choice.CASES.items())
     }
     out_of(arguments).write_text(json.dumps({"intervals": found, "choices": choices}, indent=1))
-    text = f"{table(found)}\n\n{simulated_choice.table(choices)}"
+    text = f"{table(found)}\n\n{_simulated_choice.table(choices)}"
     print(text)
     if arguments.write and not arguments.quick:
         write(text)

@@ -5,7 +5,7 @@ The first images of a simulated study validate and the others test, by the same 
 
 import _common  # noqa: F401, the package of this checkout comes first
 import numpy as np
-from simulated_world import World, draw
+from _simulated_world import World, draw
 
 from ftbench.evaluate.crossfit import Run, crossfitted_accuracy
 from ftbench.evaluate.statistics import difference, holm, learn, summarize

@@ -1,0 +1,39 @@
+"""The intervals and tests keep their promise in studies with known truth: a short form of `make simulate`, with fixed seeds."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks"))
+import simulate  # noqa: E402
+
+REPETITIONS = 15
+SMALL = {"images": 200, "cells": 4}
+
+
+@pytest.mark.parametrize(
+    ("world", "least_cell"),
+    [
+        ({"seeds": 2}, 0.9),
+        ({"seeds": 2, "deterministic": 1, "seed_sd": 0.2}, 0.9),
+        ({"seeds": 3, "one_seed": 1, "seed_sd": 0.2}, 0.9),
+        ({"seeds": 2, "group": 10}, 0.9),
+    ],
+)
+def test_errors_and_coverage(world, least_cell):
+    found = simulate.case(simulate.World(**SMALL | world), REPETITIONS, seed=500)
+    slack = 300 * np.sqrt(
+        0.05 * 0.95 / REPETITIONS
+    )  # three binomial standard errors, as if pairs of one study were one
+    assert found["error"]["default"] <= 5 + slack
+    assert found["cell_coverage"] >= 100 * least_cell
+
+
+def test_seeds_that_are_ignored_and_groups_that_are_would_fail_here():
+    """The same worlds find the faults of rivals: so the test above says something."""
+    seeds = simulate.case(simulate.World(**SMALL, seeds=2, seed_sd=0.3), REPETITIONS, seed=501)
+    assert seeds["error"]["images alone"] > 25
+    groups = simulate.case(simulate.World(**SMALL, seeds=3, group=20, seed_sd=0.02), REPETITIONS, seed=502)
+    assert groups["error"]["pooled"] > 15 > groups["error"]["default"]
