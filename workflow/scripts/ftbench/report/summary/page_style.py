@@ -72,7 +72,7 @@ nav ul { padding-left: 1.2em; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   body { font-size: 10.5pt; } main { max-width: none; padding: 0; }
   input[type=search] { display: none; } a { text-decoration: none; }
-  .frame, .drawing { overflow: visible; } table { font-size: 7.2pt; } th, td { padding: 2px 4px; } td { white-space: normal; } td.long { min-width: 0; }
+  .frame, .drawing { overflow: visible; } table { font-size: 6.8pt; } th, td { padding: 2px 3px; overflow-wrap: anywhere; } td { white-space: normal; } td.long { min-width: 0; }
   .drawing img { min-width: 0; } .drawing.plain img { filter: none; }
   h2, h3, h4 { break-after: avoid; } .answer, .bar, figure, tr, dl { break-inside: avoid; }
   .bar, .axis { grid-template-columns: 13rem 1fr 9rem; }
