@@ -19,16 +19,8 @@ def quantize(path: Path, out: Path, images: np.ndarray) -> None:
     Resize, normalization, softmax and the comparison with neighbours stay in float32.
     """
     onnx = need("ftbench export --dtype int8", "onnx", "onnxruntime")
-    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
-
-    class Reader(CalibrationDataReader):
-        def __init__(self):
-            self.batches = iter(np.array_split(images, max(1, len(images) // BATCH)))
-
-        def get_next(self):
-            batch = next(self.batches, None)
-            return None if batch is None else {INPUT: batch}
 
     level = logging.root.level
     logging.disable(logging.WARNING)
@@ -43,7 +35,7 @@ def quantize(path: Path, out: Path, images: np.ndarray) -> None:
         quantize_static(
             str(prepared),
             str(out),
-            Reader(),
+            _reader(images),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=QUANTIZED,
             per_channel=True,
@@ -55,3 +47,18 @@ def quantize(path: Path, out: Path, images: np.ndarray) -> None:
         logging.disable(logging.NOTSET)
         logging.root.setLevel(level)
         out.with_name("prepared.onnx").unlink(missing_ok=True)
+
+
+def _reader(images: np.ndarray):
+    """The images batch by batch, as onnxruntime asks for them."""
+    from onnxruntime.quantization import CalibrationDataReader
+
+    class Reader(CalibrationDataReader):
+        def __init__(self):
+            self.batches = iter(np.array_split(images, max(1, len(images) // BATCH)))
+
+        def get_next(self):
+            batch = next(self.batches, None)
+            return None if batch is None else {INPUT: batch}
+
+    return Reader()

@@ -61,18 +61,7 @@ def application(model: Model, top: int = 5, readers: int = 2) -> Starlette:
 
     async def predict(request: Request) -> Response:
         uploads = await received(request)
-        loop = asyncio.get_running_loop()
-
-        async def one(name: str, data: bytes) -> dict:
-            try:
-                pixels = await loop.run_in_executor(pool, decoded, data, model)
-                return {"file": name, **told(await batcher.answer(pixels), model, top)}
-            except Refused as error:
-                return {"file": name, "error": str(error), "status": error.status}
-            except Busy:
-                return {"file": name, "error": "too many images wait; send it again later", "status": 503}
-
-        results = await asyncio.gather(*(one(name, data) for name, data in uploads))
+        results = await asyncio.gather(*(answered(name, data, model, batcher, pool, top) for name, data in uploads))
         statuses = {result.pop("status", 200) for result in results}
         status = statuses.pop() if len(statuses) == 1 else 207  # some were answered: each says so itself
         return JSONResponse({"results": results}, status, HEADERS)
@@ -95,6 +84,17 @@ def application(model: Model, top: int = 5, readers: int = 2) -> Starlette:
     ]
     hosts = Middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS), www_redirect=False)
     return Starlette(routes=routes, middleware=[hosts], exception_handlers={HTTPException: refused}, lifespan=lifespan)
+
+
+async def answered(name: str, data: bytes, model: Model, batcher: Batcher, pool: ThreadPoolExecutor, top: int) -> dict:
+    """One upload's answer as JSON; an error has its status."""
+    try:
+        pixels = await asyncio.get_running_loop().run_in_executor(pool, decoded, data, model)
+        return {"file": name, **told(await batcher.answer(pixels), model, top)}
+    except Refused as error:
+        return {"file": name, "error": str(error), "status": error.status}
+    except Busy:
+        return {"file": name, "error": "too many images wait; send it again later", "status": 503}
 
 
 async def received(request: Request) -> list[tuple[str, bytes]]:
