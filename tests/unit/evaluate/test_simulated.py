@@ -34,6 +34,6 @@ def test_errors_and_coverage(world, least_cell):
 def test_seeds_that_are_ignored_and_groups_that_are_would_fail_here():
     """The same worlds find the faults of rivals: so the test above says something."""
     seeds = simulate.case(simulate.World(**SMALL, seeds=2, seed_sd=0.3), REPETITIONS, seed=501)
-    assert seeds["error"]["images alone"] > 25
+    assert seeds["error"]["images alone"] > 15
     groups = simulate.case(simulate.World(**SMALL, seeds=3, group=20, seed_sd=0.02), REPETITIONS, seed=502)
-    assert groups["error"]["pooled"] > 15 > groups["error"]["default"]
+    assert groups["error"]["pooled"] > 10 > groups["error"]["default"]
