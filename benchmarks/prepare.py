@@ -90,11 +90,12 @@ sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from ftbench.data.prepare import prepare_train
 settings, out, threads = json.loads(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
-imported = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+from ftbench.machine.peak_memory import peak_resident_mb
+imported = peak_resident_mb()
 start = time.perf_counter()
 prepare_train(settings, settings["path"], *(out / name for name in {outputs}), threads=threads)
 spent = resource.getrusage(resource.RUSAGE_SELF)
-told = {{"seconds": time.perf_counter() - start, "mb": spent.ru_maxrss * 1024 / 1e6, "imported_mb": imported * 1024 / 1e6}}
+told = {{"seconds": time.perf_counter() - start, "mb": peak_resident_mb(), "imported_mb": imported}}
 (out / "told.json").write_text(json.dumps(told | {{"cpu_seconds": spent.ru_utime + spent.ru_stime}}))
 """
 

@@ -12,7 +12,8 @@ from filelock import FileLock
 
 from ftbench.base.errors import InputError
 from ftbench.data import download
-from ftbench.data.download import download_dataset, fetch
+from ftbench.data.download import fetch
+from ftbench.data.download_dataset import download_dataset
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 MD5 = hashlib.md5(CONTENT).hexdigest()

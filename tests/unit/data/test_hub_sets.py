@@ -17,7 +17,7 @@ COMMIT = "0" * 40
 FETCH = """
 import json, sys
 from ftbench.base.errors import InputError
-from ftbench.data.download import download_dataset
+from ftbench.data.download_dataset import download_dataset
 from ftbench.data.sources import parquet
 settings = json.loads(sys.argv[1])
 try:

@@ -14,8 +14,6 @@ from typing import NamedTuple
 
 from ftbench.base.digests import md5_of_file
 from ftbench.base.errors import InputError
-from ftbench.base.files import write_json
-from ftbench.data import sources
 
 BLOCK = 1 << 20  # bytes read at a time
 BACKOFF_SECONDS = 1.0  # doubles with each attempt in a row that brought nothing, or nearly so
@@ -25,49 +23,6 @@ MOST_GB = 25.0  # 10^9 bytes of one file; the largest that is known here, Countr
 MOST_HOURS = 24.0  # of one file, all its mirrors and attempts together; what has arrived stays for the next start
 LONGEST = 300  # characters of what went wrong
 USER_AGENT = "finetune-bench"  # some servers refuse urllib's own
-
-
-def download_dataset(
-    settings: dict, root: str | os.PathLike, done: str | os.PathLike, report: Callable = print
-) -> None:
-    """Fetch all archives of a data set into the folder `root` and write `done` (JSON).
-
-    `done` holds source, name, homepage, licence and `files`: file, url (null where the file was there already), md5,
-    bytes. A lock in `root` makes a second study that wants the same files wait for the first. A source without archives
-    has an empty list of files.
-    """
-    from filelock import FileLock, Timeout
-
-    source = sources.load(settings["source"])
-    wanted = source.archives(settings)
-    there = source.unpacked(settings, root) if hasattr(source, "unpacked") else None
-    if there is not None:
-        report(f"{root} holds the unpacked files of {settings['name']}: nothing is downloaded.")
-        wanted = []
-    most = int((settings["download_gb"] or MOST_GB) * 1e9)
-    root = Path(root)
-    fetched = [] if there is None else [{"file": f"{there}/", "url": None, "md5": None, "bytes": None}]
-    if wanted or hasattr(source, "fetch"):
-        root.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(root / ".download.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            report(f"Another job is downloading into {root}: waiting for it.")
-            lock.acquire()
-        try:
-            for archive in wanted:
-                got = fetch(archive["urls"], root / archive["file"], archive["md5"], report=report, most=most)
-                fetched.append({"file": archive["file"], **got})
-            if hasattr(source, "fetch"):
-                fetched += source.fetch(settings, root, most, report)
-        finally:
-            lock.release()
-    about = {"homepage": None, "licence": None, **source.about(settings)}
-    write_json(
-        done,
-        {"source": settings["source"], "name": settings["name"] or settings.get("path"), "files": fetched, **about},
-    )
 
 
 def fetch(

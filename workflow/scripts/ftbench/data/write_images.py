@@ -1,7 +1,6 @@
 """Write one part's images into images.npy, one by one as they are decoded, and collect what is to be said of them."""
 
 import hashlib
-import resource
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
@@ -13,6 +12,7 @@ import numpy as np
 from ftbench.base.errors import InputError
 from ftbench.data import fit, grey_range
 from ftbench.data.open_image import Opened
+from ftbench.machine.peak_memory import peak_resident_mb
 
 AHEAD = 16  # images per thread that are decoded or wait to be written: keeps the threads busy and the memory small
 SHOWN = 5  # names in a message
@@ -111,10 +111,9 @@ class _Progress:
     def end(self) -> None:
         seconds = time.monotonic() - self.begun
         if seconds > REPORT_SECONDS:
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
             print(
                 f"{self.done:,} images in {seconds:,.0f} s by {self.threads} threads, {self.done / seconds:,.0f} images/s; the process took "
-                f"{peak:,.0f} MB at most"
+                f"{peak_resident_mb():,.0f} MB at most"
             )
 
 

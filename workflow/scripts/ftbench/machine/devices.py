@@ -2,7 +2,6 @@
 
 import contextlib
 import platform
-import resource
 from collections.abc import Iterator
 from importlib.metadata import version
 
@@ -10,6 +9,7 @@ import torch
 
 from ftbench.base.errors import InputError
 from ftbench.machine.memory import keep_freed_memory
+from ftbench.machine.peak_memory import peak_resident_mb
 
 RECORDED = ("torch", "torchvision", "timm", "numpy", "scikit-learn", "snakemake")
 
@@ -72,12 +72,7 @@ def peak_memory_mb(device: torch.device) -> float:
     """Peak memory of this process in MB: what CUDA allocated on a GPU, the resident set on a CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 1e6
-    with contextlib.suppress(OSError), open("/proc/self/status", encoding="ascii") as lines:
-        for line in lines:
-            if line.startswith("VmHWM:"):  # getrusage's peak would include that of the process this one was forked from
-                return int(line.split()[1]) * 1024 / 1e6
-    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return kilobytes * 1024 / 1e6 if platform.system() == "Linux" else kilobytes / 1e6  # macOS counts bytes
+    return peak_resident_mb()
 
 
 def versions() -> dict[str, str]:
