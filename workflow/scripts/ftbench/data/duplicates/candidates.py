@@ -57,6 +57,8 @@ def within(queries: np.ndarray, others: np.ndarray, radius: np.ndarray, most: in
     kept, products, floor = [], [], -np.inf
     for first in range(0, len(queries), BLOCK):
         for start in range(0, len(others), OTHERS):
+            if others is queries and start + OTHERS <= first:
+                continue  # its pairs were met in the other order
             block = queries[first : first + BLOCK] @ others[start : start + OTHERS].T
             a, b = np.nonzero(block >= np.maximum(radius[first : first + BLOCK], floor)[:, None])
             value = block[a, b]
@@ -64,16 +66,22 @@ def within(queries: np.ndarray, others: np.ndarray, radius: np.ndarray, most: in
             good = (a != b) & (value >= radius[b])
             kept.append(np.stack([np.minimum(a, b), np.maximum(a, b)], axis=1)[good])
             products.append(value[good])
-        if sum(map(len, kept)) > 4 * most:  # every pair may stand twice
-            kept, products, floor = _nearest(kept, products, 2 * most)
-    if sum(map(len, kept)) > 2 * most:
-        kept, products, floor = _nearest(kept, products, 2 * most)
+        if sum(map(len, kept)) > 4 * most:  # pairs may stand twice
+            kept, products, floor = _nearest(kept, products, most, floor)
+    pairs, _, floor = _nearest(kept, products, most, floor)
     if floor > -np.inf:
         print(f"Of very many similar images only the pairs of a correlation above {floor:.3f} are compared.")
-    return np.unique(np.concatenate([np.empty((0, 2), np.int64), *kept]), axis=0)
+    return pairs[0]
 
 
-def _nearest(kept: list, products: list, most: int) -> tuple[list, list, float]:
-    pairs, values = np.concatenate(kept), np.concatenate(products)
-    nearest = np.argpartition(-values, most)[:most]
-    return [pairs[nearest]], [values[nearest]], float(values[nearest].min())
+def _nearest(kept: list, products: list, most: int, floor: float) -> tuple[list, list, float]:
+    """Each pair once, in order, with its product; only the nearest if there are more than `most`, and then the least product of them."""
+    pairs = np.concatenate([np.empty((0, 2), np.int64), *kept])
+    values = np.concatenate([np.empty(0, np.float32), *products])
+    pairs, first = np.unique(pairs, axis=0, return_index=True)
+    values = values[first]
+    if len(pairs) > most:
+        nearest = np.sort(np.argpartition(-values, most)[:most])
+        pairs, values = pairs[nearest], values[nearest]
+        floor = float(values.min())
+    return [pairs], [values], floor
