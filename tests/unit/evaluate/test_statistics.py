@@ -98,6 +98,8 @@ def test_groups_of_the_user_and_near_duplicates_are_joined(tmp_path):
     np.save(tmp_path / "groups.npy", np.arange(4))
     (tmp_path / "d.csv").write_text("pair,row_a,row_b\ninside test,0,3\ntest and training,1,2\ninside training,1,2\n")
     assert read_test_groups(tmp_path / "groups.npy", tmp_path / "d.csv").tolist() == [0, 1, 2, 0]
+    (tmp_path / "d.csv").write_text("pair,row_a,row_b\n")
+    assert read_test_groups(tmp_path / "groups.npy", tmp_path / "d.csv").tolist() == [0, 1, 2, 3]
 
 
 def test_too_few_images_or_groups_are_refused():

@@ -66,7 +66,11 @@ def own_package() -> dict:
 
 @pytest.mark.parametrize(
     "word, hint",
-    [("plann", "did you mean `ftbench plan`?"), ("Watch", "did you mean `ftbench watch`?"), ("x", "valid: audit, check, ")],
+    [
+        ("plann", "did you mean `ftbench plan`?"),
+        ("Watch", "did you mean `ftbench watch`?"),
+        ("x", "valid: audit, check, "),
+    ],
 )
 def test_an_unknown_command_gets_a_hint(word, hint, capsys):
     with pytest.raises(SystemExit) as end:

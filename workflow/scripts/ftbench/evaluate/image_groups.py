@@ -17,7 +17,7 @@ def read_test_groups(groups: str | os.PathLike, duplicates: str | os.PathLike) -
     own = np.load(groups)
     pairs = pd.read_csv(duplicates, usecols=["pair", "row_a", "row_b"])
     pairs = pairs[pairs["pair"] == INSIDE_TEST]
-    return join(own, pairs["row_a"].to_numpy(), pairs["row_b"].to_numpy())
+    return join(own, *(pairs[side].to_numpy(np.int64) for side in ("row_a", "row_b")))  # an empty table has no numbers
 
 
 def join(groups: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -18,6 +18,7 @@ from ftbench.data import sources
 from ftbench.model import architectures
 from ftbench.study import grid
 from ftbench.study import trials as search
+from ftbench.study.budget import budgets, unequal
 from ftbench.study.kinds import declared
 from ftbench.train import recipes
 
@@ -120,6 +121,7 @@ def show(study: dict, rows: list[dict]) -> str:
             for (dataset, backbone), (runs, hours) in by_backbone.items()
         ),
         f"Total {_time(total)} of training, {_time(total / machine['parallel_jobs'])} with {machine['parallel_jobs']} at a time.",
+        *(f"Note: {said}." for said in [unequal(budgets(study))] if said),
     ]
     return "\n".join(lines)
 

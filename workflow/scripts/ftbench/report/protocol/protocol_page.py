@@ -5,6 +5,7 @@ import pandas as pd
 from ftbench.base.files import read_json
 from ftbench.report.layout.columns import as_number, as_plain
 from ftbench.report.layout.pages import publish
+from ftbench.study.budget import budgets, unequal
 from ftbench.study.kinds import declared
 
 PROTOCOL = {
@@ -86,6 +87,7 @@ def protocol_page(study_path, out) -> None:
     notes = [
         f"every tuned strategy gets {study['tuning']['trials']} learning-rate trials{_search(study['tuning'])}; trial, epoch and L2 are chosen on validation images",
         f"final runs use the seeds {', '.join(map(str, study['seeds']))}; the test set is read by no job that trains or selects",
+        *filter(None, [unequal(budgets(study))]),
         *data,
         *backbones,
     ]
