@@ -354,16 +354,16 @@ def test_what_is_no_table_is_one_sentence(folder):
 
 def test_the_listing_changes_with_the_table_and_the_images_that_it_names_and_with_nothing_else(folder):
     settings = write(folder, rows()[:11])
-    before = listing(settings, "table")
+    before = listing(settings, "rows")
     (folder / "photos" / "README.md").write_text("text")
     (folder / "photos" / "000b.png").write_bytes(b"\x89PNG of no row")
-    assert listing(settings, "table") == before
+    assert listing(settings, "rows") == before
     (folder / "photos" / "0001.png").write_bytes(b"\x89PNG shorter")
-    changed = listing(settings, "table")
+    changed = listing(settings, "rows")
     assert changed != before
     (folder / "photos" / "0001.png").unlink()
-    assert listing(settings, "table") not in (before, changed)
+    assert listing(settings, "rows") not in (before, changed)
     write(folder, rows())
-    assert listing(settings, "table") not in (before, changed)
+    assert listing(settings, "rows") not in (before, changed)
     Path(settings["path"]).unlink()
-    assert len(listing(settings, "table")) == 16
+    assert len(listing(settings, "rows")) == 16

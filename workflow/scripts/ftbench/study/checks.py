@@ -68,7 +68,7 @@ def _check_listed(key: str, entry: dict, form: str | None) -> None:
     """What a data set is read from: a folder, a table with the folder of its images, or shards."""
     needed = {
         "folder": [("path", Path.is_dir, "folder", "give the folder that holds the class folders or train and test")],
-        "table": [
+        "rows": [
             ("path", Path.is_file, "file", "give the table of files and labels"),
             ("images", Path.is_dir, "folder", "give the folder of the images that the table names"),
         ],

@@ -23,7 +23,7 @@ What a source of images declares:
     needs       the key of a data set's entry that names its images: "name", "path" or None
     options     those keys of an entry that have an effect on some sources alone, and have one on this
     download    True: a job fetches its archives first, if there are any; data sets of one `name` share them
-    listing     "folder" | "table" | "shards": what `path` is; a file of the user's that is added, removed or resized there reruns what
+    listing     "folder" | "rows" | "shards": what `path` is; a file of the user's that is added, removed or resized there reruns what
                 reads it (`ftbench.study.listing`). None: nothing of the user's is read
     sizes       {name: (images to train and validate with, test images, classes)} of every set that it knows, as published; under
                 None if it needs no name; {} if it cannot know, and then any name is taken

@@ -59,8 +59,8 @@ def shards_listing(entry: dict) -> str | None:
 
 def images_folder(entry: dict, form: str | None) -> str | None:
     """The folder that names of images are relative to, None if they lie in no folder."""
-    folders = {"folder": lambda: entry["path"], "table": lambda: str(images_root(entry))}
+    folders = {"folder": lambda: entry["path"], "rows": lambda: str(images_root(entry))}
     return folders[form]() if form in folders else None
 
 
-LISTINGS = {"folder": folder_listing, "table": table_listing, "shards": shards_listing}
+LISTINGS = {"folder": folder_listing, "rows": table_listing, "shards": shards_listing}

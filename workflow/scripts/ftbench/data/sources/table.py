@@ -18,7 +18,7 @@ DECLARES = {
     "needs": "path",
     "options": ["images", "columns", "test_fraction", "validation", "parts", "include", "exclude", "range"],
     "download": False,
-    "listing": "table",
+    "listing": "rows",
     "sizes": {},  # counted in the table
 }
 

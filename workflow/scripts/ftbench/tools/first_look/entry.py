@@ -88,7 +88,7 @@ def entry_of(path: str, given: dict) -> Entry:
     entry.why |= {"source": why} | dict.fromkeys(given, "as given by --set")
     entry.settle()
     told, tried = _tried(entry)
-    if tried is None and entry.keys["source"] == "imagefolder":
+    if tried is None and declared(entry.keys["source"], "sources")["listing"] == "folder":
         for table in tables_in(place):  # Kaggle's form: a table beside a folder of all images
             other = Entry(entry.keys | {"source": "table", "path": _as_in_config(table)}, dict(entry.why))
             other.why |= {"source": "there are no class folders, and this table says which image is what"}
@@ -152,7 +152,7 @@ def _tries(entry: Entry) -> Iterator[dict]:
     """Further keys to read it by: none, a drawn test part, a validation part that is there, one to test on."""
     taken = set(entry.keys) - {"source", "path"}
     listed = declared(entry.settings["source"], "sources")["listing"]
-    for folder in [{}, *({"images": _as_in_config(one)} for one in image_folders(entry.root) if listed == "table")]:
+    for folder in [{}, *({"images": _as_in_config(one)} for one in image_folders(entry.root) if listed == "rows")]:
         for rows in ({}, {"unlabelled": "skip"}) if listed != "folder" else ({},):
             for parts in (
                 _parts(entry)
