@@ -21,6 +21,7 @@ if "backbones" not in config:
 
 include: "workflow/rules/speedups.smk"
 include: "workflow/rules/common.smk"
+include: "workflow/rules/inputs.smk"
 
 
 report: "workflow/report/workflow.rst"

@@ -7,8 +7,8 @@ import _common  # noqa: F401, the package of this checkout comes first
 import numpy as np
 from _simulated_world import World, draw
 
-from ftbench.evaluate.crossfit import Run, crossfitted_accuracy
-from ftbench.evaluate.statistics import difference, holm, learn, summarize
+from ftbench.compare.crossfit import Run, crossfitted_accuracy
+from ftbench.compare.statistics import difference, holm, learn, summarize
 
 VALIDATION = 500
 MARGIN = 0.01

@@ -47,7 +47,7 @@ def collect_metrics(study, paths):
 
 
 def compare_strategies(study, paths):
-    from ftbench.evaluate.compare import compare
+    from ftbench.compare.comparison import compare
 
     names = ("cells", "pairwise", "differences", "classes")
     compare(study["runs"], "accuracy", *(paths / f"{name}.csv" for name in names))

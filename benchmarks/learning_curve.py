@@ -17,7 +17,7 @@ import torch
 from _common import out_of, parser
 
 from ftbench.base.files import read_json, write_json
-from ftbench.evaluate.learning_curve import extrapolate
+from ftbench.compare.learning_curve import extrapolate
 
 SHARES = (16, 8, 4, 2, 1)
 COMPONENTS = 192

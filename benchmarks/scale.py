@@ -149,7 +149,7 @@ def bare_plan(size: tuple, folder: Path) -> dict:
 AGGREGATION = """
 import json, sys
 sys.path.insert(0, "workflow/scripts")
-from ftbench.evaluate.compare import compare
+from ftbench.compare.comparison import compare
 runs = json.load(open("runs.json"))
 compare(runs, "accuracy", "cells.csv", "pairwise.csv", "differences.csv", "classes.csv")
 """

@@ -17,7 +17,7 @@ from _common import ROOT, out_of, parser
 from _rival_intervals import RIVALS, half_width
 from _simulated_world import Study, World, draw
 
-from ftbench.evaluate.statistics import cell_interval, difference, learn, summarize
+from ftbench.compare.statistics import cell_interval, difference, learn, summarize
 
 DOCUMENT = ROOT / "docs" / "statistics.md"
 BEGIN, END = "<!-- table: written by benchmarks/simulate.py -->", "<!-- end of table -->"

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from ftbench.compare.comparison import compare
 from ftbench.data.normalization import compute_normalization
 from ftbench.data.prepare import prepare_test, prepare_train
 from ftbench.data.split import split_dataset
-from ftbench.evaluate.compare import compare
 from ftbench.evaluate.run_scores import evaluate
 from ftbench.predict.test_set import predict_test
 from ftbench.study import grid, settings

@@ -10,10 +10,10 @@ from unit.by_hand import example
 from unit.synthetic import PROBES, write_study
 
 from ftbench.base.files import write_json, write_npz
+from ftbench.compare.crossfit import Run, crossfitted_accuracy
 from ftbench.data.duplicates.alignment import agreements
 from ftbench.evaluate.charges import charge, charge_flops, study_total
 from ftbench.evaluate.collect import collect
-from ftbench.evaluate.crossfit import Run, crossfitted_accuracy
 from ftbench.measure import efficiency, transferability
 from ftbench.measure.audit.labels import suspected
 from ftbench.model import activations

@@ -5,11 +5,9 @@ import pandas as pd
 from unit.by_hand import example
 
 from ftbench.base.files import write_json, write_npz
-from ftbench.evaluate import calibration as cal
-from ftbench.evaluate import compare, selective
-from ftbench.evaluate.metrics import bootstrap_interval, scores
-from ftbench.evaluate.seed_spread import LOG_TAU2, SeedSpread, Seen
-from ftbench.evaluate.statistics import (
+from ftbench.compare import comparison as compare
+from ftbench.compare.seed_spread import LOG_TAU2, SeedSpread, Seen
+from ftbench.compare.statistics import (
     NOTHING,
     Mixture,
     cell_interval,
@@ -21,6 +19,9 @@ from ftbench.evaluate.statistics import (
     summarize,
     win_tie_loss,
 )
+from ftbench.evaluate import calibration as cal
+from ftbench.evaluate import selective
+from ftbench.evaluate.metrics import bootstrap_interval, scores
 from ftbench.report.classes.per_class_tables import per_class_table
 from ftbench.report.result import comparison_table
 from ftbench.report.uncertainty import ranks_tables

@@ -247,8 +247,8 @@ def _cell(
 
 def evaluate_study(study: dict, tables: Path, budgets: dict | None = None) -> dict[str, Path]:
     """Run evaluation, collection, comparison and the tables; returns the tables' paths by name."""
+    from ftbench.compare.comparison import compare
     from ftbench.evaluate.collect import collect
-    from ftbench.evaluate.compare import compare
     from ftbench.evaluate.run_scores import evaluate
     from ftbench.report.classes.per_class_tables import per_class_table
     from ftbench.report.cost.cost_table import cost_table

@@ -15,7 +15,7 @@ SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 # From the ground up. A folder imports from itself and from those before it.
 GROUND = ("base", "study")
 NETWORK_WING = ("machine", "data", "pixels", "model", "train", "predict", "measure")
-FILE_WING = ("evaluate", "report")
+FILE_WING = ("evaluate", "compare", "report")
 WAY_OUT = ("export",)  # brings the two wings together, after a study has ended
 ROOF = ("tools",)
 ORDER = (*GROUND, *NETWORK_WING, *FILE_WING, *WAY_OUT, *ROOF)

@@ -5,10 +5,10 @@ from unit.synthetic import evaluate_study, write_study
 
 from ftbench.base.errors import InputError
 from ftbench.base.files import read_json
+from ftbench.compare.comparison import compare
 from ftbench.evaluate.cells import recommended_cell
 from ftbench.evaluate.charges import charge, study_total
 from ftbench.evaluate.collect import collect
-from ftbench.evaluate.compare import compare
 from ftbench.evaluate.runs_csv import read_runs
 
 

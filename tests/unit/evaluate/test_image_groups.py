@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ftbench.evaluate.image_groups import INSIDE_TEST, read_test_groups
+from ftbench.compare.image_groups import INSIDE_TEST, read_test_groups
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@ from unit.synthetic import evaluate_study, write_study
 
 from ftbench.base.errors import InputError
 from ftbench.base.files import read_json
+from ftbench.compare.comparison import compare
 from ftbench.evaluate.cells import add_shared, zip_runs
-from ftbench.evaluate.compare import compare
 from ftbench.evaluate.records import content, read_records, write_records
 
 CELL = {"dataset": "d", "backbone": "b", "strategy": "s"}

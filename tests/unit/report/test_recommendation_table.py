@@ -4,7 +4,7 @@ import pytest
 from scipy.stats import norm
 from unit.synthetic import evaluate_study, write_study
 
-from ftbench.evaluate.crossfit import Run, crossfitted_accuracy
+from ftbench.compare.crossfit import Run, crossfitted_accuracy
 from ftbench.report.layout.frames import read_table
 from ftbench.report.layout.words import ITSELF, OPEN, SHOWN, UNTESTED, WORSE
 from ftbench.report.recommendation.recommendation_table import COLUMNS, recommend_one

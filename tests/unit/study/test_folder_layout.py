@@ -5,8 +5,8 @@ from entries import entry
 
 from ftbench.base.errors import InputError
 from ftbench.base.walk import walk
-from ftbench.study.folder_layout import layout
-from ftbench.study.split_names import role_of, roles_of
+from ftbench.study.folders.folder_layout import layout
+from ftbench.study.folders.split_names import role_of, roles_of
 
 LABELS = ("a", "b")
 

@@ -5,7 +5,7 @@ import shutil
 import pytest
 from entries import entry
 
-from ftbench.study import folder_listing as listing
+from ftbench.study.folders import folder_listing as listing
 from ftbench.study.paths import weights_tag
 
 

@@ -29,7 +29,7 @@ BOOTSTRAP_SEED = 20_240_229  # fixed, so that equal logits give equal intervals
 # How the scores of a cell's finished seeds become one number of the cell.
 MEAN = "mean"
 MODE = "most frequent"
-INTERVAL = "mean with the crossed interval of ftbench.evaluate.statistics"
+INTERVAL = "mean with the crossed interval of ftbench.compare.statistics"
 KEPT = "none: it stays in metrics.json"
 # What a score needs beside the test logits.
 VALIDATION, MIRRORED = "validation", "mirrored"

@@ -125,7 +125,7 @@ def load(run: Finished) -> Complete:
 def _with_neighbours(run: Finished, record: dict) -> tuple[Backbone, Neighbours]:
     if record["status"] == "diverged":
         raise InputError(f"{run.folder} diverged and has no network; take another seed or strategy.")
-    if record["kind"] != "knn":
+    if not kinds.declared(record["kind"]).get("bank"):
         raise InputError(f"{run.folder} is of kind {record['kind']}, which no graph of a network can stand for; take another strategy.")  # fmt: skip
     model = run.folder / "model.safetensors"
     refuse_damaged(model, record["digests"]["model_file"])

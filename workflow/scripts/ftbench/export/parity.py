@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from ftbench.base.errors import InputError
-from ftbench.evaluate.statistics import NOTHING, difference, summarize
+from ftbench.compare.statistics import NOTHING, difference, summarize
 from ftbench.export.complete import Complete
 from ftbench.export.doubt import probabilities
 from ftbench.export.finished import Finished

@@ -7,7 +7,7 @@ import hashlib
 from pathlib import Path
 
 from ftbench.base.errors import InputError, choices
-from ftbench.study.folder_listing import folder_listing
+from ftbench.study.folders.folder_listing import folder_listing
 from ftbench.study.kinds import declared
 from ftbench.study.rows.shards import shards_of
 from ftbench.study.rows.table_images import images_root, table_rows

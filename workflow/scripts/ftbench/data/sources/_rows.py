@@ -16,10 +16,10 @@ from ftbench.data.groups import merge_groups
 from ftbench.data.open_image import MAX_PIXELS, Opened
 from ftbench.data.sources import OF_FOLDERS, require_part
 from ftbench.data.split import TEST_STREAM, stratified_group_split
+from ftbench.study.folders.split_names import roles_of
 from ftbench.study.listing import shards_listing
 from ftbench.study.rows.records import Arranged, Record, Rows
 from ftbench.study.rows.shards import Shard, shards_of
-from ftbench.study.split_names import roles_of
 
 # As the schema has them.
 UNSAID = {

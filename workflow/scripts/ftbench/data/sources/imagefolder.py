@@ -1,7 +1,7 @@
 """A folder of your own images, with one folder per class.
 
 Either <root>/train/<class>/... and <root>/test/<class>/..., or <root>/<class>/... . Everything below a class folder belongs to the
-class. Which folders are parts and classes says `ftbench.study.folder_layout`, which files are images `ftbench.base.walk`: what is
+class. Which folders are parts and classes says `ftbench.study.folders.folder_layout`, which files are images `ftbench.base.walk`: what is
 hidden, left behind by the system or no image is passed over and counted. Any format that Pillow opens is read. The order is that of
 the sorted paths, whatever the file system says.
 """
@@ -20,7 +20,7 @@ from ftbench.data.groups import groups_of_images, merge_groups, shared_groups
 from ftbench.data.open_image import MAX_PIXELS, open_pixels, open_rgb
 from ftbench.data.sources import OF_FOLDERS, require_part
 from ftbench.data.split import TEST_STREAM, stratified_group_split
-from ftbench.study.folder_layout import Layout, layout
+from ftbench.study.folders.folder_layout import Layout, layout
 
 DECLARES = {
     "needs": "path",

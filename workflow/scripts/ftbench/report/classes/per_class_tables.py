@@ -59,7 +59,7 @@ def _metrics(runs: list[dict]) -> dict[tuple, list[dict]]:
 
 
 def per_class_table(runs: list[dict], classes_csv, cells: list[dict], per_class_out, confused_out) -> None:
-    """Write both tables of classes; `classes_csv` is from `ftbench.evaluate.compare`. A cell whose seeds all diverged has no rows.
+    """Write both tables of classes; `classes_csv` is from `ftbench.compare.comparison`. A cell whose seeds all diverged has no rows.
 
     per_class_out: `PER_CLASS_COLUMNS`. Precision, recall and F1 are means over finished seeds, the interval of recall covers seeds
     and the class's test images.

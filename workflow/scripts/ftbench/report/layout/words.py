@@ -51,7 +51,7 @@ def top_said(frame: pd.DataFrame, differences: pd.DataFrame) -> str:
 
     `frame` is comparison.csv, `differences` differences.csv, both of the one data set. Holm's correction is over the cells beside it.
     """
-    from ftbench.evaluate.statistics import holm
+    from ftbench.compare.statistics import holm
 
     best = frame.loc[frame["accuracy_mean"].idxmax()]
     name = f"{best['strategy']} on {best['backbone']}"

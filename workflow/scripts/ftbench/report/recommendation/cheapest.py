@@ -4,7 +4,7 @@ import math
 
 import pandas as pd
 
-from ftbench.evaluate.statistics import holm
+from ftbench.compare.statistics import holm
 from ftbench.report.layout.frames import mixed_hardware
 from ftbench.report.layout.words import ALPHA, ITSELF, OPEN, SHOWN, UNTESTED, WORSE
 

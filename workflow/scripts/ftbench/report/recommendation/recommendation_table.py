@@ -6,10 +6,10 @@ of seeds that did not choose. What a choice on the test set would have shown sta
 
 import pandas as pd
 
+from ftbench.compare.crossfit import Run, crossfitted_accuracy
+from ftbench.compare.statistics import holm
 from ftbench.evaluate.cells import CELL, MEASURED, SELECTION, recommended_cell
-from ftbench.evaluate.crossfit import Run, crossfitted_accuracy
 from ftbench.evaluate.runs_csv import read_runs
-from ftbench.evaluate.statistics import holm
 from ftbench.report.layout.columns import Column, as_decimal, as_percent, as_text, as_whole
 from ftbench.report.layout.formats import MISSING, count, duration, interval, points
 from ftbench.report.layout.frames import read_table, write_csv
@@ -104,7 +104,7 @@ def recommend_one(cells: pd.DataFrame, pairs: pd.DataFrame, limits: dict, margin
 
     Cells are indistinguishable from the best one where their difference to it has p of at least 0.05, corrected by Holm's method
     over the budget's cells; those without p (one seed) are `untested_cells`. `runs` maps (backbone, strategy) to what
-    `ftbench.evaluate.crossfit` reads.
+    `ftbench.compare.crossfit` reads.
     """
     kept = within(cells, limits)
     row = {f"limit_{name}": limits.get(name) for name in LIMITS} | {"cells": len(kept), "margin": margin}
@@ -164,7 +164,7 @@ def recommendation_table(
 
 
 def _runs(frame: pd.DataFrame, metric: str) -> dict[str, dict[tuple, dict]]:
-    """Data set -> (backbone, strategy) -> what `ftbench.evaluate.crossfit` reads, from runs.csv."""
+    """Data set -> (backbone, strategy) -> what `ftbench.compare.crossfit` reads, from runs.csv."""
     found: dict[str, dict[tuple, dict]] = {}
     for key, own in frame.groupby(CELL, sort=False):
         finished = own[own["status"] == "finished"]

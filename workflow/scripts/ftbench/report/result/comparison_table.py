@@ -159,7 +159,7 @@ def detectable(
 def comparison_table(runs_csv, cells_csv, differences_csv, cells: list[dict], out) -> None:
     """Write comparison.csv: `COMPARISON_COLUMNS`, then `EXTRA_COLUMNS`.
 
-    `runs_csv` is from `ftbench.evaluate.collect`, `cells_csv` and `differences_csv` from `ftbench.evaluate.compare`; `cells` lists
+    `runs_csv` is from `ftbench.evaluate.collect`, `cells_csv` and `differences_csv` from `ftbench.compare.comparison`; `cells` lists
     {dataset, backbone, strategy} in config order.
 
     Scores are means over the finished seeds, which `seeds` counts; a bootstrap interval is the mean of its ends over seeds;

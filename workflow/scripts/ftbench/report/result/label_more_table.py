@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from ftbench.base.logits import load_logits
-from ftbench.evaluate.learning_curve import LEAST, extrapolate
+from ftbench.compare.learning_curve import LEAST, extrapolate
 from ftbench.evaluate.probabilities import correct
 from ftbench.evaluate.records import content
 from ftbench.report.layout.columns import Column, as_number, as_percent, as_text

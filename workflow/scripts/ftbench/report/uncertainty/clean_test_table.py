@@ -14,12 +14,12 @@ from ftbench.base.csv_text import plain
 from ftbench.base.errors import InputError
 from ftbench.base.logits import load_logits
 from ftbench.base.user_csv import FileNames, user_table
+from ftbench.compare.image_groups import read_test_groups
+from ftbench.compare.statistics import Summary, cell_interval, learn, summarize
 from ftbench.evaluate.cells import CELL, config_order
-from ftbench.evaluate.image_groups import read_test_groups
 from ftbench.evaluate.metrics import scores
 from ftbench.evaluate.probabilities import correct
 from ftbench.evaluate.records import content
-from ftbench.evaluate.statistics import Summary, cell_interval, learn, summarize
 from ftbench.report.layout.columns import ACCURACY, ACCURACY_COLUMN, CELL_COLUMNS, Column, as_percent, as_text
 from ftbench.report.layout.formats import MISSING
 from ftbench.report.layout.frames import read_table, write_csv
@@ -106,10 +106,10 @@ def clean_test_table(runs: list[dict], audits: list[dict], cells: list[dict], ou
 
     `runs` holds {"labels", "run", "test_logits": paths}, `audits` per data set {"dataset", "marks", "files", "exclude", "root"}: the
     audit's test marks, test_files.csv, the user's list or None, and the folder of the user's images or None. `groups` is as for
-    `ftbench.evaluate.compare.compare`. A data set has rows for
+    `ftbench.compare.comparison.compare`. A data set has rows for
     each kind of mark that occurs, and for all kinds together if there are several; none if no image is marked, or all but one are.
     accuracy_full is over all images; change is accuracy_mean minus it, ranks are among the data set's cells. Scores are means over
-    finished seeds, the interval that of `ftbench.evaluate.statistics.cell_interval`.
+    finished seeds, the interval that of `ftbench.compare.statistics.cell_interval`.
     """
     kinds, counts = {}, {}
     grouped = {dataset: read_test_groups(*files) for dataset, *files in groups}

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from ftbench.base.files import read_json
-from ftbench.evaluate.statistics import win_tie_loss
+from ftbench.compare.statistics import win_tie_loss
 from ftbench.report.layout.columns import Column
 from ftbench.report.layout.frames import read_table, write_csv
 from ftbench.report.layout.pages import publish

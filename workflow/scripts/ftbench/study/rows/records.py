@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ftbench.base.errors import InputError, listed
-from ftbench.study.split_names import PARTS, roles_of
+from ftbench.study.folders.split_names import PARTS, roles_of
 
 MANY = 50  # different labels: more of them than half of the images are no classes
 

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from ftbench.base.errors import InputError
 from ftbench.base.walk import LEFT_BEHIND, shown
-from ftbench.study.split_names import role_of
+from ftbench.study.folders.split_names import role_of
 
 HUB = "hf:"  # begins a path that names a data set of the Hugging Face hub
 HUB_NAME = re.compile(

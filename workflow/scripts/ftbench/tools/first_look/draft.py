@@ -10,8 +10,8 @@ import yaml
 from ftbench.base.errors import InputError
 from ftbench.base.walk import shown
 from ftbench.study import config
-from ftbench.study.class_folders import many
-from ftbench.study.split_names import role_of
+from ftbench.study.folders.class_folders import many
+from ftbench.study.folders.split_names import role_of
 from ftbench.tools.first_look.choices import Choices, choose, training_images, validation_fraction
 from ftbench.tools.first_look.divide import check_split, groups_seen, settle_groups
 from ftbench.tools.first_look.entry import Entry

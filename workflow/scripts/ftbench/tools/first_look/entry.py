@@ -14,10 +14,10 @@ from ftbench.base.user_csv import at_home
 from ftbench.base.walk import shown, walk
 from ftbench.data import sources
 from ftbench.study import config
-from ftbench.study.class_folders import Tree
-from ftbench.study.folder_layout import layout
+from ftbench.study.folders.class_folders import Tree
+from ftbench.study.folders.folder_layout import layout
+from ftbench.study.folders.split_names import roles_of
 from ftbench.study.kinds import declared
-from ftbench.study.split_names import roles_of
 from ftbench.tools.first_look.forms import form_of, image_folders, tables_in
 
 TEST_FRACTION = 0.2

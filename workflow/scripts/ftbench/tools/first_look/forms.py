@@ -7,7 +7,7 @@ from ftbench.base.errors import InputError
 from ftbench.base.image_names import suffix
 from ftbench.base.walk import shown, walk
 from ftbench.data.sources import parquet, tar
-from ftbench.study.class_folders import Tree
+from ftbench.study.folders.class_folders import Tree
 from ftbench.study.rows.shards import is_hub, shards_of
 from ftbench.study.rows.table_file import LINES, PARQUET, TEXT, import_pyarrow, is_plain
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from ftbench.base.walk import shown
 from ftbench.data.remarks import LISTED, sentence
-from ftbench.study.class_folders import many
+from ftbench.study.folders.class_folders import many
 from ftbench.tools.first_look.choices import UNBALANCED, spoken
 from ftbench.tools.first_look.draft import Draft, groups_file
 

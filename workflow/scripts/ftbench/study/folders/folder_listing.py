@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ftbench.base.errors import InputError
 from ftbench.base.walk import walk
-from ftbench.study.folder_layout import layout
+from ftbench.study.folders.folder_layout import layout
 
 
 def folder_listing(entry: dict) -> str:

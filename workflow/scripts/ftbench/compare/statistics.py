@@ -6,7 +6,7 @@ the difference of two, has two parts (the random-effects model of crossed factor
 
     images   the variance over images of the mean over seeds, divided by N. Images of one group (a burst, a patient) are one unit: the
              delete-a-group jackknife (Cameron & Miller 2015, section VI) takes the place of the variance over images
-    seeds    sigma² / S of each cell. sigma² is not estimated from the cell's two or three seeds alone: `ftbench.evaluate.seed_spread`
+    seeds    sigma² / S of each cell. sigma² is not estimated from the cell's two or three seeds alone: `ftbench.compare.seed_spread`
              learns it from all cells of the data set, and gives a distribution of it
 
 So the error of a difference is a mixture of normals over that distribution (of t where groups are few), and intervals and p
@@ -22,7 +22,7 @@ from scipy import special, stats
 from statsmodels.stats.multitest import multipletests
 
 from ftbench.base.errors import InputError
-from ftbench.evaluate.seed_spread import TAU2, SeedSpread, Seen
+from ftbench.compare.seed_spread import TAU2, SeedSpread, Seen
 
 LEVEL = 0.95
 BINS = 48  # of the logarithm of a variance; exact values within one share their mean

@@ -4,9 +4,9 @@ from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from ftbench.base.errors import InputError
-from ftbench.evaluate.image_groups import join, read_test_groups
-from ftbench.evaluate.seed_spread import TAU2, SeedSpread, Seen
-from ftbench.evaluate.statistics import (
+from ftbench.compare.image_groups import join, read_test_groups
+from ftbench.compare.seed_spread import TAU2, SeedSpread, Seen
+from ftbench.compare.statistics import (
     NOTHING,
     Mixture,
     cell_interval,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ftbench.evaluate.learning_curve import LEAST, extrapolate
+from ftbench.compare.learning_curve import LEAST, extrapolate
 
 SIZES = [8, 16, 32, 64]
 IMAGES, SEEDS = 2000, 2

@@ -13,11 +13,11 @@ from ftbench.base.csv_text import guarded
 from ftbench.base.errors import InputError, choices
 from ftbench.base.files import atomic_write
 from ftbench.base.logits import load_logits
+from ftbench.compare.image_groups import read_test_groups
+from ftbench.compare.statistics import cell_interval, difference, effect_size, holm, learn, mcnemar, summarize
 from ftbench.evaluate.cells import CELL, SELECTION, recommended_cell
-from ftbench.evaluate.image_groups import read_test_groups
 from ftbench.evaluate.probabilities import correct
 from ftbench.evaluate.records import content
-from ftbench.evaluate.statistics import cell_interval, difference, effect_size, holm, learn, mcnemar, summarize
 
 PAIR = ["dataset", "backbone_a", "strategy_a", "backbone_b", "strategy_b"]
 PAIR_COLUMNS = [
@@ -49,7 +49,7 @@ DIFFERENCE_COLUMNS = [
     "effect_high",
     "detectable",
 ]
-# The same of the metric that chooses, and what a choice asks: see ftbench.evaluate.statistics.difference.
+# The same of the metric that chooses, and what a choice asks: see ftbench.compare.statistics.difference.
 CHOOSING = {f"chosen_{name}": name for name in ("difference", "ci_low", "ci_high", "p", "p_worse_a", "p_worse_b")}
 CHOOSING |= {name: name for name in ("fixed_variance", "variance_per_seed")}
 DIFFERENCE_COLUMNS += CHOOSING

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 from ftbench.base.errors import InputError
 from ftbench.base.walk import Found, shown
-from ftbench.study.class_folders import Tree, advice_for_flat, class_folders, many, match_classes
-from ftbench.study.split_names import FILLER, PARTS, role_of, roles_of
+from ftbench.study.folders.class_folders import Tree, advice_for_flat, class_folders, many, match_classes
+from ftbench.study.folders.split_names import FILLER, PARTS, role_of, roles_of
 
 NAMED = 5  # names in a message
 

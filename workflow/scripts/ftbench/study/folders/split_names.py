@@ -1,7 +1,7 @@
 """Which folder names say that a folder is a part of the data, train, validation or test, in their usual spellings.
 
 `Training`, `TRAIN`, `train_images`, `trainset`, `train2017` and `seg_train` beside `seg_test` are all train parts; `bullet_train`
-is none. A name alone decides nothing: what the folders hold decides too (`ftbench.study.folder_layout`).
+is none. A name alone decides nothing: what the folders hold decides too (`ftbench.study.folders.folder_layout`).
 """
 
 import re
