@@ -24,6 +24,7 @@ import yaml
 
 from ftbench.study import grid
 from ftbench.study.config import resolve
+from ftbench.study.kinds import declared
 
 KINDS = ("finetune", "last_block", "norm_bias", "lp_ft")
 # Sizes: (data sets, backbones, strategies beside the probe, seeds, trials)
@@ -168,7 +169,8 @@ def aggregate(size: tuple, folder: Path) -> dict:
         "validation_balanced_accuracy": 0.9,
         "validation_nll": 0.3,
     }
-    (files / "run.json").write_text(json.dumps(record))
+    for stochastic in (False, True):
+        (files / f"run{stochastic:d}.json").write_text(json.dumps(record | {"stochastic": stochastic}))
     for number in range(100):
         path = files / f"{number}.npz"
         if not path.exists():
@@ -176,8 +178,9 @@ def aggregate(size: tuple, folder: Path) -> dict:
             logits[np.arange(IMAGES), labels] += 2 + number / 100
             np.savez(path, logits=logits, labels=labels, ids=np.arange(IMAGES))
     runs = [
-        {"labels": {**cell._asdict(), "seed": seed}, "run": "logits/run.json"}
+        {"labels": {**cell._asdict(), "seed": seed}, "run": f"logits/run{stochastic:d}.json"}
         for cell in grid.cells(resolved)
+        for stochastic in [declared(resolved["strategies"][cell.strategy]["kind"])["stochastic"]]
         for seed in grid.seeds_of(resolved, cell.strategy)
     ]
     for number, run in enumerate(runs):
