@@ -13,7 +13,7 @@ from pathlib import Path
 
 from _common import ROOT, parser  # isort: skip
 
-RUN = "runs/digits/efficientnet_lite0/linear_probe/seed0/run.json"
+RUN = "runs/digits-64/efficientnet_lite0/linear_probe/seed0/run.json"
 
 
 def measure(folder: Path, repeats: int = 3, quick: bool = False) -> dict:
@@ -30,9 +30,9 @@ def measure(folder: Path, repeats: int = 3, quick: bool = False) -> dict:
     for number in range(repeats):
         forced = ["--forcerun", "fit_probe"] if number else []
         subprocess.run([*map(str, command), *forced], check=True, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL)
-        with (study / "benchmarks/fit_probe/digits/efficientnet_lite0/linear_probe.tsv").open() as stream:
+        with (study / "benchmarks/fit_probe/digits-64/efficientnet_lite0/linear_probe.tsv").open() as stream:
             wall = float(next(csv.DictReader(stream, delimiter="\t"))["s"])
-        beyond.append(wall - fit_seconds(study / "logs/fit_probe/digits/efficientnet_lite0/linear_probe.log"))
+        beyond.append(wall - fit_seconds(study / "logs/fit_probe/digits-64/efficientnet_lite0/linear_probe.log"))
     value = sorted(beyond)[len(beyond) // 2]
     print(f"job_overhead_s: {', '.join(f'{seconds:.1f}' for seconds in beyond)} s beyond the fits")
     return {"name": "job_overhead_s", "value": value, "unit": "s", "target": 4}
