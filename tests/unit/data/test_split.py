@@ -254,6 +254,15 @@ def test_what_was_kept_together_is_said(tmp_path, capsys):
     assert said in capsys.readouterr().out
 
 
+def test_a_class_whose_images_all_look_alike_is_split_all_the_same_and_that_is_said(tmp_path, capsys):
+    pairs = [(0, row) for row in range(2, 40, 2)]  # every image of class 0
+    train, validation, cleaning = cleaned(tmp_path, near=near_of([*pairs, (1, 11)]))
+    assert cleaning["classes_of_near_duplicates"] == ["number 0"]
+    assert {row % 2 for row in train} == {row % 2 for row in validation} == {0, 1}
+    assert len({1, 11} & set(train)) in (0, 2)  # the other class keeps its own together
+    assert "all images of number 0 look like near duplicates" in capsys.readouterr().out
+
+
 def test_one_image_of_each_cluster_stays_if_duplicates_are_dropped(tmp_path):
     train, validation, cleaning = cleaned(tmp_path, near=near_of([(0, 10), (0, 12), (3, 5)]), drop_duplicates=True)
     assert sorted(train + validation) == sorted(set(range(40)) - {10, 12, 5})

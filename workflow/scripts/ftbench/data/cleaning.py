@@ -5,7 +5,7 @@ Nothing of it looks at a test image. Each function says in the log what it did a
 
 import numpy as np
 
-from ftbench.base.errors import InputError
+from ftbench.base.errors import InputError, listed
 from ftbench.data.groups import merge_groups
 
 KEYS = ("group_duplicates", "drop_duplicates", "drop_label_issues")
@@ -17,6 +17,30 @@ def join_near_duplicates(groups: np.ndarray, rows: np.ndarray, clusters: np.ndar
     key = np.full(len(groups), None, object)
     key[rows] = clusters
     return merge_groups(groups.tolist(), key.tolist())
+
+
+def loosen_whole_classes(
+    labels: np.ndarray, groups: np.ndarray, clusters: np.ndarray, cleaning: dict, classes: list[str] | None
+) -> np.ndarray:
+    """`clusters` (K,) of near duplicates, taken apart where they would make all images of a class one group.
+
+    Few small images may all look alike, and such a class could not stand in train and validation. `labels`, `groups`: (K,).
+    """
+    clusters, loosened = clusters.copy(), []
+    for label in np.unique(labels):
+        own = labels == label
+        joined = merge_groups(groups.tolist(), clusters.tolist())
+        if len(np.unique(joined[own])) == 1 < len(np.unique(groups[own])):
+            alike = np.isin(clusters, clusters[own])
+            clusters[alike] = clusters.max() + 1 + np.arange(alike.sum())
+            loosened.append(f"number {label}" if classes is None else classes[label])
+    if loosened:
+        cleaning["classes_of_near_duplicates"] = loosened
+        print(
+            f"group_duplicates: all images of {listed(loosened)} look like near duplicates of each other; they are not kept together, since "
+            "train and validation each need some. Scores on them may measure memory."
+        )
+    return clusters
 
 
 def one_of_each(rows: np.ndarray, clusters: np.ndarray, prefer: np.ndarray | None, cleaning: dict) -> np.ndarray:

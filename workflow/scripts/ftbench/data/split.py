@@ -85,6 +85,8 @@ def _parts(labels, groups, given: int, settings: dict, names, near, cleaning: di
         rows, clusters, validates = rows[stays], clusters[stays], None if validates is None else validates[stays]
     joined = groups
     if clusters is not None and settings["group_duplicates"] and not settings["drop_duplicates"]:
+        if not given:
+            clusters = clean.loosen_whole_classes(labels[rows], groups[rows], clusters, cleaning, names)
         joined = clean.join_near_duplicates(groups, rows, clusters, cleaning)
     if given:
         _say_leaks(joined, rows, validates)
