@@ -23,6 +23,7 @@ ISSUES = ["part", "row", "file", "label", "suggested", "label_probability", "sug
 MARKS = ["id", "file", "mark", "detail"]
 DUPLICATE, SUSPECTED = "duplicate of a training image", "suspected label error"
 LISTED = 1000  # odd images that are named; all are counted
+SHIFTS_SOUGHT = 15_000  # images among which shifted copies are sought in pixels: two minutes of one core, and four times that for twice as many
 
 
 def audit_dataset(
@@ -42,7 +43,7 @@ def audit_dataset(
         data.labels,
         mirrored,
         features=[np.concatenate(both) for both in loaded.values()],
-        thorough=True,
+        thorough=_seek_shifts(data),
     )
     cluster = clusters(len(data), found)
     rows = _pairs(data, found, cluster)
@@ -54,9 +55,19 @@ def audit_dataset(
         with atomic_write(path) as temporary:
             guarded(pd.DataFrame(table, columns=columns)).to_csv(temporary, index=False)
     about = _duplicate_summary(data, rows, marked, cluster) | _label_summary(data, judged, suspects)
-    about |= {"cleaning": cleaning_of(np.load(given["split"]))}
+    about |= {"cleaning": cleaning_of(np.load(given["split"])), "shifted_copies_sought": len(data) <= SHIFTS_SOUGHT}
     about |= _quality_summary(data, suspects, cluster, judged) | _domain_summary(data, loaded, judged)
     write_json(summary, about)
+
+
+def _seek_shifts(data: Images) -> bool:
+    """Whether shifted copies are sought in pixels: the time grows with the square of the number of images."""
+    if len(data) > SHIFTS_SOUGHT:
+        print(
+            f"{len(data):,} images are more than {SHIFTS_SOUGHT:,}: copies shifted by several pixels are not sought in pixels, and "
+            "only found if their features or the rest of the picture give them away"
+        )
+    return len(data) <= SHIFTS_SOUGHT
 
 
 def _pairs(data: Images, found: Pairs, cluster: np.ndarray) -> list[dict]:

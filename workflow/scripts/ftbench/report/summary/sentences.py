@@ -185,7 +185,9 @@ def faults(facts: Facts) -> list[Sentence]:
     copies, inside = audit["test_images_with_a_training_duplicate"], audit["pairs_inside_test"]
     said = f"{_many(copies, 'test image')} of {audit['test_images']:,} {'has' if copies == 1 else 'have'} a near duplicate in training"
     said += f"; {_many(inside, 'pair')} of near duplicates {'lies' if inside == 1 else 'lie'} inside test, "
-    found = [Sentence(said + f"{audit['pairs_inside_training']:,} inside training.", source)]
+    said += f"{audit['pairs_inside_training']:,} inside training"
+    said += "" if audit.get("shifted_copies_sought", True) else " (of so many images, shifted copies were not sought)"
+    found = [Sentence(f"{said}.", source)]
     if audit["labels_judged_by"] is None:
         needed = "a backbone with pretrained weights and a few images of each class"
         found.append(Sentence(f"No label was judged: that needs {needed}.", source))
