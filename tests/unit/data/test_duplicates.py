@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ftbench.data.duplicates import alignment, candidates
+from ftbench.data.duplicates import alignment, candidates, find
 from ftbench.data.duplicates.candidates import describe
 from ftbench.data.duplicates.find import byte_digests, clusters, find_duplicates
 from ftbench.data.duplicates.training_part import clusters_of
@@ -89,6 +89,15 @@ def test_copies_are_found_as_what_they_are_and_others_are_not():
     del planted[9, 62]
     assert found(images, mirrored=False) == planted
     assert found(pictures(40, seed=1)) == {}
+
+
+def test_of_very_many_images_copies_are_found_by_a_stricter_search_and_that_is_said(monkeypatch, capsys):
+    monkeypatch.setattr(find, "MANY", 60)
+    images = pictures(100, seed=1)
+    images[60], images[62] = images[5], images[9][:, ::-1]
+    images[61] = np.clip(images[8] * 0.8 + 20, 0, 255)
+    assert found(images) == {(5, 60): True, (8, 61): False, (9, 62): False}
+    assert "more than 60" in capsys.readouterr().out
 
 
 def test_a_large_shift_is_found_by_the_thorough_search():

@@ -10,7 +10,7 @@ import pandas as pd
 from ftbench.base.csv_text import guarded
 from ftbench.base.files import atomic_write, write_json
 from ftbench.data.duplicates.candidates import describe
-from ftbench.data.duplicates.find import Pairs, clusters, find_duplicates
+from ftbench.data.duplicates.find import MANY, Pairs, clusters, find_duplicates
 from ftbench.data.split import cleaning_of
 from ftbench.measure.audit import domain, labels, quality
 from ftbench.measure.audit.parts import Images
@@ -23,7 +23,6 @@ ISSUES = ["part", "row", "file", "label", "suggested", "label_probability", "sug
 MARKS = ["id", "file", "mark", "detail"]
 DUPLICATE, SUSPECTED = "duplicate of a training image", "suspected label error"
 LISTED = 1000  # odd images that are named; all are counted
-SHIFTS_SOUGHT = 15_000  # images among which shifted copies are sought in pixels: two minutes of one core, and four times that for twice as many
 
 
 def audit_dataset(
@@ -55,19 +54,19 @@ def audit_dataset(
         with atomic_write(path) as temporary:
             guarded(pd.DataFrame(table, columns=columns)).to_csv(temporary, index=False)
     about = _duplicate_summary(data, rows, marked, cluster) | _label_summary(data, judged, suspects)
-    about |= {"cleaning": cleaning_of(np.load(given["split"])), "shifted_copies_sought": len(data) <= SHIFTS_SOUGHT}
+    about |= {"cleaning": cleaning_of(np.load(given["split"])), "shifted_copies_sought": len(data) <= MANY}
     about |= _quality_summary(data, suspects, cluster, judged) | _domain_summary(data, loaded, judged)
     write_json(summary, about)
 
 
 def _seek_shifts(data: Images) -> bool:
     """Whether shifted copies are sought in pixels: the time grows with the square of the number of images."""
-    if len(data) > SHIFTS_SOUGHT:
+    if len(data) > MANY:
         print(
-            f"{len(data):,} images are more than {SHIFTS_SOUGHT:,}: copies shifted by several pixels are not sought in pixels, and "
+            f"{len(data):,} images are more than {MANY:,}: copies shifted by several pixels are not sought in pixels, and "
             "only found if their features or the rest of the picture give them away"
         )
-    return len(data) <= SHIFTS_SOUGHT
+    return len(data) <= MANY
 
 
 def _pairs(data: Images, found: Pairs, cluster: np.ndarray) -> list[dict]:
