@@ -126,6 +126,16 @@ def test_good_file_arrives_and_says_where_from(server, tmp_path):
     assert_complete(tmp_path)
 
 
+def test_bytes_then_name_are_on_the_disk_when_a_download_is_over(server, tmp_path, monkeypatch):
+    flushed = []
+    monkeypatch.setattr(
+        download, "flush", lambda path: flushed.append((path.name, sorted(p.name for p in tmp_path.iterdir())))
+    )
+    get(server, tmp_path, "good")
+    name = next(tmp_path.iterdir()).name
+    assert flushed == [(f"{name}.part", [f"{name}.part"]), (tmp_path.name, [name])]
+
+
 def test_complete_file_is_left_alone(server, tmp_path):
     (tmp_path / "file.bin").write_bytes(CONTENT)
     before = (tmp_path / "file.bin").stat().st_mtime_ns

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from ftbench.base.digests import md5_of_file
 from ftbench.base.errors import InputError
+from ftbench.base.files import flush, make_folder
 
 BLOCK = 1 << 20  # bytes read at a time
 BACKOFF_SECONDS = 1.0  # doubles with each attempt in a row that brought nothing, or nearly so
@@ -52,7 +53,7 @@ def fetch(
     part = path.with_name(path.name + ".part")
     old = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         found = md5_of_file(path) if path.exists() else None
     except OSError as error:  # a folder in the file's place, a file in the folder's
         raise InputError(
@@ -78,7 +79,9 @@ def fetch(
         else:
             if md5 in (None, found):
                 size = part.stat().st_size
+                flush(part)  # a rename alone may survive a power cut, and the bytes may not
                 part.replace(path)
+                flush(path.parent)
                 report(f"{path.name}: complete, {_megabytes(size)} MB, md5 {found}.")
                 return {"url": url, "md5": found, "bytes": size}
             report(f"{url}: has md5 {found} instead of {md5}.")
