@@ -119,7 +119,7 @@ def figure(study, paths, name):
     runs, tables = study["runs"], {key: paths / f"{key}.csv" for key in ("comparison", "runs", "cells", "per_class")}
     match name:
         case "accuracy":
-            draw(tables["comparison"], tables["runs"], dataset, *order, out)
+            draw(tables["comparison"], tables["runs"], paths / "differences.csv", dataset, *order, out)
         case "pareto":
             draw(tables["comparison"], dataset, *order, out)
         case "tuning":

@@ -66,6 +66,7 @@ def test_a_users_list_changes_the_cleaned_table_and_nothing_else(clone):
     clone.write_config(config)
     assert {job.rule for job in clone.plan()} <= {
         "report_clean_test",
+        "report_summary",
         "record_study",
         "report_provenance",
         "record_environment",

@@ -131,7 +131,8 @@ def test_clocks_that_disagree_repeat_nothing(clone, hours):
     for path in clone.path("data/digits").iterdir():
         os.utime(path, (shifted, shifted))
     assert clone.plan() == []
-    assert all(path.stat().st_mtime < time.time() + 1 for path in clone.path("data/digits").iterdir())
+    files = [path for path in clone.path("data/digits").iterdir() if path.is_file()]
+    assert all(path.stat().st_mtime < time.time() + 1 for path in files)
 
 
 def test_ctrl_c_is_one_line_and_everything_killed_at_once_needs_one_command(long_run):  # noqa: F811

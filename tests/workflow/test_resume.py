@@ -20,6 +20,11 @@ PATIENCE = 120.0  # seconds to wait for any one event
 KILLS = 2
 
 
+def heeding_ctrl_c() -> None:
+    """Tests that a script put into the background ignore SIGINT, and so would all that they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(clone: Clone) -> subprocess.Popen:
     log = (clone.root / "driver.txt").open("a")
     return subprocess.Popen(
@@ -29,6 +34,7 @@ def start(clone: Clone) -> subprocess.Popen:
         stdout=log,
         stderr=subprocess.STDOUT,
         start_new_session=True,  # a process group of its own, to be killed as a whole
+        preexec_fn=heeding_ctrl_c,
     )
 
 
