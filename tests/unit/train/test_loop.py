@@ -227,7 +227,7 @@ def test_ctrl_c_is_a_stop_like_any_other(inputs, tmp_path, whole, monkeypatch):
 
 
 @pytest.mark.parametrize("at", [1, 3, 2 * EPOCHS], ids="batch {}".format)
-def test_a_signal_during_validation_is_not_kept_waiting_and_costs_no_step(inputs, tmp_path, whole, monkeypatch, at):
+def test_a_signal_during_validation_is_not_kept_waiting_and_costs_no_step(inputs, tmp_path, monkeypatch, at):
     """The 18 validation images in batches of 10: two of them in an epoch. The average's weights are not what is saved."""
     monkeypatch.setattr(backbones, "BATCH", 10)
     recipe, predict, batches, steps = {"ema_decay": 0.9}, backbones.predict, [], []
@@ -251,7 +251,10 @@ def test_a_signal_during_validation_is_not_kept_waiting_and_costs_no_step(inputs
     resumed = fit(inputs, tmp_path / "r", recipe=recipe)
     assert len(steps) == EPOCHS * STEPS and resumed.resumes == 1
     monkeypatch.undo()
-    assert_same(whole(**recipe), resumed)
+    monkeypatch.setattr(
+        backbones, "BATCH", 10
+    )  # on some processors another batch size rounds the logits in another way
+    assert_same(fit(inputs, tmp_path / "whole", recipe=recipe), resumed)
 
 
 @pytest.mark.parametrize(
