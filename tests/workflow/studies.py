@@ -124,7 +124,7 @@ class Clone:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=600,
+            timeout=1200,
         )
         assert (done.returncode != 0) == fails, done.stdout
         return done.stdout
