@@ -27,12 +27,13 @@ def loosen_whole_classes(
     Few small images may all look alike, and such a class could not stand in train and validation. `labels`, `groups`: (K,).
     """
     clusters, loosened = clusters.copy(), []
-    for label in np.unique(labels):
+    joined = merge_groups(groups.tolist(), clusters.tolist())
+    for label in _in_one_group(labels, joined):  # taking clusters apart brings no other class into one group
         own = labels == label
-        joined = merge_groups(groups.tolist(), clusters.tolist())
         if len(np.unique(joined[own])) == 1 < len(np.unique(groups[own])):
             alike = np.isin(clusters, clusters[own])
             clusters[alike] = clusters.max() + 1 + np.arange(alike.sum())
+            joined = merge_groups(groups.tolist(), clusters.tolist())
             loosened.append(f"number {label}" if classes is None else classes[label])
     if loosened:
         cleaning["classes_of_near_duplicates"] = loosened
@@ -41,6 +42,14 @@ def loosen_whole_classes(
             "train and validation each need some. Scores on them may measure memory."
         )
     return clusters
+
+
+def _in_one_group(labels: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """The labels whose images all have one group."""
+    order = np.argsort(labels, kind="stable")
+    found, first = np.unique(labels[order], return_index=True)
+    same = np.minimum.reduceat(groups[order], first) == np.maximum.reduceat(groups[order], first)
+    return found[same]
 
 
 def one_of_each(rows: np.ndarray, clusters: np.ndarray, prefer: np.ndarray | None, cleaning: dict) -> np.ndarray:

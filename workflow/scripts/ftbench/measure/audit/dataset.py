@@ -35,6 +35,7 @@ def audit_dataset(
     and the best of them judge labels, which nobody does without. `mirrored`: a mirror image shows the same picture.
     """
     data = Images(**given)
+    seek_shifts = _seek_shifts(data)
     loaded = {each["name"]: (np.load(each["train"]), np.load(each["test"])) for each in features}
     found = find_duplicates(
         data.small(),
@@ -42,7 +43,7 @@ def audit_dataset(
         data.labels,
         mirrored,
         features=[np.concatenate(both) for both in loaded.values()],
-        thorough=_seek_shifts(data),
+        thorough=seek_shifts,
     )
     cluster = clusters(len(data), found)
     rows = _pairs(data, found, cluster)
@@ -54,7 +55,7 @@ def audit_dataset(
         with atomic_write(path) as temporary:
             guarded(pd.DataFrame(table, columns=columns)).to_csv(temporary, index=False)
     about = _duplicate_summary(data, rows, marked, cluster) | _label_summary(data, judged, suspects)
-    about |= {"cleaning": cleaning_of(np.load(given["split"])), "shifted_copies_sought": len(data) <= MANY}
+    about |= {"cleaning": cleaning_of(np.load(given["split"])), "shifted_copies_sought": seek_shifts}
     about |= _quality_summary(data, suspects, cluster, judged) | _domain_summary(data, loaded, judged)
     write_json(summary, about)
 
