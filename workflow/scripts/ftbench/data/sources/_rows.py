@@ -123,23 +123,28 @@ def once(make: Callable[[], Arranged], settings: dict, root: str | Path) -> Arra
     return _last[0][1]
 
 
-def counts(arranged: Arranged) -> tuple[dict[str, int], int]:
-    return {part: len(pairs) for part, pairs in arranged.parts.items()}, len(arranged.classes)
+def answers(arranged_of: Callable[[dict, str | Path], Arranged]) -> tuple[Callable, Callable, Callable, Callable]:
+    """counts, group_keys, metadata and remarks of a source, from its function of (settings, root) that gives the arranged rows."""
 
+    def counts(settings: dict, root: str | Path) -> tuple[dict[str, int], int]:
+        arranged = arranged_of(settings, root)
+        return {part: len(pairs) for part, pairs in arranged.parts.items()}, len(arranged.classes)
 
-def group_keys(arranged: Arranged, names: list[str]) -> list[str | None]:
-    groups = {record.name: record.group for record in _records(arranged)}
-    return [groups[name] or None for name in names]
+    def group_keys(settings: dict, root: str | Path, names: list[str]) -> list[str | None]:
+        groups = {record.name: record.group for record in _records(arranged_of(settings, root))}
+        return [groups[name] or None for name in names]
 
+    def metadata(settings: dict, root: str | Path, names: list[str]) -> dict[str, list[str]]:
+        """{column: its values, in the order of `names`} of the further columns."""
+        arranged = arranged_of(settings, root)
+        values = {record.name: record.metadata for record in _records(arranged)}
+        return {column: [values[name][at] for name in names] for at, column in enumerate(arranged.rows.metadata)}
 
-def metadata(arranged: Arranged, names: list[str]) -> dict[str, list[str]]:
-    """{column: its values, in the order of `names`} of the further columns."""
-    values = {record.name: record.metadata for record in _records(arranged)}
-    return {column: [values[name][at] for name in names] for at, column in enumerate(arranged.rows.metadata)}
+    def remarks(settings: dict, root: str | Path) -> dict:
+        arranged = arranged_of(settings, root)
+        return {"notes": arranged.notes, "left_out": dict(sorted(arranged.rows.left_out.items()))}
 
-
-def remarks(arranged: Arranged) -> dict:
-    return {"notes": arranged.notes, "left_out": dict(sorted(arranged.rows.left_out.items()))}
+    return counts, group_keys, metadata, remarks
 
 
 def _records(arranged: Arranged) -> Iterator[Record]:

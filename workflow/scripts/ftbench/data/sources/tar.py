@@ -63,25 +63,12 @@ def read(settings: dict, root: str | Path, part: str) -> tuple[list[str], Iterat
     return classes, iter(items)
 
 
-def counts(settings: dict, root: str | Path) -> tuple[dict[str, int], int]:
-    return _rows.counts(_arranged(settings, root))
-
-
-def group_keys(settings: dict, root: str | Path, names: list[str]) -> list[str | None]:
-    return _rows.group_keys(_arranged(settings, root), names)
-
-
-def metadata(settings: dict, root: str | Path, names: list[str]) -> dict[str, list[str]]:
-    return _rows.metadata(_arranged(settings, root), names)
-
-
-def remarks(settings: dict, root: str | Path) -> dict:
-    return _rows.remarks(_arranged(settings, root))
-
-
 def _arranged(settings: dict, root: str | Path) -> Arranged:
     settings = _rows.UNSAID | settings
     return _rows.once(lambda: arrange(tar_rows(settings, root), settings), settings, root)
+
+
+counts, group_keys, metadata, remarks = _rows.answers(_arranged)
 
 
 def tar_rows(settings: dict, root: str | Path) -> Rows:
