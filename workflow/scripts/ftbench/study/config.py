@@ -7,6 +7,7 @@
 import copy
 import functools
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import jsonschema
@@ -175,42 +176,42 @@ def _expand_home(config: dict) -> None:
 
 def _expand_limits(config: dict) -> None:
     """A list of train_limits becomes one data set per limit, the smallest first; `family` keeps the name that was written."""
-    expanded = {}
-    for name, entry in config["datasets"].items():
+
+    def entries(name: str, entry: dict) -> dict[str, dict]:
         limits = entry["train_limit"]
-        if isinstance(limits, list):
-            ordered = sorted(limits, key=lambda limit: math.inf if limit is None else limit)
-            entries = {f"{name}-{limit or 'all'}": entry | {"train_limit": limit} for limit in ordered}
-        else:
-            entries = {name: entry}
-        for new, given in entries.items():
-            if new in expanded or (new != name and new in config["datasets"]):
-                raise InputError(
-                    f"config: datasets.{name}.train_limit makes a data set {new}, but there is one of that name; rename it."
-                )
-            expanded[new] = given | {"family": name}
-    config["datasets"] = expanded
-    _expand_excluded(config, "dataset", expanded)
+        if not isinstance(limits, list):
+            return {name: entry}
+        ordered = sorted(limits, key=lambda limit: math.inf if limit is None else limit)
+        return {f"{name}-{limit or 'all'}": entry | {"train_limit": limit} for limit in ordered}
+
+    _expand(config, "datasets", "train_limit", "data set", entries)
+    _expand_excluded(config, "dataset", config["datasets"])
 
 
 def _expand_policies(config: dict) -> None:
     """A list of augmentation policies becomes one strategy per policy; `family` keeps the name that was written."""
-    expanded = {}
-    for name, entry in config["strategies"].items():
+
+    def entries(name: str, entry: dict) -> dict[str, dict]:
         policies = entry.get("augmentation")
-        entries = (
-            {f"{name}-{policy}": entry | {"augmentation": policy} for policy in policies}
-            if isinstance(policies, list)
-            else {name: entry}
-        )
-        for new, given in entries.items():
-            if new in expanded or (new != name and new in config["strategies"]):
+        if not isinstance(policies, list):
+            return {name: entry}
+        return {f"{name}-{policy}": entry | {"augmentation": policy} for policy in policies}
+
+    _expand(config, "strategies", "augmentation", "strategy", entries)
+    _expand_excluded(config, "strategy", config["strategies"])
+
+
+def _expand(config: dict, table: str, key: str, what: str, entries: Callable[[str, dict], dict[str, dict]]) -> None:
+    """Put in the place of each entry of a table what `entries` makes of it; `key` and `what` are for messages."""
+    expanded = {}
+    for name, entry in config[table].items():
+        for new, given in entries(name, entry).items():
+            if new in expanded or (new != name and new in config[table]):
                 raise InputError(
-                    f"config: strategies.{name}.augmentation makes a strategy {new}, but there is one of that name; rename it."
+                    f"config: {table}.{name}.{key} makes a {what} {new}, but there is one of that name; rename it."
                 )
             expanded[new] = given | {"family": name}
-    config["strategies"] = expanded
-    _expand_excluded(config, "strategy", expanded)
+    config[table] = expanded
 
 
 def _expand_excluded(config: dict, axis: str, expanded: dict[str, dict]) -> None:
