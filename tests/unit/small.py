@@ -229,3 +229,17 @@ def probe_job(
         split=inputs["split"], classes=inputs["classes"], data=inputs["data"], record=inputs["record"], **paths,
     )  # fmt: skip
     return paths | {"features": features, "features_cost": features_cost}
+
+
+def randomised(network: torch.nn.Module, scale: float = 0.02) -> torch.nn.Module:
+    """As if it had been trained: no parameter is zero, and no running statistic is where it began."""
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if not parameter.any():
+                parameter.normal_(0, scale, generator=generator)
+        for module in network.modules():
+            if isinstance(module, torch.nn.modules.batchnorm._NormBase) and module.running_mean is not None:
+                module.running_mean.normal_(0, 0.1, generator=generator)
+                module.running_var.uniform_(0.5, 1.5, generator=generator)
+    return network

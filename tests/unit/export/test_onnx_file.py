@@ -42,19 +42,6 @@ def images(size, count: int = 3) -> torch.Tensor:
     return torch.randint(0, 256, (count, *size, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
 
 
-def randomised(network: torch.nn.Module) -> None:
-    """Heads start at zero and running statistics where a network was born: as if it had been trained instead."""
-    generator = torch.Generator().manual_seed(3)
-    with torch.no_grad():
-        for parameter in network.parameters():
-            if not parameter.any():
-                parameter.normal_(0, 0.05, generator=generator)
-        for module in network.modules():
-            if isinstance(module, torch.nn.modules.batchnorm._NormBase) and module.running_mean is not None:
-                module.running_mean.normal_(0, 0.1, generator=generator)
-                module.running_var.uniform_(0.5, 1.5, generator=generator)
-
-
 def session(path):
     return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
 
@@ -88,7 +75,7 @@ def test_every_family_is_the_same_in_onnx(source, model, size, activation, tmp_p
     size = size or architectures.load(source).native_size(model) or 224
     entry = {"source": source, "model": model, "activation": activation, "image_size": size, "mean": None, "std": None}
     backbone = backbones.build(entry, 5, 0, None, STATISTICS)
-    randomised(backbone.network)
+    small.randomised(backbone.network, scale=0.05)
     stored = (size + 4, size)
     assert_same(Complete(backbone, stored).eval(), stored, tmp_path / "model.onnx")
 
@@ -96,7 +83,7 @@ def test_every_family_is_the_same_in_onnx(source, model, size, activation, tmp_p
 def test_a_densenet_of_few_layers(tmp_path):
     torch.manual_seed(0)
     network = DenseNet(growth_rate=4, block_config=(2, 2), num_init_features=8, num_classes=5)
-    randomised(network)
+    small.randomised(network, scale=0.05)
     backbone = Backbone(network.eval(), heads.find_heads(network, 5, "densenet")[0], 32, *STATISTICS.values())
     assert_same(Complete(backbone, (32, 32)).eval(), (32, 32), tmp_path / "model.onnx")
 
@@ -136,7 +123,7 @@ def test_lora_is_merged_and_leaves_the_plain_network():
     plain = set(backbone.network.state_dict())
     strategy = strategies.load("lora")
     strategy.adapt(backbone, {"rank": 2})
-    randomised(backbone.network)
+    small.randomised(backbone.network, scale=0.05)
     module = Complete(backbone, (8, 8)).eval()
     with torch.no_grad():
         before = module(images((8, 8)))[0]
@@ -159,7 +146,7 @@ def test_neighbours_are_layers():
 
 def test_bfloat16_is_stored_and_int8_computes(tmp_path):
     backbone = small.backbone(0)
-    randomised(backbone.network)
+    small.randomised(backbone.network, scale=0.05)
     stored = (12, 12)
     module = Calibrated(Complete(backbone, stored), 1.0).eval()
     path = tmp_path / "model.onnx"

@@ -4,6 +4,7 @@ import contextlib
 import re
 from unittest import mock
 
+import small
 import timm
 import torch
 import torchvision.models
@@ -17,20 +18,6 @@ from ftbench.model.backbones import Backbone
 STATISTICS = {"mean": [0.5] * 3, "std": [0.25] * 3}
 
 
-def randomised(network: torch.nn.Module) -> torch.nn.Module:
-    """As if it had been trained: no parameter is zero, and no running statistic is where it began."""
-    generator = torch.Generator().manual_seed(3)
-    with torch.no_grad():
-        for parameter in network.parameters():
-            if not parameter.any():
-                parameter.normal_(0, 0.02, generator=generator)
-        for module in network.modules():
-            if isinstance(module, torch.nn.modules.batchnorm._NormBase) and module.running_mean is not None:
-                module.running_mean.normal_(0, 0.1, generator=generator)
-                module.running_var.uniform_(0.5, 1.5, generator=generator)
-    return network
-
-
 def torchvision_file(model: str):
     """The state dict that a download of torchvision would hold: DenseNet's old names, auxiliary heads, the versions of modules."""
     torch.manual_seed(3)
@@ -38,7 +25,7 @@ def torchvision_file(model: str):
     weights = list(torchvision.models.get_model_weights(model))[0]
     if model.startswith("vit_"):
         options["image_size"] = weights.meta["min_size"][0]
-    state = randomised(torchvision.models.get_model(model, weights=None, **options)).state_dict()
+    state = small.randomised(torchvision.models.get_model(model, weights=None, **options)).state_dict()
     if model.startswith("densenet"):
         for name in list(state):
             old = re.sub(r"(denselayer\d+\.(?:norm|relu|conv))([12]\.)", r"\1.\2", name)
@@ -51,7 +38,7 @@ def torchvision_file(model: str):
 
 def timm_file(model: str) -> dict:
     torch.manual_seed(3)
-    return dict(randomised(timm.create_model(model)).state_dict())
+    return dict(small.randomised(timm.create_model(model)).state_dict())
 
 
 @contextlib.contextmanager

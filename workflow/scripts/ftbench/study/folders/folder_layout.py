@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from ftbench.base.errors import InputError
 from ftbench.base.walk import Found, shown
 from ftbench.study.folders.class_folders import Tree, advice_for_flat, class_folders, many, match_classes
-from ftbench.study.folders.split_names import FILLER, PARTS, role_of, roles_of
+from ftbench.study.folders.split_names import FILLER, PARTS, check_validation, role_of, roles_of
 
 NAMED = 5  # names in a message
 
@@ -124,13 +124,7 @@ def _check_parts(tree: Tree, places: dict[str, str], settings: dict) -> None:
             f"{places['train']}"
             + (f", or parts: {{train: {places['train']}, test: {held}}} to test on {held}." if held else ".")
         )
-    if "validation" in places and validation is None:
-        raise InputError(
-            f"validation: null, but {root} has the validation part {places['validation']}; set it to given to choose recipes on these "
-            "images, to merge to add them to train and draw a validation part, or to ignore."
-        )
-    if validation is not None and "validation" not in places:
-        raise InputError(f"validation: {validation} is given, but {root} has no validation part; set it to null.")
+    check_validation(root, places, validation)
     if not places:
         _check_no_parts(tree, settings)
 

@@ -7,6 +7,8 @@ is none. A name alone decides nothing: what the folders hold decides too (`ftben
 import re
 import unicodedata
 
+from ftbench.base.errors import InputError
+
 PARTS = ("train", "validation", "test")
 HELD_OUT = "held out"  # what is called so is the test part if there is no other, else the validation part
 WORDS = {
@@ -110,3 +112,17 @@ def roles_of(names: list[str]) -> dict[str, list[str]]:
     if held_out:
         found.setdefault("validation" if "test" in found else "test", []).extend(held_out)
     return found
+
+
+def check_validation(where, named: dict[str, str], validation: str | None) -> None:
+    """Raise InputError if the key `validation` does not say what to do with the validation part that `where` has, or has not.
+
+    `named` maps the parts that are there to their names.
+    """
+    if "validation" in named and validation is None:
+        raise InputError(
+            f"validation: null, but {where} has the validation part {named['validation']}; set it to given to choose recipes on these "
+            "images, to merge to add them to train and draw a validation part, or to ignore."
+        )
+    if "validation" not in named and validation is not None:
+        raise InputError(f"validation: {validation} is given, but {where} has no validation part; set it to null.")

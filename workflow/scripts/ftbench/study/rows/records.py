@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ftbench.base.errors import InputError, listed
-from ftbench.study.folders.split_names import PARTS, roles_of
+from ftbench.study.folders.split_names import PARTS, check_validation, roles_of
 
 MANY = 50  # different labels: more of them than half of the images are no classes
 
@@ -161,13 +161,7 @@ def _check_parts(rows: Rows, named: dict[str, str], settings: dict) -> None:
             f"test_fraction: null, but {rows.where} has no test part; give the share of {named['train']} that is to be one, such as 0.2"
             + (f", or parts: {{train: {named['train']}, test: {held}}} to test on {held}." if held else ".")
         )
-    if "validation" in named and validation is None:
-        raise InputError(
-            f"validation: null, but {rows.where} has the validation part {named['validation']}; set it to given to choose recipes on these "
-            "images, to merge to add them to train and draw a validation part, or to ignore."
-        )
-    if "validation" not in named and validation is not None:
-        raise InputError(f"validation: {validation} is given, but {rows.where} has no validation part; set it to null.")
+    check_validation(rows.where, named, validation)
 
 
 # --- labels and classes ----------------------------------------------------------------------------------------------
