@@ -180,7 +180,7 @@ rule compare_training_sizes:
     params:
         members=LIMITS,
         labels=LIMITED_RUNS,
-        random=labelled(cell for cell in CELLS if cell not in inputs.pretrained(STUDY, CELLS)),
+        random=labelled(cell for cell in CELLS if settings.start(STUDY, cell) == "random"),
         axes=AXES,
         code=code_of("compare_training_sizes.py"),
     script:

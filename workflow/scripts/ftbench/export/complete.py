@@ -17,7 +17,7 @@ from ftbench.model import backbones, heads
 from ftbench.model.backbones import Backbone
 from ftbench.predict import trained
 from ftbench.study import kinds
-from ftbench.study.paths import weights_tag
+from ftbench.study.paths import weights_stem
 from ftbench.train.strategies import knn, load_fitted
 
 LARGEST_BANK = 1_500_000_000  # bytes in float32; a file of ONNX ends at 2 GB
@@ -143,9 +143,8 @@ def _with_neighbours(run: Finished, record: dict) -> tuple[Backbone, Neighbours]
 
 def pretrained(run: Finished, network: dict) -> tuple[Path, dict]:
     """The pretrained weights of a backbone's entry, and their record."""
-    name = f"{network['model']}.{weights_tag(network['weights'])}"
-    weights = run.resources / "weights" / network["source"] / f"{name}.safetensors"
-    record = run.read_optional(weights.with_suffix("").with_name(f"{name}.json"))
+    stem = weights_stem(network, run.resources)
+    weights, record = Path(f"{stem}.safetensors"), run.read_optional(Path(f"{stem}.json"))
     if record is None or not weights.exists():
         raise InputError(f"{weights} is missing; start the study again, which fetches it.")
     return weights, record

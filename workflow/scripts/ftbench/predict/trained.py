@@ -17,7 +17,7 @@ from ftbench.data.stored import as_stored
 from ftbench.model import backbones
 from ftbench.model.backbones import Backbone
 from ftbench.study import kinds
-from ftbench.study.paths import weights_tag
+from ftbench.study.paths import weights_stem
 
 BATCH = 256
 
@@ -64,9 +64,8 @@ def load(folder: str | Path, resources: str | Path = "resources") -> Trained:
     network = record["network"]
     weights, normalization = None, record.get("normalization")
     if on_features:
-        name = f"{network['model']}.{weights_tag(network['weights'])}"
-        weights = Path(resources) / "weights" / network["source"] / f"{name}.safetensors"
-        normalization = _read(weights.with_name(f"{name}.json"))
+        stem = weights_stem(network, resources)
+        weights, normalization = Path(f"{stem}.safetensors"), _read(Path(f"{stem}.json"))
     backbone = backbones.build(network, len(classes), 0, weights, normalization)
     refuse_damaged(folder / "model.safetensors", record["digests"]["model_file"])
     state = load_file(folder / "model.safetensors")

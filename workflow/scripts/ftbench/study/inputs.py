@@ -18,9 +18,8 @@ from ftbench.study.paths import (
     RUN,
     SELECTED,
     TUNING,
-    WEIGHTS,
     file_and_key,
-    weights_tag,
+    weights_stem,
 )
 from ftbench.study.trials import Trial
 
@@ -141,8 +140,7 @@ def weights_file(study: dict, backbone: str, suffix: str) -> str | list:
     entry = study["backbones"][backbone]
     if entry["weights"] == "none":
         return []
-    tag = weights_tag(entry["weights"])
-    return WEIGHTS.format(source=entry["source"], model=entry["model"], tag=tag) + suffix
+    return weights_stem(entry) + suffix
 
 
 def weights_records(study: dict, cells: Iterable[Cell]) -> list[str]:

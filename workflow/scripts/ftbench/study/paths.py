@@ -30,6 +30,12 @@ def weights_tag(weights: str) -> str:
     return weights.replace(":", "-").replace("/", "." if scheme == "run" else "-")
 
 
+def weights_stem(entry: dict, resources: str | Path = "<resources>") -> str:
+    """`WEIGHTS` of a backbone's entry of a config, below `resources`; it has source, model and weights."""
+    stem = WEIGHTS.format(source=entry["source"], model=entry["model"], tag=weights_tag(entry["weights"]))
+    return stem.replace("<resources>", str(resources), 1)
+
+
 def file_and_key(weights: str) -> tuple[str, str | None]:
     """("best.pth", "state_dict_ema") of file:best.pth#state_dict_ema: a file, and which of its state dicts is meant."""
     path, _, key = weights.removeprefix("file:").partition("#")

@@ -114,13 +114,17 @@ _last: list[
 ] = []  # (what it was made of, the arranged rows): a job asks several times for the rows of one data set
 
 
-def once(make: Callable[[], Arranged], settings: dict, root: str | Path) -> Arranged:
-    """`make()`, or what it gave for the same settings and files the last time."""
-    files = shards_listing({"path": str(root), "source": settings["source"]})
+def once(make: Callable[[], Arranged], settings: dict, root: str | Path, files) -> Arranged:
+    """`make()`, or what it gave for the same settings and `files`, whatever tells of them, the last time."""
     state = (json.dumps(settings, sort_keys=True, default=str), str(root), files)
     if not _last or _last[0][0] != state:
         _last[:] = [(state, make())]
     return _last[0][1]
+
+
+def shards_state(settings: dict, root: str | Path) -> str | None:
+    """What tells that shards are the same as before."""
+    return shards_listing({"path": str(root), "source": settings["source"]})
 
 
 def answers(arranged_of: Callable[[dict, str | Path], Arranged]) -> tuple[Callable, Callable, Callable, Callable]:

@@ -44,7 +44,9 @@ def read(settings: dict, root: str | Path, part: str) -> tuple[list[str], Iterat
 
 def _arranged(settings: dict, root: str | Path) -> Arranged:
     settings = _rows.UNSAID | settings | {"path": str(root)}
-    return arrange(table_rows(settings), settings)
+    table = Path(root).stat() if Path(root).exists() else None
+    state = table and (table.st_size, table.st_mtime_ns)
+    return _rows.once(lambda: arrange(table_rows(settings), settings), settings, root, state)
 
 
 counts, group_keys, metadata, remarks = _rows.answers(_arranged)

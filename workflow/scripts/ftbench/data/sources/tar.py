@@ -65,7 +65,9 @@ def read(settings: dict, root: str | Path, part: str) -> tuple[list[str], Iterat
 
 def _arranged(settings: dict, root: str | Path) -> Arranged:
     settings = _rows.UNSAID | settings
-    return _rows.once(lambda: arrange(tar_rows(settings, root), settings), settings, root)
+    return _rows.once(
+        lambda: arrange(tar_rows(settings, root), settings), settings, root, _rows.shards_state(settings, root)
+    )
 
 
 counts, group_keys, metadata, remarks = _rows.answers(_arranged)

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ftbench.base.errors import InputError
+from ftbench.base.errors import InputError, listed
 from ftbench.base.walk import Found, shown
 from ftbench.study.folders.class_folders import Tree, advice_for_flat, class_folders, many, match_classes
 from ftbench.study.folders.split_names import FILLER, PARTS, check_validation, role_of, roles_of
@@ -189,5 +189,4 @@ def _labelled(tree: Tree, place: str, folders: dict[str, int]) -> list[tuple[str
 
 
 def _some(names: Iterable[str]) -> str:
-    names = sorted(names)
-    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+    return listed(sorted(names), NAMED)
