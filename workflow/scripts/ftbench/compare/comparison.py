@@ -131,13 +131,9 @@ class Compared:
     def tested(self, family: str, pair: dict) -> dict:
         """A difference as a row of the family's table, Holm's correction left out."""
         right_a, right_b = (self.cells[pair[f"backbone_{side}"], pair[f"strategy_{side}"]]["correct"] for side in "ab")
-        seeds = min(len(right_a), len(right_b))
-        if 1 not in (len(right_a), len(right_b)):
-            per_seed = mcnemar(right_a[:seeds], right_b[:seeds])
-        else:
-            per_seed = mcnemar(
-                right_a, right_b
-            )  # the one seed of a deterministic cell stands beside each of the other's
+        # The one seed of a deterministic cell stands beside each of the other's.
+        seeds = None if 1 in (len(right_a), len(right_b)) else min(len(right_a), len(right_b))
+        per_seed = mcnemar(right_a[:seeds], right_b[:seeds])
         return {
             **pair,
             "family": family,
@@ -191,7 +187,7 @@ def _pairs(compared: Compared, best: tuple | None) -> tuple[list[dict], list[dic
     for backbone in dict.fromkeys(backbone for backbone, _ in finished):
         own = [pair for (a, b), pair in pairs.items() if a[0] == b[0] == backbone]
         tested += _family([compared.tested("strategies", pair) for pair in own])
-    against = [compared.difference(key, best) for key in finished if key != best]
+    against = [pairs.get((key, best)) or compared.difference(key, best) for key in finished if key != best]
     tested += _family([compared.tested("recommended", pair) for pair in against])
     return tested, list(pairs.values())
 
