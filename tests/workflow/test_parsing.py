@@ -36,7 +36,9 @@ def test_shipped_configs_dry_run_without_torch_and_with_their_own_tables_only(fr
     clone, environment = fresh
     config = yaml.safe_load((REPOSITORY / f"config/{name}.yaml").read_text())
     jobs = clone.plan("--configfile", f"config/{name}.yaml", env=environment)
-    for number, table in enumerate(("datasets", "backbones", "strategies")):
+    # A data set with a list of training sizes becomes one data set per size, named <data set>-<size>.
+    assert {cell[0].rsplit("-", 1)[0] for cell in cells(jobs)} == set(config["datasets"])
+    for number, table in enumerate(("backbones", "strategies"), start=1):
         assert {cell[number] for cell in cells(jobs)} == set(config[table])
     trained = [job for job in jobs if job.rule == "train"]
     assert {int(job.wildcards["seed"]) for job in trained} == set(config["seeds"])
