@@ -19,7 +19,6 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import special, stats
-from statsmodels.stats.multitest import multipletests
 
 from ftbench.base.errors import InputError
 from ftbench.compare.seed_spread import TAU2, SeedSpread, Seen
@@ -265,5 +264,9 @@ def holm(p: np.ndarray) -> np.ndarray:
     p = np.array(p, dtype=np.float64)
     tested = ~np.isnan(p)
     if tested.any():
+        from statsmodels.stats.multitest import (
+            multipletests,
+        )  # a second to import, and most jobs that read this file test nothing
+
         p[tested] = multipletests(p[tested], method="holm")[1]
     return p

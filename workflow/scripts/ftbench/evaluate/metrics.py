@@ -8,7 +8,6 @@ from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 import numpy as np
-from statsmodels.stats.proportion import proportion_confint
 
 from ftbench.evaluate.answers import Answers
 from ftbench.evaluate.calibration import (
@@ -107,6 +106,10 @@ def per_class(answers: Answers) -> dict[str, np.ndarray]:
     """precision, recall, recall_low, recall_high, f1 and support, (C,) each. The ends are Wilson's 95 % interval (1927) of
     this one run; NaN without test images.
     """
+    from statsmodels.stats.proportion import (
+        proportion_confint,
+    )  # a second to import, and most jobs read this file for its table
+
     tested, support = answers.tested, answers.by_class["support"]
     ends = np.full((2, len(support)), np.nan)
     ends[:, tested] = proportion_confint(np.diag(answers.confusion)[tested], support[tested], method="wilson")
