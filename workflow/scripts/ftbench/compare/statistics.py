@@ -264,9 +264,8 @@ def holm(p: np.ndarray) -> np.ndarray:
     p = np.array(p, dtype=np.float64)
     tested = ~np.isnan(p)
     if tested.any():
-        from statsmodels.stats.multitest import (
-            multipletests,
-        )  # a second to import, and most jobs that read this file test nothing
+        # A second to import, and most jobs that read this file test nothing.
+        from statsmodels.stats.multitest import multipletests
 
         p[tested] = multipletests(p[tested], method="holm")[1]
     return p
