@@ -63,6 +63,7 @@ def small_study(root: Path, quick: bool = False) -> Clone:
     if quick:
         del config["datasets"]["digits"], config["backbones"]["pretrained"]
         del config["strategies"]["linear_probe"], config["strategies"]["lp_ft"], config["exclude"]
+        config["strategies"]["scratch"]["epochs"] = 60
     clone = Clone.of_repository(root, config)
     write_weights(clone.root / WEIGHTS)
     return clone

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import time
+from pathlib import Path
 
 import pytest
 from test_resume import PATIENCE, RUN, kill_group, long_run, start, training_process, wait_for_progress  # noqa: F401
@@ -11,18 +12,19 @@ from test_resume import PATIENCE, RUN, kill_group, long_run, start, training_pro
 from ftbench.study import interrupt
 
 MODEL = f"{RUN}/model.safetensors"
-# One file per stage, and what asks for it.
-STAGES = {
-    "images.npy": "data/digits/images.npy",
-    "split.npz": "data/digits/split.npz",
-    "train.npy": "features/digits/pretrained/train.npy",
-    "trial.json": "tuning/digits/small/scratch/trial0/trial.json",
-    "val_logits.npz": "runs/digits/small/tutorial/seed0/val_logits.npz",
-    "test_logits.npz": "runs/digits/small/tutorial/seed0/test_logits.npz",
-    "metrics.json": "runs/digits/small/tutorial/seed0/metrics.json",
-    "comparison.html": "tables/comparison.html",
-    "digits.pareto.svg": "plots/digits.pareto.svg",
-}
+# A file of every stage; those of one line need none of each other.
+STAGES = [
+    ["data/digits/images.npy"],
+    ["data/digits/split.npz"],
+    [
+        "features/digits/pretrained/train.npy",
+        "tuning/digits/small/scratch/trial0/trial.json",
+        "runs/digits/small/tutorial/seed0/val_logits.npz",
+    ],
+    ["runs/digits/small/tutorial/seed0/test_logits.npz"],
+    ["runs/digits/small/tutorial/seed0/metrics.json"],
+    ["tables/comparison.html", "plots/digits.pareto.svg"],
+]
 
 
 def edit(clone, module, old, new):
@@ -33,26 +35,29 @@ def edit(clone, module, old, new):
     path.write_text(text.replace(old, new))
 
 
-@pytest.mark.parametrize("name", STAGES)
-def test_a_full_disk_is_said_in_a_sentence_and_leaves_no_half_file(clone, name):
-    """The file is written to /dev/full, where every write fails as on a full disk; with space again, the study goes on."""
+@pytest.mark.parametrize("names", STAGES, ids=lambda names: Path(names[0]).name)
+def test_a_full_disk_is_said_in_a_sentence_and_leaves_no_half_file(clone, names):
+    """The files are written to /dev/full, where every write fails as on a full disk; with space again, the study goes on."""
     edit(
         clone,
         "base/files.py",
         "        yield temporary\n",
-        "        if path.name == os.environ.get('FULL'):\n            temporary.symlink_to('/dev/full')\n"
+        "        if path.name in os.environ.get('FULL', '').split():\n            temporary.symlink_to('/dev/full')\n"
         "        yield temporary\n",
     )
-    target = clone.path(STAGES[name])
-    target.unlink()
-    asked = str(target.relative_to(clone.root))
-    printed = clone.snakemake(asked, fails=True, env={"FULL": name})
-    assert f"No space left on the disk while writing {asked}: free some space and start again." in printed
+    targets = [clone.path(name) for name in names]
+    for target in targets:
+        target.unlink()
+    asked = [str(target.relative_to(clone.root)) for target in targets]
+    full = " ".join(target.name for target in targets)
+    printed = clone.snakemake(*asked, "--keep-going", fails=True, env={"FULL": full})
     assert "Traceback" not in printed
-    assert not target.exists()
-    assert [path.name for path in target.parent.iterdir() if ".tmp" in path.name] == []
-    clone.snakemake(asked)
-    assert target.stat().st_size > 0
+    for target, name in zip(targets, asked):
+        assert f"No space left on the disk while writing {name}: free some space and start again." in printed
+        assert not target.exists()
+        assert [path.name for path in target.parent.iterdir() if ".tmp" in path.name] == []
+    clone.snakemake(*asked)
+    assert all(target.stat().st_size > 0 for target in targets)
 
 
 def test_a_killed_job_goes_on_at_the_next_start(long_run):  # noqa: F811
@@ -79,6 +84,7 @@ def test_a_second_driver_is_refused_and_a_stale_lock_is_named(long_run):  # noqa
     driver = start(clone)
     try:
         wait_for_progress(clone, driver, begun)
+        training_process(driver).suspend()  # so that it cannot be done before the second driver has started
         refused = clone.snakemake(MODEL, fails=True)
         assert "Directory cannot be locked" in refused
         assert driver.poll() is None  # the first goes on
