@@ -88,14 +88,15 @@ class Study:
         )  # fmt: skip
         compute_normalization(self.path("images.npy"), self.path("split.npz"), self.path("normalization.json"))
 
-    def train(self, kind: str, **recipe) -> Path:
-        folder = self.results / "runs" / "photos" / "resnet8" / kind / "seed0"
-        network = self.study["backbones"]["resnet8"] | {"weights": "none"}
+    def train(self, kind: str, backbone: str = "resnet8", network: dict | None = None, **recipe) -> Path:
+        """Add a run of `backbone`, whose entry is the ResNet-8's with what `network` changes; random weights stay random ones."""
+        folder = self.results / "runs" / "photos" / backbone / kind / "seed0"
+        network, given = self.study["backbones"]["resnet8"] | {"weights": "none"} | (network or {}), network
         network = {key: network[key] for key in settings.NETWORK}
-        run = small.run(kind, recipe={"epochs": 4} | recipe, network=network, dataset="photos", backbone="resnet8")
+        run = small.run(kind, recipe={"epochs": 4} | recipe, network=network, dataset="photos", backbone=backbone)
         inputs = {"images": self.path("images.npy"), "split": self.path("split.npz"), "probe": None}
         inputs |= {"weights": None, "record": None, "normalization": self.path("normalization.json")}
-        if kind != "scratch":
+        if kind != "scratch" and given is None:
             run["network"]["weights"] = "file:weights.safetensors"
             inputs |= {key: self.weights[key] for key in ("weights", "record")} | {"normalization": None}
             self._keep_weights(run["network"])
