@@ -13,7 +13,7 @@ NAMED = @test -n "$(STUDY)"
 # What is wrong with a config, in a sentence, before Snakemake reads it.
 CHECKED = @$(FTBENCH) check --quiet $(CONFIG)
 
-.PHONY: help setup demo study smoke unlock plan watch tensorboard report crate test test-unit test-slurm stress lint format bench bench-halving bench-tables scale simulate image lock clean
+.PHONY: help setup docs demo study smoke unlock plan watch tensorboard report crate test test-unit test-slurm stress lint format bench bench-halving bench-tables scale simulate image lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -105,6 +105,16 @@ bench-tables: setup ## measure tables and figures of a large study (results/benc
 simulate: setup ## simulate how well intervals and tests keep their promise, and write the table of docs/statistics.md; a quarter of an hour
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/simulate.py --write
 
+# An environment of its own: mkdocs stays out of the lock of the whole.
+docs: .docs/installed ## build the pages of docs/ as a site, strictly: site/index.html
+	NO_MKDOCS_2_WARNING=1 .docs/bin/mkdocs build --strict --quiet
+	@echo "pages: file://$(CURDIR)/site/index.html"
+
+.docs/installed: docs/requirements.txt
+	$(PYTHON) -m venv .docs
+	.docs/bin/pip install --quiet --disable-pip-version-check --require-hashes -r docs/requirements.txt
+	@touch $@
+
 image: ## build the container image with the locked packages here: ENGINE=docker (finetune-bench) or apptainer (finetune-bench.sif)
 	$(if $(filter apptainer,$(ENGINE)),apptainer build finetune-bench.sif apptainer.def,docker build $(if $(BASE),--build-arg BASE=$(BASE)) -t finetune-bench .)
 
@@ -112,6 +122,7 @@ image: ## build the container image with the locked packages here: ENGINE=docker
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock" $(UPGRADE)
 lock: setup ## write requirements.txt, with the sha256 of every published file, from requirements.in
 	$(LOCK) requirements.in -o requirements.txt >/dev/null
+	$(LOCK) --constraints requirements.txt docs/requirements.in -o docs/requirements.txt >/dev/null
 	$(LOCK) --no-deps profiles/kubernetes/requirements.in -o profiles/kubernetes/requirements.txt >/dev/null
 
 clean: setup ## remove the results of the study of CONFIG, downloads and weights stay

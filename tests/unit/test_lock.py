@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LOCKS = ["requirements", "profiles/kubernetes/requirements"]
+LOCKS = ["requirements", "profiles/kubernetes/requirements", "docs/requirements"]
 ENTRY = re.compile(
     r"^([A-Za-z0-9_.-]+)==\S+(?: ; [^\\\n]+)? \\\n(?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+", re.MULTILINE
 )

@@ -1,10 +1,14 @@
-"""A new user's way: `ftbench init` of a folder, the rehearsal of the config that it wrote, and its report. No line is written by hand."""
+"""A new user's way, as docs/your_images.md has it: `ftbench init` of a folder, the rehearsal of the config that it wrote, its report, the model
+that it recommends, and its answers; test_exported_study.py serves one. No line is written by hand.
+"""
 
 import zipfile
 
 import pandas as pd
 from studies import CORRUPT, Clone, write_photos
 
+from ftbench.export import models
+from ftbench.export.serve.app import application
 from ftbench.study import config
 from ftbench.tools import command_line
 
@@ -29,3 +33,10 @@ def test_from_a_folder_to_a_report_without_a_line_of_one_s_own(tmp_path, monkeyp
     assert set(comparison["strategy"]) == set(study["strategies"])
     facts = pd.read_csv(tables / "image_facts.csv")
     assert CORRUPT in facts.loc[facts["fact"] == "skipped as corrupt", "detail"].item()
+    assert command_line.main(["export", "photos_smoke", "--recommended", "model"]) == 0
+    assert (
+        command_line.main(["predict", "model", "photos", "--format", "csv", "--out", "answers.csv"]) == 3
+    )  # the corrupt one
+    answers = pd.read_csv("answers.csv")
+    assert answers["error"].notna().sum() == 1 and set(answers["class_1"].dropna()) <= set(models.load("model").classes)
+    assert application(models.load("model")).routes

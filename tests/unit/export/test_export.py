@@ -146,6 +146,21 @@ def test_the_recommended_cell_is_taken(study, monkeypatch, capsys, tmp_path):
         models.load(tmp_path)
 
 
+def test_of_sizes_of_one_data_set_the_largest_is_taken(study, capsys, tmp_path):
+    sizes = {"photos-8": 8, "photos-all": None, "photos-32": 32}
+    for name in sizes:
+        shutil.copytree(study.results / "runs/photos", tmp_path / "runs" / name)
+    given = {name: {"family": "photos", "train_limit": limit} for name, limit in sizes.items()}
+    (tmp_path / "study.json").write_text(json.dumps({"datasets": given}))
+    chosen = finished.choose(str(tmp_path), None, None, "lora", None, False)
+    assert chosen.cell[0] == "photos-all" and "of 3 sizes of the training set, photos-all" in capsys.readouterr().out
+    assert finished.choose(str(tmp_path), "photos-8", None, "lora", None, False).cell[0] == "photos-8"
+    given["photos-8"]["family"] = "birds"
+    (tmp_path / "study.json").write_text(json.dumps({"datasets": given}))
+    with pytest.raises(InputError, match="--dataset is not given; valid are photos-32, photos-8, photos-all"):
+        finished.choose(str(tmp_path), None, None, "lora", None, False)
+
+
 def test_what_does_not_answer_as_the_study_did_is_refused(study, exported, monkeypatch, tmp_path):
     monkeypatch.setattr(
         package.onnx_file, "write_onnx", lambda _, __, path: shutil.copy(exported["knn"] / "model.onnx", path)

@@ -1,5 +1,6 @@
 """One finished run of a study: which one is meant, and where its files lie."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,7 +87,7 @@ def choose(
         known = choices(path.parent.name for path in Path("results").glob("*/runs")) or "none yet"
         raise InputError(f"STUDY: {study} is no folder with runs and no study below results/; studies there: {known}.")
     runs = results / "runs"
-    dataset = _one(runs, dataset, "--dataset")
+    dataset = _one(runs, dataset or _largest(results), "--dataset")
     if recommended:
         if backbone or strategy:
             raise InputError("--recommended chooses backbone and strategy itself; leave --backbone and --strategy out.")
@@ -95,6 +96,17 @@ def choose(
     backbone = _one(runs / dataset, backbone, "--backbone")
     strategy = _one(runs / dataset / backbone, strategy, "--strategy")
     return Finished(_seed(runs / dataset / backbone / strategy, seed))
+
+
+def _largest(results: Path) -> str | None:
+    """The data set with the most training images, where the study's data sets are sizes of one (`train_limit`); else None."""
+    path = results / "study.json"
+    entries = read_json(path)["datasets"] if path.exists() else {}
+    if len(entries) < 2 or len({entry["family"] for entry in entries.values()}) > 1:
+        return None
+    name = max(entries, key=lambda name: entries[name]["train_limit"] or math.inf)
+    print(f"of {len(entries)} sizes of the training set, {name} is taken: the largest; --dataset names another")
+    return name
 
 
 def _one(folder: Path, given: str | None, option: str) -> str:
