@@ -18,7 +18,12 @@ def exported(finished, tmp_path_factory):
     folder = tmp_path_factory.mktemp("exported") / "model"
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(finished.clone.root)
-        assert command_line.main(["export", "tiny", "--recommended", "--dataset", "photos", str(folder)]) == 0
+        assert (
+            command_line.main(
+                ["export", "tiny", "--recommended", "--dataset", "photos", "--training-images", str(folder)]
+            )
+            == 0
+        )
     return folder
 
 
@@ -53,6 +58,10 @@ def test_the_page_answers_for_images_that_are_chosen(finished, exported, browser
     page.locator("#files").set_input_files([photos / "test/dark/00.png", photos / "train/dark/broken.jpg"])
     page.locator("#status", has_text="2 image(s) answered.").wait_for()
     assert page.locator("article").count() == 2 and page.locator("article .bar").count() == 2
+    assert "Nearest training images: " in page.locator("article .nearest").inner_text()
+    assert page.locator("article .nearest img").count() > 0
+    page.wait_for_function("document.querySelector('article figure img').naturalWidth > 100")
+    assert "(Grad-CAM)" in page.locator("article figcaption").inner_text()
     assert "In 90.0 % of cases it is one of: " in page.locator("article .set").inner_text()
     assert "be read" in page.locator("article .warn").first.inner_text()
     page.close()

@@ -1,5 +1,7 @@
 """Runs of every kind, taken out of a study: proven on the original files, run without this project, asked beside the run itself."""
 
+import base64
+import io
 import json
 import shutil
 import subprocess
@@ -8,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 from photos_study import Study, forget
+from PIL import Image
 
 from ftbench.base.errors import InputError
 from ftbench.base.files import read_json
@@ -33,7 +36,8 @@ def exported(study, tmp_path_factory):
     """{kind: folder}."""
     place = tmp_path_factory.mktemp("exported")
     for kind in KINDS:
-        package.export(finished.Finished(study.runs[kind]), place / kind, DTYPES.get(kind, "float32"))
+        given = kind == "scratch"  # its training images too
+        package.export(finished.Finished(study.runs[kind]), place / kind, DTYPES.get(kind, "float32"), given)
     return {kind: place / kind for kind in KINDS}
 
 
@@ -65,6 +69,31 @@ def test_a_run_and_its_export_answer_alike(study, exported, kind):
         assert run.confidence["unlike"]["k"] == out.confidence["unlike"]["k"] == 10
     else:
         assert run.distances(features) is None and out.distances(same) is not None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_stands_behind_an_answer_is_that_of_the_run(study, exported, kind):
+    pytest.importorskip("captum")
+    from ftbench.export.serve.evidence import NEAREST, Evidence
+
+    stored = np.load(study.path("images.npy"))[np.load(study.path("split.npz"))["train"][:3]]
+    out, run = Evidence(models.load(exported[kind]))(stored), Evidence(models.load(study.runs[kind]))(stored)
+    classes = models.load(exported[kind]).classes
+    for one in out:
+        assert len(one["nearest"]) == NEAREST and {near["class"] for near in one["nearest"]} <= set(classes)
+        assert (one["nearest"][0]["image"] is not None) == (kind == "scratch")  # never given away unasked
+        if kind != "lora":  # in int8 features are not the training image's own
+            assert one["nearest"][0]["distance"] < 0.05  # a training image finds itself
+    if kind == "knn":
+        assert out[0]["looked_at"] is None and "serve the run itself" in out[0]["why_not_looked_at"]
+        assert run[0]["looked_at"] and run[0]["nearest"][0]["image"]
+    elif kind != "lora":
+        near = [np.abs(_pixels(a["looked_at"]) - _pixels(b["looked_at"])).max() for a, b in zip(out, run)]
+        assert max(near) <= (40 if kind == "scratch" else 2)  # bfloat16 or float32 against float32
+
+
+def _pixels(uri: str) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))), np.int16)
 
 
 def test_the_folder_runs_without_this_project(study, exported):

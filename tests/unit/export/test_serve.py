@@ -96,6 +96,15 @@ def test_a_form_of_files_is_answered_in_order_each_with_its_own_error(server):
     assert "no image that can be read; valid are JPEG, PNG" in told["results"][1]["error"]
 
 
+def test_what_stands_behind_an_answer_is_given_where_it_is_asked_for(server):
+    request = urllib.request.Request(f"http://{serving.HOST}:{server.port}/predict?explain=1", png(204))
+    status, text, _ = server._open(request)
+    (result,) = json.loads(text)["results"]
+    assert status == 200 and result["top"][0]["class"] == "bright"
+    assert result["nearest"] is None and result["looked_at"] is None and "no network" in result["why_not_looked_at"]
+    assert "nearest" not in server.send(png(204))[1]["results"][0]
+
+
 def bomb(width: int, height: int) -> bytes:
     """A PNG of few bytes that unpacks to width x height pixels."""
 

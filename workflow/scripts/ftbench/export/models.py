@@ -12,8 +12,18 @@ from ftbench.data.stored import as_stored
 from ftbench.export import doubt
 from ftbench.export.finished import Finished, is_run
 from ftbench.export.packages import need
+from ftbench.study import kinds
 
 FILES = ("model.onnx", "classes.json", "preprocessing.json", "confidence.json")
+
+
+@dataclass
+class Neighbours:
+    """The training images that `Model.reference` has features of: classes (M,), and their pictures where those are at hand."""
+
+    labels: np.ndarray
+    images: np.ndarray | None  # stored pixels (K, H, W, 3)
+    rows: np.ndarray  # (M,) where each has its picture in `images`
 
 
 @dataclass
@@ -27,6 +37,8 @@ class Model:
     validation: tuple | None  # logits, labels and ids of the validation images; None if it was exported without them
     reference: np.ndarray | None  # features of training images, of length 1
     answer: object
+    neighbours: Neighbours | None = None
+    network: object = None  # () -> ftbench.export.complete.Complete, the network in torch; None if it is not known
 
     def pixels(self, image) -> np.ndarray:
         """One image (H, W, 3) uint8 as the study stored its own; raises what `ftbench.data.stored.as_stored` raises."""
@@ -82,7 +94,33 @@ def _exported(folder: Path, threads: int | None) -> Model:
         validation=None,
         reference=np.load(reference) if reference.exists() else None,
         answer=answer,
+        neighbours=_exported_neighbours(folder),
+        network=None if kinds.declared(about["network"]["kind"]).get("bank") else lambda: complete_of(folder, about),
     )
+
+
+def _exported_neighbours(folder: Path) -> Neighbours | None:
+    labels, images = folder / "reference_labels.npy", folder / "reference_images.npy"
+    if not labels.exists():
+        return None
+    known = np.load(labels)
+    return Neighbours(known, np.load(images, mmap_mode="r") if images.exists() else None, np.arange(len(known)))
+
+
+def complete_of(folder: Path, about: dict):
+    """The network of an exported folder in torch, from model.safetensors."""
+    from safetensors.torch import load_file
+
+    from ftbench.export.complete import Complete
+    from ftbench.model import backbones
+
+    inside, entry = about["inside_the_graph"], about["network"]
+    statistics = {"mean": inside["mean"], "std": inside["std"], "options": entry.get("options")}
+    entry = entry | {"image_size": inside["resize"][0]}
+    backbone = backbones.build(entry, len(read_json(folder / "classes.json")), 0, None, statistics)
+    state = load_file(folder / "model.safetensors")
+    backbone.network.load_state_dict({name: t.float() if t.is_floating_point() else t for name, t in state.items()})
+    return Complete(backbone, tuple(about["size"])).eval()
 
 
 def _of_run(run: Finished, threads: int | None) -> Model:
@@ -90,7 +128,6 @@ def _of_run(run: Finished, threads: int | None) -> Model:
     import torch
 
     from ftbench.export import complete
-    from ftbench.study import kinds
 
     if threads:
         torch.set_num_threads(threads)
@@ -98,9 +135,12 @@ def _of_run(run: Finished, threads: int | None) -> Model:
     network = complete.load(run)
     validation = run.logits("val")
     confidence = doubt.confidence(validation)
-    reference = None
+    reference, neighbours = None, None
     if kinds.declared(record["kind"])["engine"] == "features":
         reference, confidence["unlike"] = _cached_features(run, validation)
+        rows = np.sort(np.load(run.data / "split.npz")["train"])
+        labels, images = (np.load(run.data / f"{name}.npy", mmap_mode="r") for name in ("labels", "images"))
+        neighbours = Neighbours(np.array(labels[rows]), images, rows)
 
     def answer(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         with torch.inference_mode():
@@ -115,6 +155,8 @@ def _of_run(run: Finished, threads: int | None) -> Model:
         validation=validation,
         reference=reference,
         answer=answer,
+        neighbours=neighbours,
+        network=lambda: network,
     )
 
 

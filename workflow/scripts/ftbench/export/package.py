@@ -3,6 +3,7 @@
 model.safetensors   the weights under their library's names      model.onnx           pixels in, calibrated probabilities out
 preprocessing.json  how an image becomes pixels                  classes.json         the names, in the order of the outputs
 confidence.json     thresholds, sets, distance of strange images reference.npy        features that distances are measured to
+reference_labels.npy  the classes of these training images
 parity.json         the proof, and every form's size and speed   README.md            the model card
 example.py          onnxruntime, Pillow, numpy                   image_reader/        the code that the study reads images with
 """
@@ -32,9 +33,10 @@ SEED = 20_240_229  # which of them, if there are more
 FORMAT = 1
 
 
-def export(run: Finished, out: Path, dtype: str) -> dict:
+def export(run: Finished, out: Path, dtype: str, training_images: bool = False) -> dict:
     """Write the folder `out` and return parity.json. Raises InputError if the exported model does not answer as the study did.
 
+    `training_images` adds reference_images.npy, the pictures that reference.npy was made from: it gives training images away.
     Then what was written is kept beside `out`, under its name and ".refused".
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -44,6 +46,8 @@ def export(run: Finished, out: Path, dtype: str) -> dict:
     work.mkdir(parents=True)
     try:
         proof = _fill(run, work, dtype)
+        if training_images:
+            _write_images(run, work)
         if out.exists():
             out.rmdir()
         work.rename(out)
@@ -96,6 +100,13 @@ def _fill(run: Finished, out: Path, dtype: str) -> dict:
     for notes in out.rglob(".written.jsonl"):
         notes.unlink()  # a folder for others needs none
     return proof
+
+
+def _write_images(run: Finished, out: Path) -> None:
+    if (out / "reference.npy").exists():
+        rows = _some(np.load(run.data / "split.npz")["train"], REFERENCE_IMAGES)
+        write_npy(out / "reference_images.npy", np.load(run.data / "images.npy", mmap_mode="r")[rows])
+        (out / ".written.jsonl").unlink(missing_ok=True)
 
 
 def _write_weights(network, path: Path, dtype: str) -> None:
@@ -169,6 +180,7 @@ def _unlike(run: Finished, model, test: np.ndarray, validation: tuple, stored, o
     print(f"measuring the distances of {len(train):,} training and {len(held):,} validation images")
     bank = doubt.unit(features(train)).astype(np.float16)
     write_npy(out / "reference.npy", bank)
+    write_npy(out / "reference_labels.npy", np.load(run.data / "labels.npy")[train])
     strange = doubt.noise(stored)
     far = np.concatenate([model.answer(part)[1] for part in np.array_split(strange, max(1, len(strange) // parity.BATCH))])  # fmt: skip
     return doubt.unlike(bank, features(held), test, far)
@@ -194,7 +206,7 @@ def _preprocessing(run: Finished, record: dict, about: dict, network, confidence
             **network.normalization,
             "temperature": confidence["temperature"],
         },
-        "network": {key: value for key, value in record["network"].items() if key != "weights"} | {"kind": record["kind"]},
+        "network": {key: value for key, value in record["network"].items() if key != "weights"} | {"kind": record["kind"], "options": network.options},
     }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ PINNED = {
     "uvicorn": "uvicorn==0.54.0",
     "python_multipart": "python-multipart==0.0.34",
     "pyarrow": "pyarrow==26.0.1",
+    "captum": "captum==0.9.0",
     "mlflow": "mlflow==3.17.2",
     "trackio": "trackio==0.43.0",
 }

@@ -6,6 +6,7 @@ name of its own. Nothing that is uploaded is written to a disk or kept.
 
 import asyncio
 import contextlib
+import functools
 import io
 from concurrent.futures import ThreadPoolExecutor
 
@@ -24,6 +25,7 @@ from ftbench.base.errors import printable
 from ftbench.export.models import Model
 from ftbench.export.predict_files import Answer, classified
 from ftbench.export.serve.batcher import Batcher, Busy
+from ftbench.export.serve.evidence import Evidence
 from ftbench.export.serve.page import PAGE
 
 HOST = "127.0.0.1"
@@ -52,16 +54,19 @@ def application(model: Model, top: int = 5, readers: int = 2) -> Starlette:
     """The application; `readers` threads decode images while another runs the network."""
     pool = ThreadPoolExecutor(readers, thread_name_prefix="read")
     batcher = Batcher(lambda pixels: classified(model, pixels))
+    reasons = Batcher(lambda pixels: evidence()(pixels))
+    evidence = functools.cache(lambda: Evidence(model))  # its network is built when the first asks for it
 
     @contextlib.asynccontextmanager
     async def lifespan(_app):
-        async with batcher:
+        async with batcher, reasons:
             yield
         pool.shutdown(cancel_futures=True)
 
     async def predict(request: Request) -> Response:
         uploads = await received(request)
-        results = await asyncio.gather(*(answered(name, data, model, batcher, pool, top) for name, data in uploads))
+        batchers = (batcher, reasons) if request.query_params.get("explain") == "1" else (batcher,)
+        results = await asyncio.gather(*(answered(name, data, model, batchers, pool, top) for name, data in uploads))
         statuses = {result.pop("status", 200) for result in results}
         status = statuses.pop() if len(statuses) == 1 else 207  # some were answered: each says so itself
         return JSONResponse({"results": results}, status, HEADERS)
@@ -86,11 +91,12 @@ def application(model: Model, top: int = 5, readers: int = 2) -> Starlette:
     return Starlette(routes=routes, middleware=[hosts], exception_handlers={HTTPException: refused}, lifespan=lifespan)
 
 
-async def answered(name: str, data: bytes, model: Model, batcher: Batcher, pool: ThreadPoolExecutor, top: int) -> dict:
-    """One upload's answer as JSON; an error has its status."""
+async def answered(name: str, data: bytes, model: Model, batchers: tuple, pool: ThreadPoolExecutor, top: int) -> dict:
+    """One upload's answer as JSON; an error has its status. `batchers` give the answer and, if there is a second, what stands behind it."""
     try:
         pixels = await asyncio.get_running_loop().run_in_executor(pool, decoded, data, model)
-        return {"file": name, **told(await batcher.answer(pixels), model, top)}
+        found, *behind = await asyncio.gather(*(one.answer(pixels) for one in batchers))
+        return {"file": name, **told(found, model, top), **(behind[0] if behind else {})}
     except Refused as error:
         return {"file": name, "error": str(error), "status": error.status}
     except Busy:

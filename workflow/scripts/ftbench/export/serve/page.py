@@ -14,6 +14,7 @@ PAGE = """<!doctype html>
   article img { width: 10rem; max-height: 10rem; object-fit: contain; background: #f4f4f4; }
   .bar { display: grid; grid-template-columns: 12rem 12rem 4rem; gap: .5rem; align-items: center; }
   .bar span:nth-child(2) { background: #eee; height: .8rem; } .bar i { display: block; height: 100%; background: #0072b2; }
+  figure { margin: 0; } figcaption { color: #666; max-width: 10rem; } .nearest { flex-basis: 100%; } .nearest img { width: 5rem; margin-right: .4rem; }
   .warn { color: #a33c00; font-weight: 600; } .name { color: #666; overflow-wrap: anywhere; }
   @media (max-width: 40rem) { .bar { grid-template-columns: 8rem 6rem 4rem; } }
 </style>
@@ -55,6 +56,21 @@ function show(result, file) {
       add(bar, "span", percent(entry.probability));
     }
     add(side, "div", "In " + percent(result.set_holds_the_truth_with) + " of cases it is one of: " + result.set.join(", "), "set");
+    if (result.looked_at) {
+      const seen = add(article, "figure");
+      add(seen, "img").src = result.looked_at;
+      seen.firstChild.alt = "The image as the network got it, with what raised the first class in colour";
+      add(seen, "figcaption", "What raised " + result.top[0].class + " (Grad-CAM)");
+    } else if (result.why_not_looked_at) add(side, "div", result.why_not_looked_at, "name");
+    if (result.nearest) {
+      const row = add(article, "div", undefined, "nearest");
+      add(row, "div", "Nearest training images: " + result.nearest.map((one) => one.class).join(", "), "name");
+      for (const one of result.nearest) if (one.image) {
+        const near = add(row, "img");
+        near.src = one.image;
+        near.alt = near.title = one.class + ", distance " + one.distance.toFixed(2);
+      }
+    }
     if (result.unlike) add(side, "div", "This image is unlike the training images.", "warn");
   }
   $("results").prepend(article);
@@ -66,7 +82,7 @@ async function send(files) {
   const form = new FormData();
   own.forEach((file) => form.append("files", file));
   try {
-    const response = await fetch("/predict", {method: "POST", body: form});
+    const response = await fetch("/predict?explain=1", {method: "POST", body: form});
     const answer = await response.json();
     if (answer.error) { $("status").textContent = answer.error; return; }
     answer.results.forEach((result, k) => show(result, own[k]));

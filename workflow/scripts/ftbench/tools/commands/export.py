@@ -24,6 +24,11 @@ def add_arguments(parser) -> None:
         default="float32",
         help="of the weights in model.onnx (default: %(default)s); bfloat16 halves the file, int8 computes in 8 bits",
     )
+    parser.add_argument(
+        "--training-images",
+        action="store_true",
+        help="put up to 5,000 training images into the folder, which `ftbench serve` then shows beside an answer; whoever gets the folder has them",
+    )
 
 
 def run(arguments) -> None:
@@ -39,7 +44,7 @@ def run(arguments) -> None:
         arguments.seed,
         arguments.recommended,
     )
-    proof = package.export(chosen, Path(arguments.out), arguments.dtype)
+    proof = package.export(chosen, Path(arguments.out), arguments.dtype, arguments.training_images)
     form = proof["forms"][-1]
     where = f"{proof['from_original_files']:,} from their files, {proof['from_stored_images']:,} from the stored images"
     print(f"{arguments.out}: {proof['images']:,} test images ({where}) get the study's class, the largest difference of a probability is "

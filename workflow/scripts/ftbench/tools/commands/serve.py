@@ -1,6 +1,7 @@
 """Show a model's answers on a local page: drop images, see classes, their calibrated probabilities and the set that holds the truth.
 
 The page is for this machine alone, at 127.0.0.1. POST /predict takes an image as the body, or a form with files, and answers in JSON.
+With /predict?explain=1, as the page does, an answer has the nearest training images and where the network looked (Grad-CAM).
 Requests are limited to 20 MB, 32 files and 50 million pixels per image; those that come together go through the network together.
 
     ftbench serve model

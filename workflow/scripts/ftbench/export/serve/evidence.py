@@ -1,0 +1,80 @@
+"""What stands behind an answer: the nearest training images, and where the network looked."""
+
+import base64
+import io
+
+import numpy as np
+from PIL import Image
+
+from ftbench.base.errors import InputError
+from ftbench.export import doubt
+from ftbench.export.grad_cam import GradCam
+from ftbench.export.models import Model
+
+NEAREST = 5
+SHOWN = 160  # pixels of a side of a picture
+WARM = np.array([255, 96, 0])  # the colour of where it looked
+
+
+class Evidence:
+    """`evidence(pixels)` gives a dict for each of the stored pixels (N, H, W, 3).
+
+    `nearest` lists training images, the nearest first: class, distance, and a picture if the model has pictures. `looked_at` is a picture:
+    the image as the network got it, with what raised its first class in colour. What cannot be said is None, with its reason.
+    """
+
+    def __init__(self, model: Model):
+        self.model, self.grad_cam, self.why = model, None, None
+        try:
+            if model.network is None:
+                raise InputError(
+                    "Nearest neighbours have no network of their own in an exported folder; serve the run itself."
+                )
+            self.grad_cam = GradCam(model.network())
+        except InputError as error:
+            self.why = str(error)
+
+    def __call__(self, pixels: np.ndarray) -> list[dict]:
+        probabilities, features = self.model.answer(pixels)
+        nearest = self._nearest(features)
+        looked = [None] * len(pixels)
+        if self.grad_cam is not None:
+            maps = self.grad_cam.maps(pixels, probabilities.argmax(1))
+            looked = [picture(overlaid(image, heat)) for image, heat in zip(pixels, maps)]
+        return [
+            {"nearest": near, "looked_at": seen, "why_not_looked_at": self.why}
+            for near, seen in zip(nearest, looked)
+        ]  # fmt: skip
+
+    def _nearest(self, features: np.ndarray) -> list:
+        bank, neighbours = self.model.reference, self.model.neighbours
+        if bank is None or neighbours is None or not features.shape[1]:
+            return [None] * len(features)
+        cosines = doubt.unit(features.astype(np.float32)) @ bank.astype(np.float32).T
+        rows = np.argsort(-cosines, axis=1, kind="stable")[:, :NEAREST]
+        far = np.sqrt(np.maximum(2 - 2 * np.take_along_axis(cosines, rows, 1), 0))
+        return [[self._told(row, d) for row, d in zip(*one)] for one in zip(rows, far)]
+
+    def _told(self, row: int, distance: float) -> dict:
+        known = self.model.neighbours
+        image = None if known.images is None else picture(np.array(known.images[known.rows[row]]))
+        return {"class": self.model.classes[known.labels[row]], "distance": float(distance), "image": image}
+
+
+def overlaid(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
+    """(H, W, 3) uint8: the image with heat (h, w) in [0, 1] in colour."""
+    height, width = image.shape[:2]
+    smooth = Image.fromarray((255 * heat).astype(np.uint8)).resize((width, height), Image.Resampling.BILINEAR)
+    share = 0.7 * np.asarray(smooth, np.float32)[..., None] / 255
+    return (image * (1 - share) + WARM * share).astype(np.uint8)
+
+
+def picture(image: np.ndarray) -> str:
+    """A PNG as a data URI, at most SHOWN pixels; small images are enlarged by whole pixels."""
+    made = Image.fromarray(image)
+    times = SHOWN / max(made.size)
+    size = tuple(max(1, round(side * times)) for side in made.size)
+    made = made.resize(size, Image.Resampling.NEAREST if times > 1 else Image.Resampling.LANCZOS)
+    stream = io.BytesIO()
+    made.save(stream, "PNG")
+    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()
