@@ -27,6 +27,8 @@ DEFAULTS = {
     "train_limit": None,
     "split_seed": 0,
     "exclude_test": None,
+    "slices": None,
+    "slices_table": None,
     "group_duplicates": True,
     "drop_duplicates": False,
     "drop_label_issues": 0,

@@ -49,6 +49,7 @@ LIMITS = inputs.limits(STUDY, DATASETS)
 LIMITED_RUNS = inputs.runs(STUDY, inputs.limited(CELLS, LIMITS))
 # Those whose single figures are drawn and whose answer is given at length: of several limits of a data set, the largest.
 REPORTED = inputs.reported(STUDY, DATASETS)
+SLICED = inputs.sliced(STUDY, DATASETS)
 FLIPPED = [name for name in DATASETS if STUDY["datasets"][name]["flip"]]  # get test-time augmentation
 NOT_FLIPPED = [name for name in DATASETS if name not in FLIPPED]
 LOOP, FEATURES = (inputs.strategies(STUDY, engine) for engine in ("loop", "features"))
@@ -179,6 +180,10 @@ def get_corruption_settings(wildcards):
 
 def get_exclusions(wildcards):
     return settings.exclusions(STUDY, DATASETS)
+
+
+def get_slices(wildcards):
+    return settings.slices(STUDY, wildcards.dataset)
 
 
 @planned

@@ -64,3 +64,21 @@ rule compare_strategies:
         code=code_of("compare_strategies.py"),
     script:
         "../scripts/compare_strategies.py"
+
+
+rule slice_test_images:
+    """Which slice of each column (a site, a camera, an age) every test image lies in."""
+    input:
+        metadata="<results>/data/{dataset}/test_metadata.csv",
+        files="<results>/data/{dataset}/test_files.csv",
+    output:
+        slices="<results>/data/{dataset}/test_slices.csv",
+        notes="<results>/data/{dataset}/test_slices.json",
+    log:
+        "<logs>/slice_test_images/{dataset}.log",
+    localrule: True
+    params:
+        settings=get_slices,
+        code=code_of("slice_test_images.py"),
+    script:
+        "../scripts/slice_test_images.py"

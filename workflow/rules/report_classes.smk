@@ -1,4 +1,4 @@
-# Which classes are confused, and which images. Chapter 4.
+# Which classes are confused, which images, and which slices of them are harder. Chapter 4.
 
 
 rule report_per_class:
@@ -99,3 +99,62 @@ rule plot_mistakes:
         code=code_of("plot_mistakes.py"),
     script:
         "../scripts/plot_mistakes.py"
+
+
+rule report_slices:
+    """Accuracy in every slice of the test images that the config names, and the gap between the best and the worst."""
+    input:
+        records="<results>/tables/records.jsonl",
+        logits=run_files("test_logits.npz"),
+        cells="<results>/tables/cells.csv",
+        slices=expand("<results>/data/{dataset}/test_slices.csv", dataset=SLICED),
+        notes=expand("<results>/data/{dataset}/test_slices.json", dataset=SLICED),
+        groups=expand("<results>/data/{dataset}/test_groups.npy", dataset=SLICED),
+        duplicates=expand("<results>/data/{dataset}/audit/duplicates.csv", dataset=SLICED),
+    output:
+        csv="<results>/tables/slices.csv",
+        markdown="<results>/tables/slices.md",
+        latex="<results>/tables/slices.tex",
+        html=report(
+            "<results>/tables/slices.html",
+            caption="../report/slices_table.rst",
+            category="4 Classes",
+            labels={"shows": "table: slices"},
+        ),
+        gaps="<results>/tables/slice_gaps.csv",
+        gaps_markdown="<results>/tables/slice_gaps.md",
+        gaps_latex="<results>/tables/slice_gaps.tex",
+        gaps_html=report(
+            "<results>/tables/slice_gaps.html",
+            caption="../report/slice_gaps.rst",
+            category="4 Classes",
+            labels={"shows": "table: gaps between slices"},
+        ),
+    log:
+        "<logs>/report_slices.log",
+    params:
+        labels=get_run_labels,
+        datasets=SLICED,
+        code=code_of("report_slices.py"),
+    script:
+        "../scripts/report_slices.py"
+
+
+rule plot_slices:
+    """Accuracy of the recommended cell in every slice."""
+    input:
+        slices="<results>/tables/slices.csv",
+        gaps="<results>/tables/slice_gaps.csv",
+    output:
+        report(
+            "<results>/plots/{dataset}.slices.svg",
+            caption="../report/slices.rst",
+            category="4 Classes",
+            labels={"shows": "slices, {dataset}"},
+        ),
+    log:
+        "<logs>/plot_slices/{dataset}.log",
+    params:
+        code=code_of("plot_slices.py"),
+    script:
+        "../scripts/plot_slices.py"

@@ -13,6 +13,8 @@ rule report_summary:
             name=("accuracy.svg", "pareto.svg", "mistakes.json"),
         ),
         audits=expand("<results>/data/{dataset}/audit/audit.json", dataset=REPORTED),
+        slices=[f"<results>/tables/{name}.csv" for name in ("slices", "slice_gaps") if SLICED],
+        slice_plots=expand("<results>/plots/{dataset}.slices.svg", dataset=inputs.sliced(STUDY, REPORTED)),
         sizes=[f"<results>/tables/{name}.csv" for name in ("training_size", "label_more") if LIMITS],
         curves=[f"<results>/plots/{member['family']}.training_size.svg" for member in LIMITS],
     output:
@@ -29,6 +31,7 @@ rule report_summary:
         folder=subpath(output[0], parent=True),
         datasets=REPORTED,
         limits=LIMITS,
+        sliced=SLICED,
         code=code_of("report_summary.py"),
     script:
         "../scripts/report_summary.py"

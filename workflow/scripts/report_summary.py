@@ -5,4 +5,4 @@ if __name__ == "__main__":
         from ftbench.report.summary.page import summary_page
 
         params = snakemake.params
-        summary_page(params.folder, params.datasets, params.limits, snakemake.output[0])
+        summary_page(params.folder, params.datasets, params.limits, snakemake.output[0], params.sliced)

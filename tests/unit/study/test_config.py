@@ -304,6 +304,8 @@ REFUSED = [  # key, value, what the sentence has to contain
         "nowhere.csv",
         ["datasets.digits.exclude_test", "nowhere.csv", "no such file", "id or file"],
     ),
+    ("datasets.digits.slices", ["site"], ["datasets.digits.slices", "site", "source digits", "slices_table"]),
+    ("datasets.digits.slices_table", "nowhere.csv", ["datasets.digits.slices_table", "no such file", "column file"]),
     ("strategies.finetune.learning_rate", "fast", ["strategies.finetune.learning_rate", "'fast'", "list or number"]),
     ("strategies.finetune.learning_rate", 0, ["strategies.finetune.learning_rate", "0", "greater than 0"]),
     ("strategies.finetune.rank", 4, ["strategies.finetune.rank", "no effect", "finetune"]),

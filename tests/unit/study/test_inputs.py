@@ -171,3 +171,12 @@ def test_of_several_limits_the_largest_is_reported_and_all_are_compared():
     assert "<results>/plots/digits.training_size.svg" in plots and "<results>/plots/digits-all.confusion.svg" in plots
     assert not any("digits-4" in path for path in plots)
     assert inputs.limits(given, names[:2]) == []  # an excluded limit leaves one alone
+
+
+def test_slices_are_shown_where_the_config_names_them():
+    given = bare(datasets={"plain": {"source": "digits"}, "digits": {"source": "digits", "slices_table": "README.md"}})
+    cells = grid.cells(given)
+    assert inputs.sliced(given, ["plain", "digits"]) == ["digits"]
+    assert {"<results>/tables/slices.csv", "<results>/tables/slice_gaps.html"} <= set(inputs.tables(given, cells))
+    assert [path for path in inputs.plots(given, cells) if "slices" in path] == ["<results>/plots/digits.slices.svg"]
+    assert not any("slice" in path for path in inputs.tables(bare(), grid.cells(bare())))

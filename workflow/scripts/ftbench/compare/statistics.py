@@ -120,7 +120,7 @@ class Mixture(NamedTuple):
         return high
 
 
-def _mixture(images: float, seeds: np.ndarray, weight: np.ndarray, df: float) -> Mixture:
+def mixture(images: float, seeds: np.ndarray, weight: np.ndarray, df: float) -> Mixture:
     """The variance of images plus each of those of seeds, gathered in `BINS` bins."""
     variance, weight = images + np.ravel(seeds), np.ravel(weight)
     place = np.log(variance)
@@ -149,7 +149,7 @@ def cell_interval(cell: Summary, key: Hashable, spread: SeedSpread) -> dict:
     seeds, weight = np.zeros(1), np.ones(1)
     if _of_seeds(cell, key, spread):
         seeds, weight = TAU2 / cell.seeds, spread.single(key)
-    square = _mixture(design / images, seeds, weight, cell.df).quantile(1 - LEVEL) ** 2
+    square = mixture(design / images, seeds, weight, cell.df).quantile(1 - LEVEL) ** 2
     centre, half = p + square / 2, np.sqrt(square * p * (1 - p) + square**2 / 4)
     return {
         "accuracy": p,
@@ -174,11 +174,11 @@ def error_of_difference(a: Summary, b: Summary, keys: tuple, spread: SeedSpread)
     known = [_of_seeds(cell, key, spread) for cell, key in zip((a, b), keys)]
     seeds = [TAU2 * cell.seen.scale / cell.seeds for cell in (a, b)]
     if all(known):
-        return _mixture(of_images, seeds[0][:, None] + seeds[1][None], spread.pair(*keys), a.df)
+        return mixture(of_images, seeds[0][:, None] + seeds[1][None], spread.pair(*keys), a.df)
     for one, key, variance in zip(known, keys, seeds):
         if one:
-            return _mixture(of_images, variance, spread.single(key), a.df)
-    return _mixture(of_images, np.zeros(1), np.ones(1), a.df)
+            return mixture(of_images, variance, spread.single(key), a.df)
+    return mixture(of_images, np.zeros(1), np.ones(1), a.df)
 
 
 def difference(a: Summary, b: Summary, keys: tuple, spread: SeedSpread, margin: float = 0.01) -> dict:

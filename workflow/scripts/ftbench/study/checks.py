@@ -167,7 +167,7 @@ def _policies(config: dict) -> None:
 def _datasets(config: dict) -> None:
     for name, entry in config["datasets"].items():
         key = f"datasets.{name}"
-        for path in ("exclude_test", "groups", "images", "path"):
+        for path in ("exclude_test", "groups", "images", "path", "slices_table"):
             check_path(f"{key}.{path}", entry[path])
         if entry["exclude_test"] is not None and (fault := _missing(entry["exclude_test"], Path.is_file)):
             raise InputError(
@@ -175,6 +175,7 @@ def _datasets(config: dict) -> None:
                 "columns id or file, and reason, seen from the folder where Snakemake runs."
             )
         kinds.check("sources", entry["source"], f"{key}.source")
+        _slices(key, entry)
         facts = kinds.declared(entry["source"], "sources")
         if is_hub(entry["path"] or "") and download_of(entry) is None:
             raise InputError(
@@ -202,6 +203,21 @@ def _datasets(config: dict) -> None:
                     f"config: datasets.{name} and datasets.{first[0]} give different urls or md5 for {folder}, "
                     "which is downloaded once for both; give both the same."
                 )
+
+
+def _slices(key: str, entry: dict) -> None:
+    """Columns to slice by are in a CSV of the user's, or kept by the source."""
+    if entry["slices_table"] is not None and (fault := _missing(entry["slices_table"], Path.is_file)):
+        raise InputError(
+            f"config: {key}.slices_table is {shown_text(entry['slices_table'])}, and {fault}; give a CSV with the column "
+            "file and the columns to slice by."
+        )
+    rows = kinds.having("sources", "listing", "rows") + kinds.having("sources", "listing", "shards")
+    if entry["slices"] and entry["slices_table"] is None and entry["source"] not in rows:
+        raise InputError(
+            f"config: {key}.slices is {entry['slices']}, but source {entry['source']} keeps no columns beside its images ({choices(rows)} do); "
+            "give a slices_table."
+        )
 
 
 def _probes(config: dict) -> None:

@@ -166,7 +166,7 @@ def _fill_defaults(instance: dict, part: dict) -> None:
 def _expand_home(config: dict) -> None:
     """A ~ in front of a path of the user's becomes the home folder, as it does in a shell."""
     for entry in config["datasets"].values():
-        for key in ("path", "images", "groups", "exclude_test"):
+        for key in ("path", "images", "groups", "exclude_test", "slices_table"):
             if entry[key] is not None:
                 entry[key] = at_home(entry[key])
     for entry in config["backbones"].values():

@@ -236,6 +236,11 @@ def reported(study: dict, datasets: Iterable[str]) -> list[str]:
     return list({study["datasets"][name]["family"]: name for name in datasets}.values())
 
 
+def sliced(study: dict, datasets: Iterable[str]) -> list[str]:
+    """The data sets whose test images are divided into slices."""
+    return [name for name in datasets if study["datasets"][name]["slices"] or study["datasets"][name]["slices_table"]]
+
+
 # --- the report ------------------------------------------------------------------------------------------------------
 
 
@@ -243,8 +248,9 @@ def tables(study: dict, cells: list[Cell]) -> list[str]:
     """The summary, every table of the study, and the two records beside them."""
     sizes = ["training_size", "label_more"] * bool(limits(study, dict.fromkeys(cell.dataset for cell in cells)))
     whole = ("comparison", "cost", "recommendation", "win_tie_loss", "per_class", "confused", "clean_test", *IMAGES)
+    slices = ["slices", "slice_gaps"] * bool(sliced(study, [cell.dataset for cell in cells]))
     formats = {
-        "csv html md tex": (*whole, *axes(study, cells), *sizes),
+        "csv html md tex": (*whole, *axes(study, cells), *sizes, *slices),
         "html md tex": ("calibration", "pairwise"),
         "html": ("protocol", "provenance"),
     }
@@ -263,5 +269,6 @@ def plots(study: dict, cells: list[Cell]) -> list[str]:
     return [
         *(f"<results>/plots/{dataset}.{figure}.svg" for dataset in reported(study, datasets) for figure in figures),
         *(f"<results>/plots/{family}.training_size.svg" for family in families),
+        *(f"<results>/plots/{dataset}.slices.svg" for dataset in sliced(study, reported(study, datasets))),
         "<results>/plots/critical_difference.svg",
     ]

@@ -24,6 +24,8 @@ LATER = (
     "urls",
     "download_gb",
     "exclude_test",
+    "slices",
+    "slices_table",
     "group_duplicates",
     "drop_duplicates",
     "drop_label_issues",
@@ -104,6 +106,19 @@ def exclusions(study: dict, datasets: Iterable[str]) -> dict:
         path, form = entry["exclude_test"], declared(entry["source"], "sources")["listing"]
         found[name] = {"path": path, "content": content_of(path), "root": images_folder(entry, form) if path else None}
     return found
+
+
+def slices(study: dict, dataset: str) -> dict:
+    """What divides the test images of a data set into slices: the columns, and where they are, with the digest of the user's table."""
+    entry = study["datasets"][dataset]
+    path, form = entry["slices_table"], declared(entry["source"], "sources")["listing"]
+    return {
+        "key": f"datasets.{dataset}",
+        "columns": entry["slices"],
+        "table": path,
+        "content": content_of(path),
+        "root": images_folder(entry, form) if path else None,
+    }
 
 
 # --- networks --------------------------------------------------------------------------------------------------------

@@ -55,8 +55,8 @@ def read_table(path) -> pd.DataFrame:
     """A CSV table of this module or of its neighbours, names as text, flags as nullable booleans."""
     text = (*CELL, "backbone_a", "strategy_a", "backbone_b", "strategy_b", "family", "class", "predicted", "status", "kind",
             "worst_class", "threads", "device_name", "latency_device", "budget", "cheapest_by", "cheapest_why", "seeds_needed_for", "indistinguishable",
-            "fine_tuned_strategy", "without", "worst_corruption")  # fmt: skip
+            "fine_tuned_strategy", "without", "worst_corruption", "column", "slice", "best", "worst")  # fmt: skip
     text += tuple(f"{who}_{part}" for who in ("best", "cheapest", "on_test") for part in ("backbone", "strategy"))
-    flags = ("mixed_hardware", "recommended", "stochastic", "tuned", "at_grid_edge", "of_recipe")
+    flags = ("mixed_hardware", "recommended", "stochastic", "tuned", "at_grid_edge", "of_recipe", "small")
     types = {**dict.fromkeys(text, "str"), **dict.fromkeys(flags, "boolean")}
     return plain(pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""]))

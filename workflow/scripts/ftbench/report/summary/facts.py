@@ -16,6 +16,7 @@ from ftbench.report.recommendation.recommendation_table import UNLIMITED, cell_n
 
 RECOMMENDED, SAME, BELOW, ABOVE, DIVERGED = "recommended", "not told apart", "below", "above", "diverged"
 UNTESTED = "cannot be compared yet"
+SLICED = ("slices", "slice_gaps")
 MISTAKES = "plots/{dataset}.mistakes.json"
 AUDIT = "data/{dataset}/audit/audit.json"
 
@@ -46,6 +47,11 @@ class Facts(NamedTuple):
     audit: dict  # audit.json
     accuracy_figure: str  # an address that holds the whole figure
     pareto_figure: str
+    slices: pd.DataFrame = (
+        pd.DataFrame()
+    )  # of the recommended cell in slices.csv; empty if the study has no slices of the data set
+    gaps: pd.DataFrame = pd.DataFrame()  # of the recommended cell in slice_gaps.csv
+    slices_figure: str = ""  # "" if there is none
 
     @property
     def several(self) -> bool:
@@ -62,12 +68,13 @@ class Facts(NamedTuple):
         return next((cell for cell in self.cells if cell.name == name), None)
 
 
-def read_facts(root: Path, datasets: list[str]) -> list[Facts]:
-    """The facts of every data set, in the order given; `root` is the study's folder."""
+def read_facts(root: Path, datasets: list[str], sliced: list[str] = ()) -> list[Facts]:
+    """The facts of every data set, in the order given; `root` is the study's folder, `sliced` names those with slices."""
     names = ("comparison", "recommendation", "differences", "per_class", "confused", "clean_test")
-    tables = {name: read_table(root / "tables" / f"{name}.csv") for name in names}
+    tables = {name: read_table(root / "tables" / f"{name}.csv") for name in (*names, *SLICED * bool(sliced))}
     return [
-        _facts(root, {name: _of(table, dataset) for name, table in tables.items()}, dataset) for dataset in datasets
+        _facts(root, {name: _of(table, dataset) for name, table in tables.items()}, dataset, dataset in sliced)
+        for dataset in datasets
     ]
 
 
@@ -75,7 +82,7 @@ def _of(table: pd.DataFrame, dataset: str) -> pd.DataFrame:
     return table[table["dataset"] == dataset]
 
 
-def _facts(root: Path, tables: dict[str, pd.DataFrame], dataset: str) -> Facts:
+def _facts(root: Path, tables: dict[str, pd.DataFrame], dataset: str, sliced: bool) -> Facts:
     rows = tables["recommendation"]
     unlimited = rows[rows["budget"] == UNLIMITED]
     choice = unlimited.iloc[0] if len(unlimited) and pd.notna(unlimited.iloc[0]["best_strategy"]) else None
@@ -96,6 +103,8 @@ def _facts(root: Path, tables: dict[str, pd.DataFrame], dataset: str) -> Facts:
         read_json(root / AUDIT.format(dataset=dataset)),
         address(root / "plots" / f"{dataset}.accuracy.svg"),
         address(root / "plots" / f"{dataset}.pareto.svg"),
+        *(_of_cell(tables[name], best) if sliced else pd.DataFrame() for name in SLICED),
+        address(root / "plots" / f"{dataset}.slices.svg") if sliced else "",
     )
 
 

@@ -19,11 +19,12 @@ from ftbench.report.summary.records import records
 from ftbench.report.summary.sizes import sizes
 
 
-def summary_page(root, datasets: list[str], limits: list[dict], out) -> None:
+def summary_page(root, datasets: list[str], limits: list[dict], out, sliced: list[str] = ()) -> None:
     """Write the summary of a study, one HTML file that needs no other and no network.
 
     `root` is the study's folder: study.json, environment.json, tables/, plots/ and each data set's audit are read in it, and the
-    page's links lead into it. `datasets` are those to report at length, `limits` those of `ftbench.study.inputs.limits`.
+    page's links lead into it. `datasets` are those to report at length, `limits` those of `ftbench.study.inputs.limits`,
+    `sliced` the data sets that have slices.
     """
     root = Path(root)
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(TEMPLATE)
@@ -33,7 +34,7 @@ def summary_page(root, datasets: list[str], limits: list[dict], out) -> None:
             study=read_json(root / "study.json")["study"],
             style=Markup(STYLE),
             script=Markup(SCRIPT),
-            parts=[_part(root, limits, place, facts) for place, facts in enumerate(read_facts(root, datasets))],
+            parts=[_part(root, limits, place, facts) for place, facts in enumerate(read_facts(root, datasets, sliced))],
             records=records(root),
         ),
     )
@@ -53,6 +54,7 @@ def _part(root: Path, limits: list[dict], place: int, facts: Facts) -> dict:
         "comparison": tables.comparison(facts),
         "worst_classes": tables.worst_classes(facts),
         "confused": tables.confused_pairs(facts),
+        "slices": sentences.slices(facts) if len(facts.slices) else [],
         "mistakes": sentences.mistakes(facts),
         "faults": sentences.faults(facts),
         "budgets": tables.budgets(facts),

@@ -73,7 +73,11 @@ TEMPLATE = """\
 {{ grid(part.worst_classes) }}
 <h4>What it takes for something else</h4>
 {% if part.confused.rows %}{{ grid(part.confused) }}{% else %}<p>No test image is taken for another class. {{ source(part.confused.source) }}</p>{% endif %}
-<h4>Its most confident mistakes</h4>
+{% if part.slices %}<h4>In slices of the test images</h4>
+{{ said(part.slices) }}
+<div class="drawing plain"><img alt="Accuracy in every slice" src="{{ facts.slices_figure }}"></div>
+<p>{{ source("plots/" ~ facts.dataset ~ ".slices.svg") }}</p>
+{% endif %}<h4>Its most confident mistakes</h4>
 <p>{{ part.mistakes.text }} {{ source(part.mistakes.source) }}</p>
 {% if facts.mistakes.shown %}<p class="soft">Each image was taken for the class in bold. The label under it may be the one that is wrong.</p>
 <div class="pictures">{% for one in facts.mistakes.shown %}

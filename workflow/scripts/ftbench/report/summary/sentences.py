@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from ftbench.compare.slice_accuracy import SMALL
+from ftbench.report.classes.slices_table import gap_said, worse, worse_said
 from ftbench.report.layout.formats import count, duration, percent, points
 from ftbench.report.layout.words import SHOWN, cheapest_said
 from ftbench.report.summary.facts import ABOVE, DIVERGED, UNTESTED, Cell, Facts
@@ -12,6 +14,8 @@ NAMED = 3  # cells that a sentence names; the others are counted
 COMPARISON, RECOMMENDATION, DIFFERENCES = (
     f"tables/{name}.csv" for name in ("comparison", "recommendation", "differences")
 )
+
+SLICES = "tables/slices.csv"
 
 
 class Sentence(NamedTuple):
@@ -176,6 +180,36 @@ def _clean(facts: Facts) -> list[Sentence]:
 def _capital(text: str) -> str:
     """ "detectable" notes begin with the data set's name, which a sentence under its heading needs no more."""
     text = text.partition(": ")[2]
+    return text[:1].upper() + text[1:]
+
+
+def slices(facts: Facts) -> list[Sentence]:
+    """The slices in which the recommended cell is clearly worse, the gap of every column, and slices too small to say."""
+    found = worse(facts.slices)
+    said = [Sentence(_upper(worse_said(row)) + ".", SLICES) for row in found.head(NAMED).itertuples()]
+    if len(found) > NAMED:
+        said.append(Sentence(f"So it is with {_many(len(found) - NAMED, 'other slice')}.", SLICES))
+    if found.empty:
+        tested = int(facts.slices["difference"].notna().sum())
+        why = (
+            f"No test tells any of {_many(tested, 'slice')} from the rest as worse"
+            if facts.slices["p_holm"].notna().any()
+            else "One seed says nothing of a recipe, so that no slice is tested"
+            if tested
+            else f"No slice has {SMALL} independent images, with as many outside it"
+        )
+        said.append(Sentence(f"{why}.", SLICES))
+    said += [Sentence(_upper(gap_said(row)) + ".", "tables/slice_gaps.csv") for row in facts.gaps.itertuples()]
+    small = facts.slices[facts.slices["small"].astype(bool)]
+    if len(small):
+        names = [f"{row.column} = {row.slice} ({row.images})" for row in small.head(NAMED).itertuples()]
+        names += [_many(len(small) - NAMED, "other")] * (len(small) > NAMED)
+        verb = "is" if len(small) == 1 else "are"
+        said.append(Sentence(f"Too small to say: {', '.join(names)} {verb} shown and not tested.", SLICES))
+    return said
+
+
+def _upper(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
