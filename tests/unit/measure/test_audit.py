@@ -198,10 +198,20 @@ def test_the_figure_shows_all_kinds_or_says_that_there_is_nothing(data, tmp_path
     )
     draw(*paths, "bugs", tmp_path / "b.svg")
     assert (tmp_path / "b.svg").read_bytes() == (tmp_path / "a.svg").read_bytes()
-    for name in ("pairs", "issues"):
-        frame = pd.read_csv(out[name])
-        frame[:0].to_csv(out[name], index=False)
     write_json(out["summary"], read_json(out["summary"]) | {"odd": []})
+    pairs, issues = (pd.read_csv(out[name]) for name in ("pairs", "issues"))
+    issues[:0].to_csv(out["issues"], index=False)
+    inside = pairs[pairs["pair"] == "inside training"]
+    pairs = pd.concat([pairs, inside.assign(pair="inside test", part_a="test", part_b="test")])
+    for kind in (
+        "test and training",
+        "inside training",
+        "inside test",
+    ):  # a data set may have pairs of any one kind alone
+        pairs[pairs["pair"] == kind].to_csv(out["pairs"], index=False)
+        draw(*paths, "bugs", tmp_path / "kind.svg")
+        assert f"pairs {kind}, the least alike first" in (tmp_path / "kind.svg").read_text()
+    pairs[:0].to_csv(out["pairs"], index=False)
     draw(*paths, "bugs", tmp_path / "c.svg")
     assert "marked no image" in (tmp_path / "c.svg").read_text()
 

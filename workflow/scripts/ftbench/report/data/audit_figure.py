@@ -59,7 +59,7 @@ def audit(pairs_csv, issues_csv, summary, images_path, test_images_path, dataset
 def _pair_rows(pairs: pd.DataFrame, stored: dict, short: dict) -> list[tuple[str, list]]:
     """Two rows for each kind of pair, the one image above the other, the least alike first: those are to be judged."""
     rows = []
-    for kind in ("test and training", "inside training"):
+    for kind in ("test and training", "inside training", "inside test"):
         own = pairs[pairs["pair"] == kind].sort_values("similarity", kind="stable").head(SHOWN)
         shown = list(own.itertuples())
         if shown:
