@@ -61,7 +61,7 @@ def test_the_page_answers_for_images_that_are_chosen(finished, exported, browser
     assert "Nearest training images: " in page.locator("article .nearest").inner_text()
     assert page.locator("article .nearest img").count() > 0
     page.wait_for_function("document.querySelector('article figure img').naturalWidth > 100")
-    assert "(Grad-CAM)" in page.locator("article figcaption").inner_text()
+    assert "(Grad-CAM on " in page.locator("article figcaption").inner_text()
     assert "In 90.0 % of cases it is one of: " in page.locator("article .set").inner_text()
     assert "be read" in page.locator("article .warn").first.inner_text()
     page.close()

@@ -101,7 +101,11 @@ def test_what_stands_behind_an_answer_is_given_where_it_is_asked_for(server):
     status, text, _ = server._open(request)
     (result,) = json.loads(text)["results"]
     assert status == 200 and result["top"][0]["class"] == "bright"
-    assert result["nearest"] is None and result["looked_at"] is None and "no network" in result["why_not_looked_at"]
+    assert (
+        result["nearest"] is None
+        and result["looked_at"] is None
+        and "has no network that" in result["why_not_looked_at"]
+    )
     assert "nearest" not in server.send(png(204))[1]["results"][0]
 
 

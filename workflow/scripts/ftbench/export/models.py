@@ -95,7 +95,7 @@ def _exported(folder: Path, threads: int | None) -> Model:
         reference=np.load(reference) if reference.exists() else None,
         answer=answer,
         neighbours=_exported_neighbours(folder),
-        network=None if kinds.declared(about["network"]["kind"]).get("bank") else lambda: complete_of(folder, about),
+        network=lambda: complete_of(folder, about),
     )
 
 
@@ -108,13 +108,19 @@ def _exported_neighbours(folder: Path) -> Neighbours | None:
 
 
 def complete_of(folder: Path, about: dict):
-    """The network of an exported folder in torch, from model.safetensors."""
+    """The network of an exported folder in torch, from model.safetensors. Raises InputError where that is not all of it."""
     from safetensors.torch import load_file
 
     from ftbench.export.complete import Complete
     from ftbench.model import backbones
 
+    if not (folder / "model.safetensors").exists() or "network" not in about:
+        raise InputError(
+            f"{folder} has no model.safetensors with its description; export it again to see where it looked."
+        )
     inside, entry = about["inside_the_graph"], about["network"]
+    if kinds.declared(entry["kind"]).get("bank"):
+        raise InputError("Nearest neighbours have no network of their own in an exported folder; serve the run itself.")
     statistics = {"mean": inside["mean"], "std": inside["std"], "options": entry.get("options")}
     entry = entry | {"image_size": inside["resize"][0]}
     backbone = backbones.build(entry, len(read_json(folder / "classes.json")), 0, None, statistics)

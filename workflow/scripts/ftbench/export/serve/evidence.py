@@ -8,10 +8,10 @@ from PIL import Image
 
 from ftbench.base.errors import InputError
 from ftbench.export import doubt
-from ftbench.export.grad_cam import GradCam
 from ftbench.export.models import Model
 
 NEAREST = 5
+AT_ONCE = 8  # images of one gradient: it keeps what every layer gave
 SHOWN = 160  # pixels of a side of a picture
 WARM = np.array([255, 96, 0])  # the colour of where it looked
 
@@ -20,16 +20,16 @@ class Evidence:
     """`evidence(pixels)` gives a dict for each of the stored pixels (N, H, W, 3).
 
     `nearest` lists training images, the nearest first: class, distance, and a picture if the model has pictures. `looked_at` is a picture:
-    the image as the network got it, with what raised its first class in colour. What cannot be said is None, with its reason.
+    the image as the network got it, with what raised its first class in colour, known at `places` (rows, columns). What cannot be said is None, with its reason.
     """
 
     def __init__(self, model: Model):
         self.model, self.grad_cam, self.why = model, None, None
         try:
             if model.network is None:
-                raise InputError(
-                    "Nearest neighbours have no network of their own in an exported folder; serve the run itself."
-                )
+                raise InputError(f"{model.name} has no network that could be asked where it looked.")
+            from ftbench.export.grad_cam import GradCam  # it brings torch, which an answer in ONNX does without
+
             self.grad_cam = GradCam(model.network())
         except InputError as error:
             self.why = str(error)
@@ -37,14 +37,19 @@ class Evidence:
     def __call__(self, pixels: np.ndarray) -> list[dict]:
         probabilities, features = self.model.answer(pixels)
         nearest = self._nearest(features)
-        looked = [None] * len(pixels)
+        looked, places = [None] * len(pixels), None
         if self.grad_cam is not None:
-            maps = self.grad_cam.maps(pixels, probabilities.argmax(1))
+            maps = self._maps(pixels, probabilities.argmax(1))
+            places = list(maps.shape[1:])
             looked = [picture(overlaid(image, heat)) for image, heat in zip(pixels, maps)]
         return [
-            {"nearest": near, "looked_at": seen, "why_not_looked_at": self.why}
+            {"nearest": near, "looked_at": seen, "places": places, "why_not_looked_at": self.why}
             for near, seen in zip(nearest, looked)
         ]  # fmt: skip
+
+    def _maps(self, pixels: np.ndarray, classes: np.ndarray) -> np.ndarray:
+        parts = range(0, len(pixels), AT_ONCE)
+        return np.concatenate([self.grad_cam.maps(pixels[k : k + AT_ONCE], classes[k : k + AT_ONCE]) for k in parts])
 
     def _nearest(self, features: np.ndarray) -> list:
         bank, neighbours = self.model.reference, self.model.neighbours

@@ -12,11 +12,11 @@ PAGE = """<!doctype html>
   #drop.over, #drop:focus-within { border-color: #0072b2; background: #eef6fb; }
   article { display: flex; gap: 1rem; border-top: 1px solid #ddd; padding: 1rem 0; align-items: flex-start; flex-wrap: wrap; }
   article img { width: 10rem; max-height: 10rem; object-fit: contain; background: #f4f4f4; }
-  .bar { display: grid; grid-template-columns: 12rem 12rem 4rem; gap: .5rem; align-items: center; }
+  .bar { display: grid; grid-template-columns: 12rem 12rem 5rem; gap: .5rem; align-items: center; }
   .bar span:nth-child(2) { background: #eee; height: .8rem; } .bar i { display: block; height: 100%; background: #0072b2; }
   figure { margin: 0; } figcaption { color: #666; max-width: 10rem; } .nearest { flex-basis: 100%; } .nearest img { width: 5rem; margin-right: .4rem; }
   .warn { color: #a33c00; font-weight: 600; } .name { color: #666; overflow-wrap: anywhere; }
-  @media (max-width: 40rem) { .bar { grid-template-columns: 8rem 6rem 4rem; } }
+  @media (max-width: 40rem) { .bar { grid-template-columns: 8rem 6rem 5rem; } }
 </style>
 </head>
 <body>
@@ -60,7 +60,7 @@ function show(result, file) {
       const seen = add(article, "figure");
       add(seen, "img").src = result.looked_at;
       seen.firstChild.alt = "The image as the network got it, with what raised the first class in colour";
-      add(seen, "figcaption", "What raised " + result.top[0].class + " (Grad-CAM)");
+      add(seen, "figcaption", "What raised " + result.top[0].class + " (Grad-CAM on " + result.places.join(" × ") + " places)");
     } else if (result.why_not_looked_at) add(side, "div", result.why_not_looked_at, "name");
     if (result.nearest) {
       const row = add(article, "div", undefined, "nearest");
