@@ -112,6 +112,13 @@ def test_every_page_is_in_the_menu_and_every_figure_is_shown():
     assert {f"figures/{path.name}" for path in (ROOT / "docs/figures").iterdir()} | {"summary.png"} == shown
 
 
+def test_the_page_on_the_summary_has_the_summarys_own_headings():
+    folder = ROOT / "workflow/scripts/ftbench/report/summary"
+    source = "".join(path.read_text("utf-8") for path in folder.glob("*.py"))
+    headings = re.findall(r"^## (.+)$", (ROOT / "docs/summary.md").read_text("utf-8"), re.M)
+    assert [one for one in headings if one not in ("The answer", "Words") and one not in source] == []
+
+
 def test_both_tutorials_have_the_same_steps_and_the_same_code():
     english, chinese = ((ROOT / "docs" / name).read_text("utf-8") for name in ("tutorial.md", "zh/tutorial.md"))
     number = re.compile(r"^## (\d+)\.", re.M)
