@@ -47,6 +47,8 @@ TRAINING = {
     "ema_decay": 0.0,
 }
 PENALTIES = [0.001, 0.01, 0.1, 1.0]
+# What trains or fits: all kinds but those that are made of finished runs.
+KINDS = [kind for kind in kinds.names("strategies") if kinds.declared(kind)["engine"] != "runs"]
 OPTIONS = {"layer_decay": 0.75, "rank": 2, "pull": 0.01}  # of single kinds, given to all: each reads its own
 RECIPE = TRAINING | OPTIONS
 STUDY = config.resolve(
@@ -62,7 +64,7 @@ STUDY = config.resolve(
         "datasets": {"colours": {"source": "digits"}},
         "backbones": {"resnet8": {"source": "ftbench", "model": "resnet8", "weights": "none", "image_size": SIZE}},
         "training": TRAINING,
-        "strategies": {kind: {"kind": kind} for kind in kinds.names("strategies")},
+        "strategies": {kind: {"kind": kind} for kind in KINDS},
     }
 )
 NETWORK = settings.network(STUDY, "resnet8")

@@ -108,8 +108,8 @@ rule measure_activations:
         weights=weights_file(".safetensors"),
         record=weights_file(".json"),
         normalization=get_normalization,
-        runs=seed_files("run.json", "loop"),
-        models=seed_files("model.safetensors", "loop"),
+        runs=seed_files("run.json", SEEDS),
+        models=seed_files("model.safetensors", SEEDS),
     output:
         "<results>/activations/{dataset}/{backbone}/{strategy}.csv",
     log:

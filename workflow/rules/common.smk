@@ -52,7 +52,15 @@ REPORTED = inputs.reported(STUDY, DATASETS)
 SLICED = inputs.sliced(STUDY, DATASETS)
 FLIPPED = [name for name in DATASETS if STUDY["datasets"][name]["flip"]]  # get test-time augmentation
 NOT_FLIPPED = [name for name in DATASETS if name not in FLIPPED]
-LOOP, FEATURES = (inputs.strategies(STUDY, engine) for engine in ("loop", "features"))
+LOOP, FEATURES, MADE = (inputs.strategies(STUDY, engine) for engine in ("loop", "features", "runs"))
+TOGETHER = inputs.together(STUDY)  # of those made of finished runs: without a network of their own
+# Those that run with every seed, and those that run once, as seed 0; of both, those that leave a whole network.
+SEEDED = inputs.seeded(STUDY, STUDY["strategies"])
+ONCE = [name for name in STUDY["strategies"] if name not in SEEDED]
+NETWORKS, NETWORKS_ONCE = (
+    [name for name in some if name in LOOP + MADE and name not in TOGETHER] for some in (SEEDED, ONCE)
+)
+SEEDS, SEED_0 = STUDY["seeds"], [0]
 TRIALS = {name: {trial.name: trial for trial in trials.trials(STUDY, name)} for name in STUDY["strategies"]}
 # Where a backbone is used at all, and where it is with pretrained weights.
 PLACES = inputs.places(CELLS)
@@ -184,6 +192,10 @@ def get_exclusions(wildcards):
 
 def get_slices(wildcards):
     return settings.slices(STUDY, wildcards.dataset)
+
+
+def get_combined_run(wildcards):
+    return settings.combined_run(STUDY, wildcards)
 
 
 @planned

@@ -8,16 +8,16 @@ rule predict_test:
         labels="<results>/data/{dataset}/test_labels.npy",
         data="<results>/data/{dataset}/test.json",
         classes="<results>/data/{dataset}/classes.json",
-        runs=seed_files("run.json", "loop"),
-        models=seed_files("model.safetensors", "loop"),
+        runs=seed_files("run.json", SEEDS),
+        models=seed_files("model.safetensors", SEEDS),
     output:
-        logits=seed_files("test_logits.npz", "loop"),
+        logits=seed_files("test_logits.npz", SEEDS),
     log:
         "<logs>/predict_test/{dataset}/{backbone}/{strategy}.log",
     benchmark:
         "<benchmarks>/predict_test/{dataset}/{backbone}/{strategy}.tsv"
     wildcard_constraints:
-        strategy=any_of(LOOP),
+        strategy=any_of(NETWORKS),
         dataset=any_of(NOT_FLIPPED),
     threads: THREADS
     resources:
@@ -31,14 +31,14 @@ rule predict_test:
 
 use rule predict_test as predict_test_flipped with:
     output:
-        logits=seed_files("test_logits.npz", "loop"),
-        flipped=seed_files("test_logits_flipped.npz", "loop"),
+        logits=seed_files("test_logits.npz", SEEDS),
+        flipped=seed_files("test_logits_flipped.npz", SEEDS),
     log:
         "<logs>/predict_test_flipped/{dataset}/{backbone}/{strategy}.log",
     benchmark:
         "<benchmarks>/predict_test_flipped/{dataset}/{backbone}/{strategy}.tsv"
     wildcard_constraints:
-        strategy=any_of(LOOP),
+        strategy=any_of(NETWORKS),
         dataset=any_of(FLIPPED),
 
 
@@ -49,9 +49,9 @@ rule predict_test_features:
         flipped=[],
         cost="<results>/features/{dataset}/{backbone}/test_cost.json",
         labels="<results>/data/{dataset}/test_labels.npy",
-        models=seed_files("model.safetensors", "features"),
+        models=seed_files("model.safetensors", SEED_0),
     output:
-        logits=seed_files("test_logits.npz", "features"),
+        logits=seed_files("test_logits.npz", SEED_0),
     log:
         "<logs>/predict_test_features/{dataset}/{backbone}/{strategy}.log",
     wildcard_constraints:
@@ -70,10 +70,10 @@ use rule predict_test_features as predict_test_features_flipped with:
         flipped="<results>/features/{dataset}/{backbone}/test_flipped.npy",
         cost="<results>/features/{dataset}/{backbone}/test_cost.json",
         labels="<results>/data/{dataset}/test_labels.npy",
-        models=seed_files("model.safetensors", "features"),
+        models=seed_files("model.safetensors", SEED_0),
     output:
-        logits=seed_files("test_logits.npz", "features"),
-        flipped=seed_files("test_logits_flipped.npz", "features"),
+        logits=seed_files("test_logits.npz", SEED_0),
+        flipped=seed_files("test_logits_flipped.npz", SEED_0),
     log:
         "<logs>/predict_test_features_flipped/{dataset}/{backbone}/{strategy}.log",
     wildcard_constraints:
@@ -84,17 +84,17 @@ use rule predict_test_features as predict_test_features_flipped with:
 rule evaluate:
     """Scores of every seed of a cell, from saved logits: a new metric never needs a model."""
     input:
-        logits=seed_files("test_logits.npz", "loop"),
-        val_logits=seed_files("val_logits.npz", "loop"),
-        flipped=flipped_files("loop"),
-        runs=seed_files("run.json", "loop"),
+        logits=seed_files("test_logits.npz", SEEDS),
+        val_logits=seed_files("val_logits.npz", SEEDS),
+        flipped=flipped_files(SEEDS),
+        runs=seed_files("run.json", SEEDS),
         classes="<results>/data/{dataset}/classes.json",
     output:
-        seed_files("metrics.json", "loop"),
+        seed_files("metrics.json", SEEDS),
     log:
         "<logs>/evaluate/{dataset}/{backbone}/{strategy}.log",
     wildcard_constraints:
-        strategy=any_of(LOOP),
+        strategy=any_of(SEEDED),
     params:
         code=code_of("evaluate.py"),
     script:
@@ -103,17 +103,17 @@ rule evaluate:
 
 use rule evaluate as evaluate_features with:
     input:
-        logits=seed_files("test_logits.npz", "features"),
-        val_logits=seed_files("val_logits.npz", "features"),
-        flipped=flipped_files("features"),
-        runs=seed_files("run.json", "features"),
+        logits=seed_files("test_logits.npz", SEED_0),
+        val_logits=seed_files("val_logits.npz", SEED_0),
+        flipped=flipped_files(SEED_0),
+        runs=seed_files("run.json", SEED_0),
         classes="<results>/data/{dataset}/classes.json",
     output:
-        seed_files("metrics.json", "features"),
+        seed_files("metrics.json", SEED_0),
     log:
         "<logs>/evaluate_features/{dataset}/{backbone}/{strategy}.log",
     wildcard_constraints:
-        strategy=any_of(FEATURES),
+        strategy=any_of(ONCE),
 
 
 rule predict_corrupted:
@@ -122,18 +122,18 @@ rule predict_corrupted:
         images="<results>/data/{dataset}/test_images.npy",
         labels="<results>/data/{dataset}/test_labels.npy",
         classes="<results>/data/{dataset}/classes.json",
-        runs=corrupted_seed_files("run.json", "loop"),
-        models=corrupted_seed_files("model.safetensors", "loop"),
+        runs=corrupted_seed_files("run.json", SEEDS),
+        models=corrupted_seed_files("model.safetensors", SEEDS),
         weights=[],
         record=[],
     output:
-        corrupted_seed_files("corrupted_logits.npz", "loop"),
+        corrupted_seed_files("corrupted_logits.npz", SEEDS),
     log:
         "<logs>/predict_corrupted/{dataset}/{backbone}/{strategy}.log",
     benchmark:
         "<benchmarks>/predict_corrupted/{dataset}/{backbone}/{strategy}.tsv"
     wildcard_constraints:
-        strategy=any_of(LOOP),
+        strategy=any_of(NETWORKS),
     threads: THREADS
     resources:
         gpu=GPUS,
@@ -149,12 +149,12 @@ use rule predict_corrupted as predict_corrupted_features with:
         images="<results>/data/{dataset}/test_images.npy",
         labels="<results>/data/{dataset}/test_labels.npy",
         classes="<results>/data/{dataset}/classes.json",
-        runs=corrupted_seed_files("run.json", "features"),
-        models=corrupted_seed_files("model.safetensors", "features"),
+        runs=corrupted_seed_files("run.json", SEED_0),
+        models=corrupted_seed_files("model.safetensors", SEED_0),
         weights=weights_file(".safetensors"),
         record=weights_file(".json"),
     output:
-        corrupted_seed_files("corrupted_logits.npz", "features"),
+        corrupted_seed_files("corrupted_logits.npz", SEED_0),
     log:
         "<logs>/predict_corrupted_features/{dataset}/{backbone}/{strategy}.log",
     benchmark:

@@ -60,23 +60,41 @@ def get_trials(wildcards):
     return inputs.trial_files(TRIALS[wildcards.strategy].values(), below)
 
 
-def seed_files(name, engine):
-    """One file per seed of a cell, with the cell's wildcards left open."""
-    return inputs.seed_files(name, inputs.seeds(STUDY, engine))
+def seed_files(name, seeds):
+    """One file per seed of a cell, with the cell's wildcards left open; `seeds` are SEEDS or SEED_0."""
+    return inputs.seed_files(name, seeds)
 
 
-def flipped_files(engine):
+def flipped_files(seeds):
     """An input function: the logits of a cell's mirrored test images, or nothing if they must not be mirrored."""
 
     def get(wildcards):
-        return seed_files("test_logits_flipped.npz", engine) if wildcards.dataset in FLIPPED else []
+        return seed_files("test_logits_flipped.npz", seeds) if wildcards.dataset in FLIPPED else []
 
     return get
 
 
-def corrupted_seed_files(name, engine):
+def corrupted_seed_files(name, seeds):
     """One file per seed of a cell that sees corrupted images, with the cell's wildcards left open."""
-    return inputs.seed_files(name, inputs.corrupted_seeds(STUDY, engine))
+    return seed_files(name, seeds[: STUDY["corruptions"]["seeds"]])
+
+
+def members(*names):
+    """An input function: {name: files} of every run that the wildcards' cell is made of, and what else it starts from."""
+
+    def get(wildcards):
+        return inputs.member_files(STUDY, wildcards, *names)
+
+    return get
+
+
+def member_files(name):
+    """An input function: one file of every run that the wildcards' cell is made of."""
+
+    def get(wildcards):
+        return inputs.member_files(STUDY, wildcards, name)[name.partition(".")[0]]
+
+    return get
 
 
 def get_corrupted_labels(wildcards):
@@ -112,6 +130,11 @@ def run_files(name):
         return inputs.run_files(name, get_run_labels(wildcards))
 
     return get
+
+
+def get_models(wildcards):
+    """The model of every run that has one of its own."""
+    return inputs.run_files("model.safetensors", inputs.networks(STUDY, CELLS))
 
 
 def get_run_labels(wildcards):

@@ -60,7 +60,7 @@ rule describe_crate:
         plots=inputs.plots(STUDY, CELLS),
         runs=run_files("run.json"),
         metrics=run_files("metrics.json"),
-        models=run_files("model.safetensors"),
+        models=get_models,
     output:
         "<results>/ro-crate-metadata.json",
     log:

@@ -77,7 +77,8 @@ rule report_robustness:
         "<logs>/report_robustness.log",
     params:
         labels=get_corrupted_labels,
-        cells=labelled(CELLS),
+        cells=labelled(cell for cell in CELLS if cell.strategy not in TOGETHER),
+        together=TOGETHER,
         code=code_of("report_robustness.py"),
     script:
         "../scripts/report_robustness.py"

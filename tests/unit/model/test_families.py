@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 
 import families
 import pytest
+import small
 import timm
 import torch
 import torchvision.models
@@ -16,7 +17,6 @@ from ftbench.base.errors import InputError
 from ftbench.model import architectures, freezing
 from ftbench.model.parameters import decaying, norm_parameters
 from ftbench.model.stages import stages
-from ftbench.study import kinds
 from ftbench.tools import backbone_doc
 from ftbench.train import strategies
 
@@ -125,7 +125,7 @@ def test_the_last_stage_is_a_part_and_every_strategy_moves_what_its_page_says(so
     total = sum(p.numel() for p in parameters.values())
     share = sum(parameters[name].numel() for name in groups[-1]) / total
     assert 0.01 < share < backbone_doc.HEAVY.get(model, 0.95), share
-    for kind in kinds.names("strategies"):
+    for kind in small.KINDS:
         own = backbone_doc.on_meta(source, model)
         strategy = strategies.load(kind)
         strategy.adapt(own, {"rank": 2, "layer_decay": 0.75, "pull": 0.01})

@@ -55,7 +55,7 @@ def test_every_shipped_config_resolves_to_a_complete_study(path):
     assert set(study) == set(config.schema()["properties"])
     assert grid.cells(study)
     for entry in study["strategies"].values():
-        assert set(entry) == {"kind", "family", "learning_rate", "grid", "probe", "recipe"}
+        assert set(entry) == {"kind", "family", "learning_rate", "grid", "probe", "of", "recipe"}
         assert set(entry["recipe"]) == {*config.recipe_keys(), *kinds.declared(entry["kind"]).get("options", {})}
     for table in ("datasets", "backbones"):
         keys = set(config.schema()["properties"][table]["additionalProperties"]["properties"])
@@ -543,8 +543,11 @@ def test_a_strategys_overrides_are_the_keys_of_training_with_the_same_types():
             assert own.pop("type") == ["string", "array"] and shared.pop("type") == "string"
             own = {k: v for k, v in own.items() if k not in ("items", "minItems", "uniqueItems")}
         assert own == shared, key
-    options = {"layer_decay", "rank", "pull"}
-    assert set(strategy) - set(training["properties"]) == {"kind", "learning_rate", "l2", "k", "probe"} | options
+    options = {"layer_decay", "rank", "pull", "soup"}
+    assert (
+        set(strategy) - set(training["properties"])
+        == {"kind", "learning_rate", "l2", "k", "alpha", "probe", "of"} | options
+    )
 
 
 def test_policies_that_are_one_where_images_must_not_be_mirrored_are_refused():

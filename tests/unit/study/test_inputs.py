@@ -43,10 +43,8 @@ def test_an_audit_judges_by_the_features_that_are_read_anyway_else_by_the_first_
 def test_the_seed_files_of_a_cell_with_its_labels_are_the_runs():
     named = {
         path.format(**cell._asdict())
-        for engine in ("loop", "features")
-        for path in inputs.seed_files("run.json", inputs.seeds(STUDY, engine))
         for cell in CELLS
-        if cell.strategy in inputs.strategies(STUDY, engine)
+        for path in inputs.seed_files("run.json", grid.seeds_of(STUDY, cell.strategy))
     }
     assert named == set(inputs.run_files("run.json", inputs.runs(STUDY, CELLS)))
 

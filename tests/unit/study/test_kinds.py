@@ -11,19 +11,21 @@ from ftbench.study.listing import LISTINGS
 # These are no policies: weights "none", class weights "none", and images that are cropped to fit.
 ELSEWHERE = {'== "none"', '!= "none"', '== "crop"', '== "parquet"'}  # the last is a form of files
 VALUES = {
-    "start": {"random", "pretrained", "probe", "any"},
-    "engine": {"loop", "features"},
-    "tuned": {"learning_rate", "l2", "k", None},
+    "start": {"random", "pretrained", "probe", "any", "of"},
+    "engine": {"loop", "features", "runs"},
+    "tuned": {"learning_rate", "l2", "k", "alpha", None},
     "stochastic": {True, False},
 }
+LEFT_OUT = ("options", "bank", "linear_head", "together", "shared_start")  # facts that most kinds do not state
 
 
 @pytest.mark.parametrize("kind", kinds.names("strategies"))
 def test_every_strategy_declares_all_its_facts_with_known_values(kind):
     declares = kinds.declared(kind)
-    assert {*VALUES, "recipe"} <= set(declares) <= {*VALUES, "recipe", "options", "bank", "linear_head"}
+    assert {*VALUES, "recipe"} <= set(declares) <= {*VALUES, "recipe", *LEFT_OUT}
     for key, valid in VALUES.items():
         assert declares[key] in valid, key
+    assert (declares["engine"] == "runs") >= (declares["start"] == "of" or declares.get("together", False))
     assert set(declares["recipe"]) <= {*config.recipe_keys(), "learning_rate"}
     assert (declares["engine"] == "features") == (declares["tuned"] in ("l2", "k"))
     given = config.schema()["properties"]["strategies"]["additionalProperties"]["properties"]

@@ -13,11 +13,10 @@ from torchvision.models import VisionTransformer
 from ftbench.model import backbones, freezing
 from ftbench.model.backbones import Backbone
 from ftbench.model.stages import stages
-from ftbench.study import kinds
 from ftbench.tools import strategy_doc
 from ftbench.train import strategies
 
-KINDS = kinds.names("strategies")
+KINDS = small.KINDS
 ALL_MOVE = {"finetune", "lp_ft", "scratch", "tutorial", "gradual_unfreeze", "layerwise_decay", "l2_sp"}
 
 

@@ -70,6 +70,7 @@ def _read_cells(runs: list[dict], metric: str) -> dict[str, dict[tuple, dict]]:
         )
         run = content(entry["run"])
         cell["stochastic"] = run["stochastic"]
+        cell["of_recipe"] = run.get("of_recipe", True)  # False: made of networks of all seeds, or by others
         if run["status"] == "diverged":
             cell["diverged"] += 1
             continue
@@ -169,7 +170,7 @@ class Compared:
             "accuracy_mean": interval["accuracy"],
             "accuracy_ci_low": interval["ci_low"],
             "accuracy_ci_high": interval["ci_high"],
-            "of_recipe": not self.accuracy[key].stochastic or self.spread.learnt,
+            "of_recipe": self.cells[key]["of_recipe"] and (not self.accuracy[key].stochastic or self.spread.learnt),
             "test_groups": len(self.accuracy[key].influence),
         }
 
@@ -210,7 +211,7 @@ def compare(
     within which a cell is as good as another, a fraction.
 
     cells_out: dataset, backbone, strategy, seeds (finished), diverged_seeds, accuracy_mean, accuracy_ci_low, accuracy_ci_high,
-    of_recipe (False: its interval speaks of the one trained model), test_groups, recommended (best validation score of its data set; no
+    of_recipe (False: its interval, and its p values if it has any, speak of the models that there are), test_groups, recommended (best validation score of its data set; no
     test score is looked at), validation_score (by the selection metric) and validation_nll, means over finished seeds.
     pairwise_out: `PAIR_COLUMNS`. Family "strategies": all strategy pairs of one data set and backbone, a before b in config order.
     Family "recommended": every other cell of the data set (a) against the recommended one (b). Holm's correction stays within one

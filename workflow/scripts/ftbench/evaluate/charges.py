@@ -1,7 +1,7 @@
 """What a run cost, and what a study cost: the two sums differ because shared work is charged in full to each user.
 
 A strategy is charged everything that someone who wanted only that strategy would have to pay: its own loop, the feature
-file it reads, and the probe it starts from. The study as a whole paid for a shared feature file once.
+file it reads, the probe it starts from, and the finished runs that it is made of. The study as a whole paid for a shared feature file once.
 """
 
 import math
@@ -13,10 +13,12 @@ def charge(cost: dict, tuning_seconds: float) -> dict:
     """The seconds charged to one run.
 
     `cost` is the run's cost.json, whose "probe" is {"cost", "tuning_seconds"} of the probe that an LP-FT run started from,
-    else None; `tuning_seconds` covers all trials of the cell, the losing ones too.
+    else None, and whose "used" is {"train_seconds", "feature_seconds", "tuning_seconds"} of all that a cell made of finished runs
+    stands on, if it is one; `tuning_seconds` covers all trials of the cell, the losing ones too.
 
     Returns loop_seconds (this run's own training), feature_seconds (the feature file, once even if the probe read it too),
-    borrowed_seconds (the probe's own fit), train_seconds (their sum), own_tuning_seconds and tuning_seconds (with the probe's).
+    borrowed_seconds (the probe's own fit, the runs that it is made of), train_seconds (their sum), own_tuning_seconds and tuning_seconds
+    (with theirs).
     """
     loop, features, borrowed, tuning = cost["train_seconds"], cost["feature_seconds"], 0.0, tuning_seconds
     probe = cost["probe"]
@@ -24,6 +26,10 @@ def charge(cost: dict, tuning_seconds: float) -> dict:
         borrowed = probe["cost"]["train_seconds"]
         features = max(features, probe["cost"]["feature_seconds"])
         tuning += probe["tuning_seconds"]
+    if used := cost.get("used"):
+        borrowed += used["train_seconds"]
+        features = max(features, used["feature_seconds"])
+        tuning += used["tuning_seconds"]
     return {
         "loop_seconds": loop,
         "feature_seconds": features,
@@ -34,18 +40,21 @@ def charge(cost: dict, tuning_seconds: float) -> dict:
     }
 
 
-def charge_flops(counted: dict, run: dict, selected: dict) -> dict:
+def charge_flops(counted: dict, run: dict, selected: dict, forward_flops: int = 0) -> dict:
     """The operations charged to one run, on the same terms as the seconds.
 
     `counted` is the cell's part of efficiency.json. Returns step_flops (the mean step of the planned run; NaN where none is
     planned), train_flops (the run's own steps, one pass over the validation images per epoch, and the features that it reads or
-    that its probe read) and tuning_flops (all trials; a diverged one up to where it stopped). Fits on features are not counted: they take
+    that its probe read) and tuning_flops (all trials; a diverged one up to where it stopped). A run that is made of others has their steps and
+    their trials, and the passes of its own making, of `forward_flops` per image. Fits on features are not counted: they take
     seconds on a processor.
     """
     planned = sum(counted["steps"])
     total = sum(steps * flops for steps, flops in zip(counted["steps"], counted["step_flops"]))
-    trained = _loop_flops(counted, run) if run["images_seen"] else 0  # no run where every trial diverged
-    trials = selected["trials"] if planned else []
+    # no run where every trial diverged
+    trained = sum(_loop_flops(counted, one) for one in run.get("members", [run]) if one["images_seen"])
+    trained += run.get("forward_images", 0) * forward_flops
+    trials = selected.get("member_trials", selected["trials"]) if planned else []
     return {
         "step_flops": total / planned if planned else float("nan"),
         "train_flops": counted["feature_flops"] + trained,

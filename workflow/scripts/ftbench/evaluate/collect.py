@@ -60,13 +60,20 @@ def row(
         **charge(cost, selected["tuning_seconds"]),
         "probe": probe if cost["probe"] else None,
         **{name: cost[name] for name in FROM_COST},
-        **{name: efficiency[name] + counted.get("bank", {}).get(name, 0) for name in FROM_EFFICIENCY},
+        **{
+            name: _of_networks(run, efficiency[name]) + counted.get("bank", {}).get(name, 0) for name in FROM_EFFICIENCY
+        },
         "total_params": run["total_params"] + counted.get("bank", {}).get("total_params", 0),
-        **charge_flops(counted, run, selected),
+        **charge_flops(counted, run, selected, efficiency["forward_flops"]),
         "checkpoint_bytes": cost["checkpoint_bytes"],
         "latency_device": efficiency["device_name"],
         "latency_threads": efficiency["threads"],
     }
+
+
+def _of_networks(run: dict, value: float) -> float:
+    """What one network costs, times those that answer: one, unless several answer together."""
+    return value * run.get("networks", 1)
 
 
 def collect(runs: list[dict], probes: dict[str, str], out) -> None:

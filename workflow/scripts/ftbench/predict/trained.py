@@ -56,6 +56,10 @@ def load(folder: str | Path, resources: str | Path = "resources") -> Trained:
     if record["status"] == "diverged":
         raise InputError(f"{folder} diverged and has no network; take another seed or strategy.")
     facts = kinds.declared(record["kind"])
+    if facts.get("together"):
+        raise InputError(
+            f"{folder} answers with the networks of all seeds of {record['of']} together and has none of its own; take one of those runs."
+        )
     on_features = facts["engine"] == "features"
     if on_features and not facts.get("linear_head"):
         raise InputError(

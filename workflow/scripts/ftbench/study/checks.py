@@ -33,12 +33,14 @@ SOURCES = {
 
 def check(config: dict) -> None:
     """Raise InputError, one sentence, at the first thing that contradicts another. Fills in the probe that a strategy starts from."""
+    _made_of(config)
     _seeds_and_trials(config)
     _halving(config)
     _datasets(config)
     check_backbones(config)
     _probes(config)
     _grid(config)
+    _members_in_grid(config)
     _policies(config)
     _label_issues(config)
 
@@ -130,14 +132,13 @@ def _halving(config: dict) -> None:
 
 def _label_issues(config: dict) -> None:
     """Labels are judged by features of a pretrained backbone."""
-    random = kinds.having("strategies", "start", "random")
     for name, entry in config["datasets"].items():
         judges = [
             cell
             for cell in grid.cells(config)
             if cell.dataset == name
             and config["backbones"][cell.backbone]["weights"] != "none"
-            and config["strategies"][cell.strategy]["kind"] not in random
+            and grid.start(config, cell.backbone, cell.strategy) != "random"
         ]
         if entry["drop_label_issues"] and not judges:
             raise InputError(
@@ -239,6 +240,39 @@ def _probes(config: dict) -> None:
             )
 
 
+def _made_of(config: dict) -> None:
+    """What is made of the runs of another strategy names one that has runs, which started alike where weights are averaged."""
+    trained = [
+        name for name, entry in config["strategies"].items() if kinds.declared(entry["kind"])["engine"] == "loop"
+    ]
+    for name, entry in config["strategies"].items():
+        facts = kinds.declared(entry["kind"])
+        if facts["engine"] != "runs":
+            continue
+        if entry["of"] not in trained:
+            raise InputError(
+                f"config: strategies.{name}.of is {entry['of']!r}; it must name the trained strategy whose runs it is made of: "
+                f"{choices(trained) or 'the study has none, add one'}."
+            )
+        if facts.get("shared_start") and kinds.declared(config["strategies"][entry["of"]]["kind"])["start"] == "random":
+            raise InputError(
+                f"config: strategies.{name}.of is {entry['of']!r}, whose runs start from different random weights, so that the kind "
+                f"{entry['kind']} would average networks that have nothing in common; name one that starts from pretrained weights."
+            )
+
+
+def _members_in_grid(config: dict) -> None:
+    """What is made of other cells is in the grid somewhere: it is left out wherever one of them is."""
+    found = {cell.strategy for cell in grid.cells(config)}
+    for name, entry in config["strategies"].items():
+        if entry["of"] and name not in found:
+            needs = choices(filter(None, (entry["of"], entry["probe"])))
+            raise InputError(
+                f"config: strategies.{name} is in no cell: it needs {needs} on the same backbone and data set, and exclude, or a backbone "
+                "without weights, leaves that out everywhere; remove it."
+            )
+
+
 def _grid(config: dict) -> None:
     tables = {"dataset": "datasets", "backbone": "backbones", "strategy": "strategies"}
     for number, pattern in enumerate(config["exclude"]):
@@ -255,14 +289,14 @@ def _grid(config: dict) -> None:
             "config: the grid is empty, since exclude and the backbones without weights leave no cell; "
             f"drop an exclude entry, or add a strategy of kind {choices(random)} for backbones with weights none."
         )
-    for name, backbone in config["backbones"].items():
+    for name in config["backbones"]:
         left = [
             strategy
             for dataset in config["datasets"]
             for strategy in config["strategies"]
             if not grid.excluded(grid.Cell(dataset, name, strategy), config["exclude"])
         ]
-        if left and not any(grid.admits(backbone, config["strategies"][strategy]) for strategy in left):
+        if left and not any(grid.admits(config, name, strategy) for strategy in left):
             raise InputError(
                 f"config: backbones.{name} has weights none, from which {choices(set(left))} cannot start, so that nothing would run "
                 f"on it; name its weights, add a strategy of kind {choices(random)}, or list it in exclude."

@@ -22,6 +22,10 @@ SCHEMA = Path(__file__).parents[3] / "schemas" / "config.schema.yaml"
 TYPES = {"array": "list", "object": "table of names"}  # as a user of YAML calls them
 SMOKE_LIMIT = 20  # images per class of a rehearsal
 SMOKE = "_smoke"  # ends a rehearsal's name
+UNTRAINED = {
+    "features": "fitted on cached features without augmentation",
+    "runs": "made of the finished runs of another strategy",
+}  # engine -> why its strategies have no recipe
 MAX_FAULTS = 20  # shown of one config
 
 
@@ -229,15 +233,16 @@ def _resolve_strategy(name: str, entry: dict, config: dict) -> dict:
     properties = schema()["properties"]["strategies"]["additionalProperties"]["properties"]
     overrides = {key: value for key, value in entry.items() if key in recipe_keys()}
     options = declares.get("options", {})
-    own = {"kind", "family", "learning_rate", "probe", *recipe_keys(), *options, declares["tuned"]}
+    made = {"of"} if declares["engine"] == "runs" else set()
+    own = {"kind", "family", "learning_rate", "probe", *recipe_keys(), *options, *made, declares["tuned"]}
     for key in entry:
         if key not in own:
             raise InputError(f"config: strategies.{name}.{key} has no effect on the kind {entry['kind']}; remove it.")
     ignored = [key for key in entry if key in overrides or key == "learning_rate"]
-    if declares["engine"] == "features" and ignored:
+    if declares["engine"] in UNTRAINED and ignored:
         raise InputError(
             f"config: strategies.{name}.{ignored[0]} has no effect on the kind {entry['kind']}, "
-            "which is fitted on cached features without augmentation; remove it."
+            f"which is {UNTRAINED[declares['engine']]}; remove it."
         )
     recipe = (
         config["training"] | declares["recipe"] | overrides | {key: entry.get(key, options[key]) for key in options}
@@ -259,13 +264,14 @@ def _resolve_strategy(name: str, entry: dict, config: dict) -> dict:
                 "over learning rates and takes at most one number."
             )
         learning_rate = None
-    grid_of = declares["tuned"] if declares["engine"] == "features" else None
+    grid_of = declares["tuned"] if declares["engine"] != "loop" else None
     return {
         "kind": entry["kind"],
         "family": entry["family"],
         "learning_rate": learning_rate,
         "grid": sorted(entry.get(grid_of, properties[grid_of]["default"])) if grid_of else None,
         "probe": entry.get("probe"),
+        "of": entry.get("of"),
         "recipe": recipe,
     }
 

@@ -24,9 +24,38 @@ def excluded(cell: Cell, patterns: list[dict]) -> bool:
     return any(matches(pattern) for pattern in patterns)
 
 
-def admits(backbone: dict, strategy: dict) -> bool:
+def start(config: dict, backbone: str, strategy: str) -> str:
+    """Where a strategy starts on a backbone: "random", "pretrained" or "probe"."""
+    entry = config["strategies"][strategy]
+    fact = declared(entry["kind"])["start"]
+    if fact == "of":
+        return start(config, backbone, entry["of"])
+    if fact != "any":
+        return fact
+    return "random" if config["backbones"][backbone]["weights"] == "none" else "pretrained"
+
+
+def admits(config: dict, backbone: str, strategy: str) -> bool:
     """Whether the strategy can start from this backbone: one without weights cannot be fine-tuned."""
-    return backbone["weights"] != "none" or declared(strategy["kind"])["start"] in ("random", "any")
+    entry = config["strategies"][strategy]
+    begins = start(config, backbone, strategy)
+    if declared(entry["kind"]).get("shared_start") and start(config, backbone, entry["of"]) == "random":
+        return False
+    return begins == "random" or config["backbones"][backbone]["weights"] != "none"
+
+
+def members_of(config: dict, cell: Cell) -> Cell | None:
+    """The cell whose runs this one is made of, or None."""
+    of = config["strategies"][cell.strategy]["of"]
+    return Cell(cell.dataset, cell.backbone, of) if of else None
+
+
+def needed_by(config: dict, cell: Cell) -> list[Cell]:
+    """The cells without which this one is left out: those whose runs it is made of, and the probe that it mixes them with."""
+    of, probe = members_of(config, cell), config["strategies"][cell.strategy]["probe"]
+    if of is None:
+        return []
+    return [of, *([of._replace(strategy=probe)] if probe else [])]
 
 
 def cells(config: dict) -> list[Cell]:
@@ -37,12 +66,12 @@ def cells(config: dict) -> list[Cell]:
         for backbone in config["backbones"]
         for strategy in config["strategies"]
     )
-    return [
+    admitted = [
         cell
         for cell in product
-        if not excluded(cell, config["exclude"])
-        and admits(config["backbones"][cell.backbone], config["strategies"][cell.strategy])
+        if not excluded(cell, config["exclude"]) and admits(config, cell.backbone, cell.strategy)
     ]
+    return [cell for cell in admitted if set(needed_by(config, cell)) <= set(admitted)]
 
 
 def seeds_of(config: dict, strategy: str) -> list[int]:

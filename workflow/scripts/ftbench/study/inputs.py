@@ -48,8 +48,18 @@ IMAGES = ("image_classes", "image_facts")  # tables of the images, which no run 
 
 
 def strategies(study: dict, engine: str) -> list[str]:
-    """Names of the strategies of one engine: "loop" or "features"."""
+    """Names of the strategies of one engine: "loop", "features" or "runs"."""
     return [name for name, entry in study["strategies"].items() if declared(entry["kind"])["engine"] == engine]
+
+
+def together(study: dict) -> list[str]:
+    """Names of the strategies without a network of their own: those that they are made of answer together."""
+    return [name for name, entry in study["strategies"].items() if declared(entry["kind"]).get("together")]
+
+
+def seeded(study: dict, names: Iterable[str]) -> list[str]:
+    """Those of some strategies that run with every seed."""
+    return [name for name in names if declared(study["strategies"][name]["kind"])["stochastic"]]
 
 
 def places(cells: Iterable[Cell]) -> list[dict]:
@@ -103,26 +113,22 @@ def selected(cells: Iterable[Cell]) -> list[str]:
 # --- the seeds of one cell, whose other wildcards stay open ----------------------------------------------------------
 
 
-def seeds(study: dict, engine: str) -> list[int]:
-    """The seeds of a cell of this engine: what is fitted on features is not random."""
-    return [0] if engine == "features" else study["seeds"]
-
-
-def corrupted_seeds(study: dict, engine: str) -> list[int]:
-    """Those of them that see corrupted images."""
-    return seeds(study, engine)[: study["corruptions"]["seeds"]]
-
-
 def seed_files(name: str, seeds: Iterable[int]) -> list[str]:
     """File `name` of each seed of a cell."""
     return [f"{RUN}/{name}".replace("{seed}", str(seed)) for seed in seeds]
 
 
 def corrupted_runs(study: dict, cells: Iterable[Cell]) -> list[dict]:
-    """Labels of every run that sees corrupted images."""
-    seen = {engine: corrupted_seeds(study, engine) for engine in ("loop", "features")}
-    engine = {name: declared(entry["kind"])["engine"] for name, entry in study["strategies"].items()}
-    return [labels for labels in runs(study, cells) if labels["seed"] in seen[engine[labels["strategy"]]]]
+    """Labels of every run that sees corrupted images: those of the first seeds. What only answers together would need all of them."""
+    seen = {name: grid.seeds_of(study, name)[: study["corruptions"]["seeds"]] for name in study["strategies"]}
+    seen |= dict.fromkeys(together(study), [])
+    return [labels for labels in runs(study, cells) if labels["seed"] in seen[labels["strategy"]]]
+
+
+def networks(study: dict, cells: Iterable[Cell]) -> list[dict]:
+    """Labels of every run that leaves a model of its own."""
+    without = together(study)
+    return [labels for labels in runs(study, cells) if labels["strategy"] not in without]
 
 
 # --- what a job starts from ------------------------------------------------------------------------------------------
@@ -173,6 +179,17 @@ def start_files(study: dict, cell, trial: Trial | None = None) -> dict:
         "probe_cost": f"{probe}cost.json" if start == "probe" else [],
         **({"promoted": f"{TUNING}/rung{trial.rung}.json" if trial.rung else []} if trial else {}),
     }
+
+
+def member_files(study: dict, cell, *names: str) -> dict:
+    """{name: files} of the runs that a cell is made of: `names` of every seed, and how their recipe was chosen."""
+    of = study["strategies"][cell.strategy]["of"]
+    folders = [f"{RUN}/".replace("{strategy}", of).replace("{seed}", str(seed)) for seed in grid.seeds_of(study, of)]
+    files = {name.partition(".")[0]: [folder + name for folder in folders] for name in names}
+    files |= {"of_selected": SELECTED.replace("{strategy}", of)}
+    if declared(study["strategies"][cell.strategy]["kind"])["start"] == "of":
+        return files
+    return files | start_files(study, cell)
 
 
 def trial_files(trials: Iterable[Trial], below: int | None = None) -> list[str]:

@@ -5,9 +5,11 @@ cluster job and torch costs seconds, so the declarations are read from the synta
 is all it takes to add a kind: the checks, the plan and the rules ask for its facts, never for its name.
 
 What a strategy declares:
-    start       "random" | "pretrained" | "probe" (a fitted linear probe) | "any" (pretrained if the backbone is)
-    engine      "loop" (the training loop) | "features" (fitted on cached features)
-    tuned       "learning_rate" | "l2" | "k" | None: which value the tuning grid lists
+    start       "random" | "pretrained" | "probe" (a fitted linear probe) | "any" (pretrained if the backbone is) | "of" (as the strategy
+                that it is made of)
+    engine      "loop" (the training loop) | "features" (fitted on cached features) | "runs" (made of the finished runs of the strategy
+                of the loop that the key `of` names, on the same data set and backbone)
+    tuned       "learning_rate" | "l2" | "k" | "alpha" | None: which value the tuning grid lists
     stochastic  False: one run, shown as seed0, without a seed interval
     recipe      values that replace the study's `training` block for this kind
     options     settings of this kind alone, with their defaults (may be left out)
@@ -15,6 +17,9 @@ What a strategy declares:
                     that starts from a "probe" starts from (may be left out: False)
     bank        True: what it fits is a bank of training features, compared with every image at prediction: its bytes, operations and time
                     are charged (may be left out: False)
+    together    True: it has no network of its own; the networks that it is made of answer together, and all are charged (may be left
+                out: False)
+    shared_start    True: what it is made of must have started from the same weights (may be left out: False)
 
 What an augmentation policy declares:
     without_flip    its stand-in for images that must not be mirrored; the policy itself if it mirrors none

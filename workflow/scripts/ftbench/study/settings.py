@@ -126,10 +126,7 @@ def slices(study: dict, dataset: str) -> dict:
 
 def start(study: dict, cell) -> str:
     """Where a cell starts: "random", "pretrained" or "probe"."""
-    fact = declared(study["strategies"][cell.strategy]["kind"])["start"]
-    if fact != "any":
-        return fact
-    return "random" if study["backbones"][cell.backbone]["weights"] == "none" else "pretrained"
+    return grid.start(study, cell.backbone, cell.strategy)
 
 
 def weights(study: dict, source: str, model: str, tag: str) -> dict:
@@ -202,6 +199,19 @@ def probe_run(study: dict, cell) -> dict:
     return run(study, cell) | {"grid": study["strategies"][cell.strategy]["grid"], "recipe": {}}
 
 
+def combined_run(study: dict, cell) -> dict:
+    """What makes a cell of finished runs of another: the machine, the seeds of those runs, and what there is to choose from."""
+    entry = study["strategies"][cell.strategy]
+    facts, of = declared(entry["kind"]), study["strategies"][entry["of"]]
+    options = {key: entry["recipe"][key] for key in facts.get("options", {})}
+    return {key: value for key, value in run(study, cell).items() if key not in ("recipe", "seed")} | {
+        "of": entry["of"],
+        "members": grid.seeds_of(study, entry["of"]),
+        "options": options | ({facts["tuned"]: entry["grid"]} if facts["tuned"] else {}),
+        "same_probe": entry["probe"] is not None and entry["probe"] == of["probe"],
+    }
+
+
 def priority(study: dict, cell, trial: trials.Trial | None = None) -> int:
     """How long a run takes beside the others: the images that it sees, times their area.
 
@@ -222,8 +232,10 @@ def cost(study: dict, backbone: str, cells: Iterable[grid.Cell]) -> dict:
     entries = []
     for cell in cells:
         facts = declared(study["strategies"][cell.strategy]["kind"])
-        settings = run(study, cell) if facts["engine"] == "loop" else None
-        frozen = settings is None or facts["start"] == "probe"  # its backbone also runs once without moving
+        trained = grid.members_of(study, cell) or cell  # the networks that a cell is made of took its steps
+        settings = None if facts["engine"] == "features" else run(study, trained)
+        # its backbone also runs once without moving
+        frozen = settings is None or "probe" in (start(study, cell), start(study, trained))
         bank = study["strategies"][cell.strategy]["kind"] if facts.get("bank") else None
         entries.append({"strategy": cell.strategy, "frozen": frozen, "run": settings, "bank": bank})
     return {"run": machine(study, backbone), "cells": entries}

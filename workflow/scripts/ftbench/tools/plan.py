@@ -90,8 +90,11 @@ def plan(study: dict, counted: dict[str, tuple[int, int]] | None = None) -> list
         validation = images * dataset["validation_fraction"]
         forward = seconds_per_image[cell.backbone]
         seeds = len(grid.seeds_of(study, cell.strategy))
-        if declared(entry["kind"])["engine"] == "features":
+        engine = declared(entry["kind"])["engine"]
+        if engine == "features":
             runs, seconds = 1, (images + test) * forward
+        elif engine == "runs":
+            runs, seconds = seeds, _combining(study, cell, images, test) * forward
         else:
             trials = search.trials(study, cell.strategy)
             runs = seeds + len(trials)
@@ -102,6 +105,16 @@ def plan(study: dict, counted: dict[str, tuple[int, int]] | None = None) -> list
             seconds = sum(total / per_epoch for _, per_epoch, total in steps) * epoch + seeds * test * forward
         rows.append({**cell._asdict(), "runs": runs, "hours": seconds / 3600})
     return rows
+
+
+def _combining(study: dict, cell, images: float, test: int) -> float:
+    """Images that pass through a network while a cell is made of finished runs: for each combination that is tried those that train
+    (norm statistics) and those that validate, then the test images. None where the networks answer together: they have answered."""
+    entry = study["strategies"][cell.strategy]
+    if declared(entry["kind"]).get("together"):
+        return 0
+    tried = len(entry["grid"]) if entry["grid"] else 2 * len(grid.seeds_of(study, entry["of"]))
+    return len(grid.seeds_of(study, cell.strategy)) * (tried * images + test)
 
 
 def show(study: dict, rows: list[dict]) -> str:

@@ -18,6 +18,7 @@ STARTS = {
     "pretrained": "pretrained, head zero",
     "probe": "pretrained, head of the probe",
     "any": "pretrained where there are weights, else random",
+    "of": "finished runs of another strategy",
 }
 
 
@@ -30,8 +31,10 @@ def network(name: str) -> Backbone:
 
 
 def moving(kind: str, name: str) -> int:
-    """Trainable parameters of strategy `kind` on one of NETWORKS."""
+    """Trainable parameters of strategy `kind` on one of NETWORKS; 0 if it trains nothing itself."""
     backbone, strategy = network(name), strategies.load(kind)
+    if strategy.trainable is None:
+        return 0
     strategy.adapt(backbone, kinds.declared(kind).get("options", {}))
     freezing.freeze(backbone, strategy.trainable(backbone))
     return sum(p.numel() for p in backbone.network.parameters() if p.requires_grad)
@@ -48,18 +51,25 @@ def table() -> str:
         declares = kinds.declared(kind)
         counts = [moving(kind, name) for name in NETWORKS]
         on_features = declares["engine"] == "features"
+        trains = declares["engine"] != "runs"
         frozen = [round(100 * (1 - count / parameters(name))) for count, name in zip(counts, NETWORKS)]
-        state = "none" if on_features else " / ".join(f"{8 * count / 1e6:,.1f} MB" for count in counts)
+        state = "none" if on_features or not trains else " / ".join(f"{8 * count / 1e6:,.1f} MB" for count in counts)
         uses = on_features or declares["start"] == "probe"
         rows.append(
             [
                 f"`{kind}`",
                 STARTS[declares["start"]],
-                " / ".join(f"{count:,}" for count in counts),
-                "all the time" if on_features else " / ".join(f"{max(0, share)} %" for share in frozen),
+                " / ".join(f"{count:,}" for count in counts) if trains else "those of its members, before",
+                "all the time"
+                if on_features
+                else "nothing trains"
+                if not trains
+                else " / ".join(f"{max(0, share)} %" for share in frozen),
                 state,
                 "features of all training rows" if uses else "nothing",
-                {"learning_rate": "learning rate", "l2": "L2", "k": "k", None: "nothing"}[declares["tuned"]],
+                {"learning_rate": "learning rate", "l2": "L2", "k": "k", "alpha": "α", None: "nothing"}[
+                    declares["tuned"]
+                ],
             ]
         )
     headings = ["kind", "starts from", "parameters that move", "frozen", "AdamW's state", "cached", "tuned"]

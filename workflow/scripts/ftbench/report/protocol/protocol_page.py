@@ -39,6 +39,7 @@ RARER = (
     "layer_decay",
     "rank",
     "pull",
+    "soup",
 )
 
 
@@ -60,18 +61,16 @@ def protocol_page(study_path, out) -> None:
     rows = []
     for name, entry in study["strategies"].items():
         declares = declared(entry["kind"])
-        tuned = declares["tuned"] or "learning_rate"
-        tried = entry["grid" if declares["engine"] == "features" else "learning_rate"]
-        grid = ", ".join(f"{value:g}" for value in tried) if isinstance(tried, list) else f"{tried:g}, fixed"
-        recipe = entry["recipe"] if declares["engine"] == "loop" else {}  # what is fitted on features has none
+        recipe = entry["recipe"] if declares["engine"] == "loop" else {}  # nothing else has one
+        options = {key: entry["recipe"][key] for key in declares.get("options", {})}
         rows.append(
             {
                 "strategy": name,
                 "kind": entry["kind"],
-                "grid": f"{tuned.replace('_', ' ')}: {grid}",
+                "grid": _tried(entry, declares),
                 **{key: recipe.get(key) for key in RECIPE},
                 "epochs": recipe.get("epochs") if recipe.get("examples") is None else None,
-                "also": _also(recipe),
+                "also": _also(recipe | options),
             }
         )
     data = [
@@ -93,6 +92,15 @@ def protocol_page(study_path, out) -> None:
     ]
     subtitle = "The recipe of every strategy as the config resolved it."
     publish(pd.DataFrame(rows), PROTOCOL, {"html": out}, "Protocol", subtitle, notes)
+
+
+def _tried(entry: dict, declares: dict) -> str:
+    """What a strategy tries on validation: "l2: 0.1, 1", and whose runs it is made of, if it is."""
+    tuned = declares["tuned"] or "learning_rate"
+    tried = entry["learning_rate" if declares["engine"] == "loop" else "grid"]
+    values = ", ".join(f"{value:g}" for value in tried) if isinstance(tried, list) else tried and f"{tried:g}, fixed"
+    said = [f"made of the runs of {entry['of']}"] * bool(entry.get("of"))
+    return "; ".join(said + [f"{tuned.replace('_', ' ')}: {values}"] * bool(values))
 
 
 def _also(recipe: dict) -> str | None:

@@ -5,7 +5,8 @@ from matplotlib.lines import Line2D
 from ftbench.base.files import read_json
 from ftbench.report.layout.style import GREY, legend, line_styles, message, panels, save, style, title
 
-AXIS_LABELS = {"learning_rate": "learning rate", "l2": "L2 penalty", "k": "neighbours k"}
+AXIS_LABELS = {"learning_rate": "learning rate", "l2": "L2 penalty", "k": "neighbours k", "alpha": "mixing weight α"}
+LINEAR = ("alpha",)  # may be 0
 METRIC_LABELS = {"accuracy": "validation accuracy, %", "balanced_accuracy": "balanced validation\naccuracy, %"}
 COLUMNS = 4
 FAINT = 0.45  # opacity of the shorter rungs of a successive halving
@@ -71,7 +72,9 @@ def _panel(panel, parameter: str, backbone: str, chosen: list[Choice], metric: s
         for strategy, content in own:
             if strategy == name:
                 _curve(panel, content, parameter, metric, styles[name], limits)
-    panel.set(title=backbone, xscale="log", ylim=limits, xlabel=AXIS_LABELS[parameter])
+    panel.set(
+        title=backbone, xscale="linear" if parameter in LINEAR else "log", ylim=limits, xlabel=AXIS_LABELS[parameter]
+    )
     _ticks(panel, {trial[parameter] for _, content in own for trial in content["trials"]})
     if panel.get_subplotspec().is_first_col():
         panel.set_ylabel(METRIC_LABELS[metric])

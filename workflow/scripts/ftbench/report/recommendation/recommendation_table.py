@@ -123,7 +123,8 @@ def recommend_one(cells: pd.DataFrame, pairs: pd.DataFrame, limits: dict, margin
     return row | {
         **facts(best, "best"),
         "best_validation": best["validation_score"],
-        "best_crossfitted": crossfitted_accuracy(own_runs) if all(own_runs.values()) else None,
+        # What stands on the networks of all seeds at once has none to leave out.
+        "best_crossfitted": crossfitted_accuracy(own_runs) if all(own_runs.values()) and not _of_models(best) else None,
         "indistinguishable_cells": len(same),
         "indistinguishable": "; ".join(f"{one['strategy']} on {one['backbone']}" for one in same),
         "untested_cells": sum(pd.isna(gap["p"]) for _, gap in others),
@@ -161,6 +162,11 @@ def recommendation_table(
             found = recommend_one(finished, pairs, limits, margin, runs.get(dataset, {}))
             rows.append({"dataset": dataset, "budget": name, **found})
     write_csv(pd.DataFrame(rows, columns=COLUMNS), out)
+
+
+def _of_models(cell: pd.Series) -> bool:
+    """Whether a cell is one outcome of several trained models, or of others' work, and no recipe that is drawn again with each seed."""
+    return not cell.get("of_recipe", True) and not cell.get("stochastic", True)
 
 
 def _runs(frame: pd.DataFrame, metric: str) -> dict[str, dict[tuple, dict]]:

@@ -35,6 +35,8 @@ NOTES = {
     "d": "some or all seeds diverged: scores are means over the others",
     "1": "one run only: its interval covers the test images alone. Of a deterministic strategy nothing else is left to chance; of others "
     "it speaks of this one trained model, not of the recipe",
+    "m": "made of trained models, or by others: its interval and its p values speak of these very models, whose luck of training it holds; "
+    "others made in the same way would differ",
 }
 WITH_FLIPS, TOP_5, WORST_CLASS = (
     "With flips, %",
@@ -65,7 +67,8 @@ def _flags(row) -> str:
         "u": not row.tuned,
         "e": pd.notna(row.at_grid_edge) and row.at_grid_edge,
         "d": row.diverged_seeds > 0,
-        "1": row.seeds == 1 and not (row.stochastic and row.of_recipe),
+        "1": row.seeds == 1 and row.stochastic != row.of_recipe,
+        "m": row.seeds == 1 and not row.stochastic and not row.of_recipe,
     }
     return " ".join(mark for mark, holds in marks.items() if holds)
 
@@ -240,7 +243,7 @@ def detectable_note(frame: pd.DataFrame, differences: pd.DataFrame, dataset: str
     groups = own["test_groups"].max()
     counted = f" in {groups:,.0f} groups, which count as one each" if groups < images else ""
     said = f"{dataset}, {images:,} test images{counted}, {seeds} seed{'s' * (seeds != 1)}: "
-    if not own["of_recipe"].fillna(True).all():
+    if not own.loc[own["stochastic"].fillna(True).astype(bool), "of_recipe"].fillna(True).all():
         said += f"{ONE_SEED_NOTE}; "
     if len(seen):
         said += (

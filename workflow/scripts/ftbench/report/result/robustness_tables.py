@@ -3,6 +3,8 @@
 From saved logits alone. The clean accuracy beside them is that of the same test images and the same seeds.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -97,8 +99,8 @@ def _drop(clean: float, corrupted: float) -> float:
     return float((clean - corrupted) / clean) if clean > 0 else float("nan")
 
 
-def robustness_pages(summary_csv, out: dict) -> None:
-    """Write robustness.csv for readers, in the formats of `out`."""
+def robustness_pages(summary_csv, out: dict, together: Sequence[str] = ()) -> None:
+    """Write robustness.csv for readers, in the formats of `out`. `together` are strategies whose networks answer together."""
     frame = read_table(summary_csv)
     families = [name.removeprefix("accuracy_") for name in frame.columns[len(SUMMARY) :]]
     columns = {
@@ -118,6 +120,11 @@ def robustness_pages(summary_csv, out: dict) -> None:
         "relative drop: the share of the clean accuracy that is lost",
         "kinds and constants of CIFAR-10-C, with this project's own random numbers and ice: not comparable "
         "with numbers measured on the published images",
+        *(
+            [f"without {', '.join(together)}: only the first seeds see corrupted images, and its answers need all"]
+            if together
+            else []
+        ),
     ]
     publish(frame, columns, out, "Robustness to corruptions", "Accuracy on corrupted test images.", notes)
 

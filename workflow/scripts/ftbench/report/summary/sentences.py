@@ -54,6 +54,8 @@ def without_luck(facts: Facts) -> Sentence:
 
 
 def _covered(row: pd.Series) -> str:
+    if not row["stochastic"] and not row["of_recipe"]:
+        return "the choice of test images alone, of the very models that it stands on: others made in the same way would differ"
     if not row["stochastic"]:
         return "the choice of test images (the strategy itself leaves nothing to chance)"
     if not row["of_recipe"]:

@@ -2,7 +2,7 @@
 
 A file declares its facts in `DECLARES` (read without import, see `ftbench.study.kinds`). One of the training loop defines
 `trainable`, and of the other functions of `Strategy` those that make it what it is; one that is fitted on cached features
-defines `fit` and `logits`. Parameters that do not move are frozen, with every module that holds only frozen ones in eval
+defines `fit` and `logits`; one that is made of finished runs defines `answers` or `search`. Parameters that do not move are frozen, with every module that holds only frozen ones in eval
 mode.
 """
 
@@ -28,9 +28,12 @@ class Strategy:
     pull(backbone, recipe)                 makes a function of the learning rate that is called after every step
     fit(features, labels, classes, value)  {name: tensor} fitted on features (N, D), for one value of the grid
     logits(features, fitted)               (N, C) float32 from features and what `fit` gave
+    answers(logits)                        (N, C) float32 from the logits (K, N, C) of K networks that answer together
+    search(score, count, options)          the coefficients of a weighted sum of `count` networks; score(coefficients) is what such a
+                                           sum reaches on validation, better where it is larger
     """
 
-    trainable: Callable
+    trainable: Callable | None = None
     adapt: Callable = lambda backbone, recipe: None
     merge: Callable = lambda backbone: None
     moving: Callable | None = None
@@ -38,6 +41,8 @@ class Strategy:
     pull: Callable = lambda backbone, recipe: lambda rate: None
     fit: Callable | None = None
     logits: Callable | None = None
+    answers: Callable | None = None
+    search: Callable | None = None
 
 
 def load(kind: str) -> Strategy:

@@ -1,0 +1,1 @@
+"""Cells that are made of the finished runs of another strategy: nothing is trained in them."""
