@@ -117,12 +117,15 @@ def test_operations_energy_and_sizes_of_a_cell(study, tmp_path):
 
 def test_the_note_on_detectable_differences_leaves_out_what_no_difference_can_reach():
     comparison = pd.DataFrame(
-        {"dataset": "d", "test_images": [100], "test_groups": 100, "of_recipe": True, "seeds": [2]}
+        {"dataset": "d", "test_images": [100], "test_groups": 100, "of_recipe": True, "stochastic": True, "seeds": [2]}
     )
     pairs = pd.DataFrame({"dataset": "d", "detectable": [0.02, 0.04, 2.5]})
     said = detectable_note(comparison, pairs, "d")
     assert "differences of 3.0 points" in said and "from 2.0 to 4.0" in said
     assert "for 1 of 3 pairs the seeds vary so much that no difference could have been detected" in said
+    of_models = comparison.assign(of_recipe=False)  # what stands once on trained models does not speak of single seeds
+    assert "one seed says" in detectable_note(of_models, pairs, "d")
+    assert detectable_note(of_models.assign(stochastic=False), pairs, "d") == said
     assert detectable_note(comparison, pairs[2:], "d").startswith(
         "d, 100 test images, 2 seeds: for 1 of 1 pairs the seeds vary"
     )
