@@ -11,6 +11,7 @@ from unit.synthetic import PROBES, write_study
 
 from ftbench.base.files import write_json, write_npz
 from ftbench.compare.crossfit import Run, crossfitted_accuracy
+from ftbench.compare.slice_accuracy import gap_rows, slice_rows
 from ftbench.data.duplicates.alignment import agreements
 from ftbench.evaluate.charges import charge, charge_flops, study_total
 from ftbench.evaluate.collect import collect
@@ -326,3 +327,25 @@ def _(tmp_path):
     runs = [run | {"labels": CELL | {"dataset": member["dataset"], "strategy": "s"}} for member in members]
     label_more_table(runs, members, tmp_path / "more.csv")
     return pd.read_csv(tmp_path / "more.csv")["more_images"][0]
+
+
+def _slices(right: list[float], size: int = 10) -> tuple[dict, np.ndarray]:
+    """One deterministic cell with these accuracies in slices a, b, ... of `size` images, of classes 0 and 1 in turn."""
+    answers = np.concatenate([np.arange(size) < round(share * size) for share in right])
+    cell = {"correct": answers[None], "labels": np.arange(len(answers)) % 2, "stochastic": False}
+    return {"x": cell}, np.repeat(list("abcd")[: len(right)], size)
+
+
+@example("expected")
+def _():
+    cells, values = _slices([0.9, 0.6])
+    cells["x"]["labels"] = np.array([0] * 5 + [1] * 5 + [0] * 5 + [1] * 5)
+    cells["x"]["correct"] = np.array([[1] * 5 + [1] * 4 + [0] + [1] * 5 + [1] + [0] * 4], bool)
+    row = slice_rows(cells, values, np.arange(20))["x"][0]
+    return row["expected"], row["rest"], row["difference"]
+
+
+@example("gap")
+def _():
+    cells, values = _slices([0.9, 0.6, 0.8])
+    return gap_rows(cells, values, np.arange(30))["x"]["gap"]
