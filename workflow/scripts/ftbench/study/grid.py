@@ -46,15 +46,16 @@ def admits(config: dict, backbone: str, strategy: str) -> bool:
 
 def members_of(config: dict, cell: Cell) -> Cell | None:
     """The cell whose runs this one is made of, or None."""
-    of = config["strategies"][cell.strategy]["of"]
+    of = config["strategies"][cell.strategy].get("of")  # a study.json of an earlier version lacks the key
     return Cell(cell.dataset, cell.backbone, of) if of else None
 
 
 def needed_by(config: dict, cell: Cell) -> list[Cell]:
     """The cells without which this one is left out: those whose runs it is made of, and the probe that it mixes them with."""
-    of, probe = members_of(config, cell), config["strategies"][cell.strategy]["probe"]
+    of = members_of(config, cell)
     if of is None:
         return []
+    probe = config["strategies"][cell.strategy]["probe"]
     return [of, *([of._replace(strategy=probe)] if probe else [])]
 
 
