@@ -144,7 +144,7 @@ def test_the_last_stage_is_a_part_and_every_strategy_moves_what_its_page_says(so
             case "lora":
                 assert head < names and all(n in head or n.endswith((".0.down", ".0.up")) for n in names)
             case _:
-                assert names == everything
+                assert names == everything, f"{kind} does not move all: a case above says what it moves"
         if kind == "layerwise_decay":
             assert set(strategy.scales(own, {"layer_decay": 0.5})) == everything - head
 

@@ -197,7 +197,7 @@ def test_after_training_what_is_frozen_is_equal_bit_by_bit_and_what_moves_has_mo
         optimizer.zero_grad()
     owners = {f"{prefix}.{name}" for prefix, module in network.named_modules() if isinstance(module, _NormBase)
               for name, _ in module.named_buffers(recurse=False)
-              if f"{prefix}.weight" in names}  # fmt: skip
+              if {f"{prefix}.weight", f"{prefix}.bias"} & set(names)}  # fmt: skip
     changed = {name for name, tensor in network.state_dict().items() if not torch.equal(tensor, before[name])}
     assert changed == names | owners
     assert set(freezing.frozen_tensors(network)) == set(before) - names - owners

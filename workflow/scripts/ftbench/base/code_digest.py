@@ -13,7 +13,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 SCRIPTS = Path(__file__).resolve().parents[2]  # the rules import the package by a path with ".." in it
-# The harness around a job: where its log goes and how its error is phrased changes no result.
+# The harness around a job changes no result: where its log goes, how an error is said, that a file is written whole or not at all
+# (files), noted and compared with its note (verified), and kept for the next start (kept).
 HARNESS = {
     "ftbench_job",
     "ftbench.base.job",

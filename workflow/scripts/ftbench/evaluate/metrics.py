@@ -43,7 +43,7 @@ class Score(NamedTuple):
     heading: str = ""  # of its column in the pages, without the unit
     unit: str = ""  # "%" and "points" show a fraction times 100
     spec: str = ".1f"  # of the number in the pages
-    comparison: int = 0  # its place among the scores of the comparison page; 0: it is not there
+    comparison: int = 0  # its place among the scores of the comparison page, 1 to n without a gap; 0: it is not there
     calibration: int = 0  # the same for the calibration page
     needs: str = ""  # VALIDATION or MIRRORED; the score is None without it
 

@@ -101,7 +101,7 @@ def _identity(run: dict, recipe: dict, digests: dict, device: torch.device) -> s
 
 
 def build(run: dict, inputs: dict, classes: int, statistics: dict) -> Backbone:
-    """The network that the strategy starts from: random, pretrained with a random head, or with the probe's head."""
+    """The network that the strategy starts from: random, pretrained with a head of zeros, or with the probe's head."""
     weights = Path(inputs["weights"]) if inputs["weights"] else None
     backbone = backbones.build(run["network"], classes, run["seed"], weights, statistics)
     if inputs["probe"]:

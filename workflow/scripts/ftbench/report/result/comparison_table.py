@@ -237,9 +237,7 @@ def detectable_note(frame: pd.DataFrame, differences: pd.DataFrame, dataset: str
     if found.empty:
         return f"{dataset}: fewer than two cells finished, so no difference can be tested"
     images, seeds = int(own["test_images"].max()), int(own["seeds"].max())
-    seen = found[
-        found <= 1
-    ]  # the seeds of the other pairs differ so much that only more than 100 points would be found
+    seen = found[found <= 1]  # the seeds of other pairs differ so much that only more than 100 points would be found
     groups = own["test_groups"].max()
     counted = f" in {groups:,.0f} groups, which count as one each" if groups < images else ""
     said = f"{dataset}, {images:,} test images{counted}, {seeds} seed{'s' * (seeds != 1)}: "
@@ -262,7 +260,7 @@ def untested_note(frame: pd.DataFrame, dataset: str) -> str:
     missing = frame.loc[frame["dataset"] == dataset, "untested_classes"].max()
     if not missing > 0:
         return ""
-    return f"{dataset}: {missing:.0f} class{'es' * (missing > 1)} without a test image, which macro scores, AUC and the worst class leave out"
+    return f"{dataset}: {missing:.0f} class{'es' * (missing > 1)} without a test image, which balanced accuracy, AUC and the worst class leave out"
 
 
 def comparison_pages(comparison_csv, differences_csv, out: dict) -> None:
