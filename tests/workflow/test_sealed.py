@@ -21,6 +21,7 @@ TEST_FILES = (
     "test_marks.csv",
     "audit.json",
     "corrupted_logits",
+    "test_slices",
 )
 TEST_RULES = (
     "prepare_test",
