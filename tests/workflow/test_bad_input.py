@@ -53,7 +53,7 @@ def parts(names) -> set[str]:
         ),
         (
             {"strategies": {"scratch": {"kind": "scrach"}}},
-            ["strategies.scratch.kind is 'scrach'", "linear_probe", "scratch, tutorial"],
+            ["strategies.scratch.kind is 'scrach'", "linear_probe", "scratch, soup, tutorial"],
         ),
         ({"exclude": [{"dataset": ["digits", "photos"]}]}, ["the grid is empty", "exclude"]),
         ({"tuning": {"trials": 5}}, ["strategies.finetune.learning_rate", "tuning.trials is 5"]),

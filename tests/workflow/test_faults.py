@@ -23,7 +23,8 @@ STAGES = [
     ],
     ["runs/digits/small/tutorial/seed0/test_logits.npz"],
     ["runs/digits/small/tutorial/seed0/metrics.json"],
-    ["tables/comparison.html", "plots/digits.pareto.svg"],
+    ["tables/comparison.html"],
+    ["plots/digits.pareto.svg"],
 ]
 
 

@@ -18,6 +18,7 @@ SHOWN = [
 
 NOT_ASKED = (
     "robustness",
+    "slice",
     "policies",
     "activations",
     "training_size",
