@@ -126,27 +126,21 @@ def test_a_damaged_entry_of_the_cache_is_refused_and_made_again(tmp_path):
     }
     runs = [f"results/tiny/runs/digits/{run}/seed0/run.json" for run in readers.values()]
     clone.snakemake(*runs, "--cache", *CACHED, env=env)
-    made = [clone.path(name) for name in readers]
-    entries = [path.resolve() for path in made]
-    contents = [damage(path, tmp_path / "cache") for path in made]
-    for run in runs:
+    for name, run in zip(readers, runs):
+        made, entry = clone.path(name), clone.path(name).resolve()
+        assert made.is_symlink() and entry.is_relative_to(tmp_path / "cache")
+        content = entry.read_bytes()
+        changed = bytearray(content)
+        changed[len(content) // 2] ^= 1
+        entry.chmod(0o644)
+        entry.write_bytes(changed)
         (clone.root / run).unlink()
-    printed = clone.snakemake(*runs, "--cache", *CACHED, "--keep-going", env=env, fails=True)
-    named = re.findall(r"(results/\S+) is damaged: .*; delete it and its entry in the cache, (\S+), and start", printed)
-    assert set(named) == {(str(path.relative_to(clone.root)), str(entry)) for path, entry in zip(made, entries)}
-    for path in (path for pair in set(named) for path in pair):
-        (clone.root / path).unlink()
-    clone.snakemake(*runs, "--cache", *CACHED, env=env)
-    assert [path.read_bytes() for path in made] == contents
-
-
-def damage(made: Path, cache: Path) -> bytes:
-    """Change one bit of the cache's entry behind the file `made`; returns what it held."""
-    entry = made.resolve()
-    assert made.is_symlink() and entry.is_relative_to(cache)
-    content = entry.read_bytes()
-    changed = bytearray(content)
-    changed[len(content) // 2] ^= 1
-    entry.chmod(0o644)
-    entry.write_bytes(changed)
-    return content
+        printed = clone.snakemake(run, "--cache", *CACHED, env=env, fails=True)
+        named = re.search(
+            r"(results/\S+) is damaged: .*; delete it and its entry in the cache, (\S+), and start", printed
+        )
+        assert named.groups() == (str(made.relative_to(clone.root)), str(entry))
+        for path in named.groups():
+            (clone.root / Path(path)).unlink()
+        clone.snakemake(run, "--cache", *CACHED, env=env)
+        assert made.read_bytes() == content

@@ -79,8 +79,8 @@ def _build(entry: dict) -> Backbone:
 def try_strategy(backbone: Backbone, entry: dict) -> None:
     """Let a strategy (an entry of the resolved study) take one step on a copy of `backbone`. Raises InputError where it cannot."""
     kind = entry["kind"]
-    if declared(kind)["engine"] == "features":
-        return  # reads the features of a forward pass, which was made
+    if declared(kind)["engine"] != "loop":
+        return  # reads the features of a forward pass, which was made, or finished runs, whose own strategy is tried
     own = copy.copy(backbone)
     own.network = copy.deepcopy(backbone.network)
     recipe, strategy = entry["recipe"] | {"learning_rate": 0.01}, strategies.load(kind)
