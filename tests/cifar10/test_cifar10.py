@@ -85,9 +85,7 @@ def test_a_folder_of_images(images, tmp_path):
 def test_the_archive_from_a_mirror_after_a_broken_one(mirror, md5, tmp_path):
     clone = Clone.of_repository(tmp_path / "clone")
     entry = {"source": "torchvision", "name": "CIFAR10", "urls": [f"{mirror}/cut/", f"{mirror}/"], "md5": md5}
-    entry["group_duplicates"] = (
-        False  # the folder's images are compared with each other; once is enough, and so is one audit
-    )
+    entry["group_duplicates"] = False  # the folder's images are compared and audited; once is enough
     check_normalization(run(clone, "archive", entry))
     check_study(clone, "archive")
     downloaded = json.loads((clone.root / "resources/datasets/torchvision/CIFAR10/files.json").read_text())

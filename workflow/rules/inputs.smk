@@ -60,9 +60,8 @@ def get_trials(wildcards):
     return inputs.trial_files(TRIALS[wildcards.strategy].values(), below)
 
 
-def seed_files(name, seeds):
-    """One file per seed of a cell, with the cell's wildcards left open; `seeds` are SEEDS or SEED_0."""
-    return inputs.seed_files(name, seeds)
+# One file per seed of a cell, with the cell's wildcards left open; the seeds are SEEDS or SEED_0.
+seed_files = inputs.seed_files
 
 
 def flipped_files(seeds):

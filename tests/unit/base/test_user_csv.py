@@ -5,7 +5,7 @@ import unicodedata
 
 import pytest
 
-from ftbench.base.user_csv import FileNames, user_table
+from ftbench.base.user_csv import FileNames, shared_folder, user_table
 
 NAMES = ["train/cat/1.png", "train/cat/2.png", "train/dog/1.png", "test/cat/9.png", "test/café/x.jpg"]
 
@@ -83,3 +83,10 @@ def test_names_that_are_no_files_are_found_as_they_are():
 def test_columns_are_divided_as_spreadsheets_do(tmp_path, text):
     (tmp_path / "t.csv").write_text(text, encoding="utf-8")
     assert list(user_table(tmp_path / "t.csv", "groups")) == [{"file": "a", "group": "1"}]
+
+
+def test_a_row_may_leave_out_the_folder_of_all_images_and_no_other():
+    assert shared_folder(["test/a/0.png", "test/b/0.png"]) == ["test"]
+    assert shared_folder(["a/0.png", "b/0.png"]) == shared_folder([]) == []
+    with pytest.raises(ValueError, match="may be a/0.png or b/0.png"):
+        FileNames(["a/0.png", "b/0.png"], None, shared_folder(["a/0.png", "b/0.png"])).find("0.png")

@@ -77,8 +77,9 @@ def test_what_stands_behind_an_answer_is_that_of_the_run(study, exported, kind):
     from ftbench.export.serve.evidence import NEAREST, Evidence
 
     stored = np.load(study.path("images.npy"))[np.load(study.path("split.npz"))["train"][:3]]
-    out, run = Evidence(models.load(exported[kind]))(stored), Evidence(models.load(study.runs[kind]))(stored)
-    classes = models.load(exported[kind]).classes
+    loaded = [models.load(exported[kind]), models.load(study.runs[kind])]
+    out, run = (Evidence(model)(stored, *model.answer(stored)) for model in loaded)
+    classes = loaded[0].classes
     for one in out:
         assert len(one["nearest"]) == NEAREST and {near["class"] for near in one["nearest"]} <= set(classes)
         assert (one["nearest"][0]["image"] is not None) == (kind == "scratch")  # never given away unasked

@@ -203,11 +203,7 @@ def test_the_figure_shows_all_kinds_or_says_that_there_is_nothing(data, tmp_path
     issues[:0].to_csv(out["issues"], index=False)
     inside = pairs[pairs["pair"] == "inside training"]
     pairs = pd.concat([pairs, inside.assign(pair="inside test", part_a="test", part_b="test")])
-    for kind in (
-        "test and training",
-        "inside training",
-        "inside test",
-    ):  # a data set may have pairs of any one kind alone
+    for kind in ("test and training", "inside training", "inside test"):  # there may be pairs of one kind alone
         pairs[pairs["pair"] == kind].to_csv(out["pairs"], index=False)
         draw(*paths, "bugs", tmp_path / "kind.svg")
         assert f"pairs {kind}, the least alike first" in (tmp_path / "kind.svg").read_text()

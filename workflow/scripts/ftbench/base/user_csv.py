@@ -131,6 +131,13 @@ class FileNames:
         return names[0]
 
 
+def shared_folder(names: Iterable[str]) -> list[str]:
+    """The folder that all names lie in, which a row may leave out, such as that of the test part; [] if there is none."""
+    folders = [posixpath.dirname(name) for name in names]
+    shared = posixpath.commonpath(folders) if folders else ""
+    return [shared] if shared else []
+
+
 def at_home(path: str) -> str:
     """A path with the home folder for a ~ in front, as in a shell; as it is if there is no such home."""
     try:

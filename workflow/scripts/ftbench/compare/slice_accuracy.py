@@ -6,6 +6,7 @@ variance of this very difference is learnt from all cells of the data set. The b
 the interval of their gap holds for all pairs of slices together (Bonferroni 1936): it covers the pair that happened to be chosen.
 """
 
+from collections import Counter
 from collections.abc import Hashable
 from itertools import combinations
 from typing import NamedTuple
@@ -14,7 +15,17 @@ import numpy as np
 
 from ftbench.compare.seed_spread import TAU2, SeedSpread, Seen
 from ftbench.compare.slices import in_order
-from ftbench.compare.statistics import LEVEL, Mixture, cell_interval, holm, learn, mixture, summarize
+from ftbench.compare.statistics import (
+    LEVEL,
+    Mixture,
+    cell_interval,
+    has_seed_part,
+    holm,
+    learn,
+    mixture,
+    of_recipe,
+    summarize,
+)
 
 SMALL = 10  # independent images (groups) below which a slice is shown, and neither tested nor called best or worst
 
@@ -40,7 +51,7 @@ def contrast(right: np.ndarray, one: np.ndarray, other: np.ndarray, groups: np.n
     by_seed, rest, of_images, worth, scale = 0.0, 0.0, 0.0, 0.0, 0.0
     for inside, sign in ((one, 1), (other, -1)):
         images = inside.sum()
-        count = np.bincount(units[inside], minlength=units.max() + 1)
+        count = _counted(units, inside)
         mean = right[:, inside].mean(axis=1)
         deviation = np.array([np.bincount(units, (row - m) * inside, len(count)) for row, m in zip(right, mean)])
         p = (mean.mean() * images + 1) / (images + 2)
@@ -49,7 +60,7 @@ def contrast(right: np.ndarray, one: np.ndarray, other: np.ndarray, groups: np.n
         of_images += size / images**2
         worth = worth + p * (1 - p) * (count / images) ** 2  # of each group
         scale += p * (1 - p)
-    held = (count_of(units, one) + count_of(units, other)) > 0
+    held = _counted(units, one | other) > 0
     of_images += (held.sum() - 1) / held.sum() * float((rest.mean(axis=0)[held] ** 2).sum())
     seeds, mean_square, noise = len(right), 0.0, 0.0
     if seeds > 1:
@@ -59,12 +70,13 @@ def contrast(right: np.ndarray, one: np.ndarray, other: np.ndarray, groups: np.n
     return Contrast(float(by_seed.mean()), of_images, max(df, 1.0), Seen(mean_square, noise, scale, seeds), stochastic)
 
 
-def count_of(units: np.ndarray, inside: np.ndarray) -> np.ndarray:
+def _counted(units: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """How many of the images `inside` every group has."""
     return np.bincount(units[inside], minlength=units.max() + 1)
 
 
 def _error(found: Contrast, key: Hashable, spread: SeedSpread) -> Mixture:
-    if found.stochastic and spread.learnt and key in spread:
+    if has_seed_part(found, key, spread):
         return mixture(found.of_images, TAU2 * found.seen.scale / found.seen.seeds, spread.single(key), found.df)
     return mixture(found.of_images, np.zeros(1), np.ones(1), found.df)
 
@@ -77,11 +89,6 @@ def _contrasts(cells: dict, groups: np.ndarray, one: np.ndarray, other: np.ndarr
 def _interval(found: Contrast, error: Mixture, alpha: float) -> dict:
     half = error.quantile(alpha)
     return {"low": max(-1.0, found.difference - half), "high": min(1.0, found.difference + half)}
-
-
-def tellable(key: Hashable, found: Contrast, spread: SeedSpread) -> bool:
-    """Whether the numbers speak of a recipe: a cell with a single seed and no other to learn from speaks of one model."""
-    return not found.stochastic or (spread.learnt and key in spread)
 
 
 def slice_rows(cells: dict[tuple, dict], values: np.ndarray, groups: np.ndarray) -> dict[tuple, list[dict]]:
@@ -123,7 +130,7 @@ def slice_rows(cells: dict[tuple, dict], values: np.ndarray, groups: np.ndarray)
                 ends = _interval(found[key], error, 1 - LEVEL)
                 row |= {"rest": float(right[~inside].mean()), "difference": found[key].difference}
                 row |= {f"difference_{end}": value for end, value in ends.items()}
-                row["p"] = error.tail(abs(found[key].difference)) if tellable(key, found[key], apart) else None
+                row["p"] = error.tail(abs(found[key].difference)) if of_recipe(found[key], key, apart) else None
             rows[key].append(row)
     return rows
 
@@ -160,20 +167,17 @@ def gap_rows(cells: dict[tuple, dict], values: np.ndarray, groups: np.ndarray) -
             "worst": worst,
             "gap": found[key].difference,
             **{f"gap_{end}": value for end, value in ends.items()},
-            "of_recipe": tellable(key, found[key], spread),
+            "of_recipe": of_recipe(found[key], key, spread),
         }
     return rows
 
 
 def corrected(rows: list[dict]) -> list[float]:
     """Holm's p values of one cell's slices of all columns (rows with "column"); the two slices of a column are one test, not two."""
-    first: dict[tuple, int] = {}
-    for place, row in enumerate(rows):
-        same = [other for other in rows if other["column"] == row["column"]]
-        first.setdefault((row["column"], None if len(same) == 2 else row["slice"]), place)
-    tests = {test: rows[place].get("p") for test, place in first.items()}
-    adjusted = dict(zip(tests, holm([np.nan if p is None else p for p in tests.values()])))
-    return [
-        adjusted[row["column"], None] if (row["column"], None) in adjusted else adjusted[row["column"], row["slice"]]
-        for row in rows
-    ]
+    slices = Counter(row["column"] for row in rows)
+    tests = [(row["column"], None if slices[row["column"]] == 2 else row["slice"]) for row in rows]
+    first: dict[tuple, float | None] = {}
+    for test, row in zip(tests, rows):
+        first.setdefault(test, row.get("p"))
+    adjusted = dict(zip(first, holm([np.nan if p is None else p for p in first.values()])))
+    return [adjusted[test] for test in tests]

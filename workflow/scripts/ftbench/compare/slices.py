@@ -16,7 +16,7 @@ import pandas as pd
 from ftbench.base.csv_text import guarded, plain
 from ftbench.base.errors import InputError, choices
 from ftbench.base.files import atomic_write, write_json
-from ftbench.base.user_csv import FileNames, user_table
+from ftbench.base.user_csv import FileNames, shared_folder, user_table
 
 UNKNOWN = "(no value)"
 WHOLE = 10  # different numbers up to which each is a slice of its own
@@ -67,7 +67,7 @@ def _listed(settings: dict, names: list[str]) -> dict[str, list[str]]:
     if "file" not in reader.fieldnames or not columns:
         found = ", ".join(reader.fieldnames) or "no header"
         raise InputError(f"{key}: {path} has the columns {found}; it needs file and the columns to slice by.")
-    known = FileNames(names, settings["root"], _folders(names), (path.parent, Path()))
+    known = FileNames(names, settings["root"], shared_folder(names), (path.parent, Path()))
     rows: dict[str, dict] = {}
     for line in reader:
         written = (line["file"] or "").strip()
@@ -84,11 +84,6 @@ def _listed(settings: dict, names: list[str]) -> dict[str, list[str]]:
     if missing:
         print(f"{path} has no row for {missing} of {len(names)} test images: they are in the slice {UNKNOWN}.")
     return {column: [rows.get(name, {}).get(column, "") for name in names] for column in columns}
-
-
-def _folders(names: list[str]) -> list[str]:
-    """The first folder of the names, which a row may leave out."""
-    return sorted({name.partition("/")[0] for name in names if "/" in name})
 
 
 def read_slices(path: str | os.PathLike) -> dict[str, np.ndarray]:

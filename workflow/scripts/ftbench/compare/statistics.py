@@ -130,9 +130,14 @@ def mixture(images: float, seeds: np.ndarray, weight: np.ndarray, df: float) -> 
     return Mixture(total[kept] / total[kept].sum(), summed[kept] / total[kept], df)
 
 
-def _of_seeds(cell: Summary, key: Hashable, spread: SeedSpread) -> bool:
-    """Whether a cell has a seed part: it is stochastic, and something is known of seeds."""
+def has_seed_part(cell, key: Hashable, spread: SeedSpread) -> bool:
+    """Whether the error of a cell, or of its slices, has a seed part: it is stochastic, and something is known of seeds."""
     return cell.stochastic and spread.learnt and key in spread
+
+
+def of_recipe(cell, key: Hashable, spread: SeedSpread) -> bool:
+    """Whether its numbers speak of a recipe: a cell with a single seed and no other to learn from speaks of one model."""
+    return not cell.stochastic or has_seed_part(cell, key, spread)
 
 
 def cell_interval(cell: Summary, key: Hashable, spread: SeedSpread) -> dict:
@@ -147,7 +152,7 @@ def cell_interval(cell: Summary, key: Hashable, spread: SeedSpread) -> dict:
     # One wrong image more, with all of its group and in every seed, so that no errors are not worth more than one.
     design = (of_images * images**2 + cell.size) / (images * p * (1 - p) + 1)
     seeds, weight = np.zeros(1), np.ones(1)
-    if _of_seeds(cell, key, spread):
+    if has_seed_part(cell, key, spread):
         seeds, weight = TAU2 / cell.seeds, spread.single(key)
     square = mixture(design / images, seeds, weight, cell.df).quantile(1 - LEVEL) ** 2
     centre, half = p + square / 2, np.sqrt(square * p * (1 - p) + square**2 / 4)
@@ -171,7 +176,7 @@ def error_of_difference(a: Summary, b: Summary, keys: tuple, spread: SeedSpread)
             f"Two cells can only be compared on the same test images, and they have {a.images} and {b.images}."
         )
     of_images = (groups - 1) / groups * float(((a.influence - b.influence) ** 2).sum()) + 2 * a.size / a.images**2
-    known = [_of_seeds(cell, key, spread) for cell, key in zip((a, b), keys)]
+    known = [has_seed_part(cell, key, spread) for cell, key in zip((a, b), keys)]
     seeds = [TAU2 * cell.seen.scale / cell.seeds for cell in (a, b)]
     if all(known):
         return mixture(of_images, seeds[0][:, None] + seeds[1][None], spread.pair(*keys), a.df)
@@ -193,7 +198,7 @@ def difference(a: Summary, b: Summary, keys: tuple, spread: SeedSpread, margin: 
     """
     gap, error = a.mean - b.mean, error_of_difference(a, b, keys, spread)
     half = error.quantile(1 - LEVEL)
-    known = all(not cell.stochastic or _of_seeds(cell, key, spread) for cell, key in zip((a, b), keys))
+    known = all(of_recipe(cell, key, spread) for cell, key in zip((a, b), keys))
     by_chance = sum(cell.seen.noise / cell.seeds for cell in (a, b))
     return {
         "difference": gap,
@@ -227,7 +232,7 @@ NOTHING = SeedSpread({})  # learnt from no seeds
 
 def _per_seed(cell: Summary, key: Hashable, spread: SeedSpread) -> float:
     """The expected variance of one seed's accuracy around its recipe's, on these images."""
-    if not _of_seeds(cell, key, spread):
+    if not has_seed_part(cell, key, spread):
         return cell.seen.noise
     return float(spread.single(key) @ TAU2) * cell.seen.scale + cell.seen.noise
 

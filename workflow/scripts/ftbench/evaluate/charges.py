@@ -21,15 +21,11 @@ def charge(cost: dict, tuning_seconds: float) -> dict:
     (with theirs).
     """
     loop, features, borrowed, tuning = cost["train_seconds"], cost["feature_seconds"], 0.0, tuning_seconds
-    probe = cost["probe"]
-    if probe is not None:
-        borrowed = probe["cost"]["train_seconds"]
-        features = max(features, probe["cost"]["feature_seconds"])
-        tuning += probe["tuning_seconds"]
-    if used := cost.get("used"):
-        borrowed += used["train_seconds"]
-        features = max(features, used["feature_seconds"])
-        tuning += used["tuning_seconds"]
+    probe, used = cost["probe"], cost.get("used")
+    for other in filter(None, (probe and probe["cost"] | {"tuning_seconds": probe["tuning_seconds"]}, used)):
+        borrowed += other["train_seconds"]
+        features = max(features, other["feature_seconds"])
+        tuning += other["tuning_seconds"]
     return {
         "loop_seconds": loop,
         "feature_seconds": features,

@@ -106,9 +106,8 @@ def per_class(answers: Answers) -> dict[str, np.ndarray]:
     """precision, recall, recall_low, recall_high, f1 and support, (C,) each. The ends are Wilson's 95 % interval (1927) of
     this one run; NaN without test images.
     """
-    from statsmodels.stats.proportion import (
-        proportion_confint,
-    )  # a second to import, and most jobs read this file for its table
+    # A second to import, and most jobs read this file for its table.
+    from statsmodels.stats.proportion import proportion_confint
 
     tested, support = answers.tested, answers.by_class["support"]
     ends = np.full((2, len(support)), np.nan)

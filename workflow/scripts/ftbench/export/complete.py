@@ -68,7 +68,7 @@ class Complete(nn.Module):
         super().__init__()
         self.network, self.heads, self.neighbours = backbone.network, backbone.heads, neighbours
         self.normalization = {"mean": backbone.mean, "std": backbone.std}
-        self.image_size, self.options = backbone.image_size, backbone.options
+        self.stored, self.image_size, self.options = stored, backbone.image_size, backbone.options
         same = stored == (backbone.image_size, backbone.image_size)
         self.resize = None if same else Resize(stored, backbone.image_size)
         for name, values in self.normalization.items():

@@ -74,6 +74,17 @@ def is_run(folder: Path) -> bool:
     return (folder / "run.json").exists()
 
 
+def folder_of_study(study: str, argument: str) -> Path:
+    """The folder of a study that is named, or given as a folder. Raises InputError, which names the argument, if it has no runs."""
+    folder = Path(study) if (Path(study) / "runs").is_dir() else Path("results") / study
+    if not (folder / "runs").is_dir():
+        known = choices(path.parent.name for path in Path("results").glob("*/runs")) or "none yet"
+        raise InputError(
+            f"{argument}: {study} is no folder with runs and no study below results/; studies there: {known}."
+        )
+    return folder
+
+
 def choose(
     study: str, dataset: str | None, backbone: str | None, strategy: str | None, seed: int | None, recommended: bool
 ) -> Finished:
@@ -82,10 +93,7 @@ def choose(
     `study` is a name below results/ or a folder. `recommended` takes the cell that the study recommends without any limit. Raises
     InputError, with the valid names, if no run or no finished one is meant.
     """
-    results = Path(study) if (Path(study) / "runs").is_dir() else Path("results") / study
-    if not (results / "runs").is_dir():
-        known = choices(path.parent.name for path in Path("results").glob("*/runs")) or "none yet"
-        raise InputError(f"STUDY: {study} is no folder with runs and no study below results/; studies there: {known}.")
+    results = folder_of_study(study, "STUDY")
     runs = results / "runs"
     dataset = _one(runs, dataset or _largest(results), "--dataset")
     if recommended:

@@ -87,10 +87,9 @@ def _last_map(network: Complete) -> tuple[str, AsMap | None]:
         module.register_forward_hook(note) for module in network.network.modules() if module is not network.network
     ]
     try:
-        rows = [buffer.shape[1] for name, buffer in network.named_buffers() if name == "resize.resize_rows"]
-        columns = [buffer.shape[0] for name, buffer in network.named_buffers() if name == "resize.resize_columns"]
-        size = (rows[0], columns[0]) if rows else (network.image_size, network.image_size)
-        pixels = torch.randint(0, 256, (1, *size, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+        pixels = torch.randint(
+            0, 256, (1, *network.stored, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+        )
         best = network(pixels)[0].max()
     finally:
         for handle in handles:

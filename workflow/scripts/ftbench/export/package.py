@@ -45,9 +45,7 @@ def export(run: Finished, out: Path, dtype: str, training_images: bool = False) 
     work = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     work.mkdir(parents=True)
     try:
-        proof = _fill(run, work, dtype)
-        if training_images:
-            _write_images(run, work)
+        proof = _fill(run, work, dtype, training_images)
         if out.exists():
             out.rmdir()
         work.rename(out)
@@ -63,7 +61,7 @@ def export(run: Finished, out: Path, dtype: str, training_images: bool = False) 
     return proof
 
 
-def _fill(run: Finished, out: Path, dtype: str) -> dict:
+def _fill(run: Finished, out: Path, dtype: str, training_images: bool) -> dict:
     record, about = run.read("run.json"), run.read("train.json", of_data=True)
     validation, test = run.logits("val"), run.logits("test")
     network = complete.load(run)
@@ -96,6 +94,8 @@ def _fill(run: Finished, out: Path, dtype: str) -> dict:
             confidence["unlike"] = _unlike(run, model, features, validation, stored, out)
     write_json(out / "confidence.json", confidence)
     _write_weights(network, out / "model.safetensors", dtype)
+    if training_images:
+        _write_images(run, out)
     write_text(out / "README.md", card.text(run, record, about, confidence, proof))
     for notes in out.rglob(".written.jsonl"):
         notes.unlink()  # a folder for others needs none
@@ -106,7 +106,6 @@ def _write_images(run: Finished, out: Path) -> None:
     if (out / "reference.npy").exists():
         rows = _some(np.load(run.data / "split.npz")["train"], REFERENCE_IMAGES)
         write_npy(out / "reference_images.npy", np.load(run.data / "images.npy", mmap_mode="r")[rows])
-        (out / ".written.jsonl").unlink(missing_ok=True)
 
 
 def _write_weights(network, path: Path, dtype: str) -> None:

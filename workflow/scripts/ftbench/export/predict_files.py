@@ -122,7 +122,11 @@ def _answered(model: Model, batch: list[Path], futures: list) -> Iterator[Answer
 
 def classified(model: Model, pixels: np.ndarray) -> list[Answer]:
     """Answers, without names, for stored pixels (N, H, W, 3) uint8."""
-    probabilities, features = model.answer(pixels)
+    return answers_of(model, *model.answer(pixels))
+
+
+def answers_of(model: Model, probabilities: np.ndarray, features: np.ndarray) -> list[Answer]:
+    """Answers, without names, from what the network gave: probabilities (N, C) and features (N, D)."""
     far = model.distances(features)
     chosen = members(np.asarray(probabilities), model.confidence["set"])
     return [

@@ -17,6 +17,7 @@ from ftbench.model import architectures, backbones, heads, sizes
 from ftbench.model.backbones import Backbone
 from ftbench.model.stages import stages
 from ftbench.study import config, kinds
+from ftbench.tools.marked import rewritten
 from ftbench.tools.try_networks import try_strategy
 
 PAGE = Path(__file__).parents[4] / "docs" / "backbones.md"
@@ -253,8 +254,7 @@ def table() -> str:
 
 def render(text: str) -> str:
     """`text` with what stands between the two markers replaced."""
-    before, rest = text.split(BEGIN)
-    return f"{before}{BEGIN}\n\n{table()}\n\n{END}{rest.split(END)[1]}"
+    return rewritten(text, BEGIN, END, table())
 
 
 if __name__ == "__main__":

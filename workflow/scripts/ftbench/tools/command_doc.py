@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from ftbench.tools import command_line
+from ftbench.tools.marked import rewritten
 
 PAGE = Path(__file__).parents[4] / "docs" / "commands.md"
 BEGIN, END = "<!-- reference: written by ftbench.tools.command_doc -->", "<!-- end of reference -->"
@@ -47,8 +48,7 @@ def _row(action: argparse.Action, parser: argparse.ArgumentParser) -> str:
 
 def render(text: str) -> str:
     """`text` with what stands between the two markers replaced."""
-    before, rest = text.split(BEGIN)
-    return f"{before}{BEGIN}\n\n{reference()}\n\n{END}{rest.split(END)[1]}"
+    return rewritten(text, BEGIN, END, reference())
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from ftbench.compare.image_groups import join, read_test_groups
 from ftbench.compare.statistics import cell_interval, difference, holm, learn, summarize
 from ftbench.evaluate.cells import CELL
 from ftbench.evaluate.probabilities import correct
+from ftbench.export.finished import folder_of_study
 from ftbench.report.layout.formats import interval, p_value, points
 from ftbench.report.layout.words import ALPHA
 
@@ -40,7 +41,7 @@ def compare_studies(a: str, b: str, mapped: list[str] = (), by: str | None = Non
     `a`, `b` are names of studies below results/ or folders; `mapped` holds NAME_A=NAME_B; `by` is "pixels", "files", or None for pixels
     where they match and files else. Raises InputError where the two have no cell or no test image in common.
     """
-    folders = [_folder(name, key) for name, key in ((a, "STUDY_A"), (b, "STUDY_B"))]
+    folders = [folder_of_study(name, key) for name, key in ((a, "STUDY_A"), (b, "STUDY_B"))]
     ours, theirs = (_cells(folder) for folder in folders)
     names = _names(mapped, ours)
     pairs = {cell: partner for cell in ours if (partner := tuple(names.get(name, name) for name in cell)) in theirs}
@@ -58,14 +59,6 @@ def compare_studies(a: str, b: str, mapped: list[str] = (), by: str | None = Non
     if not rows:
         raise InputError(f"{a} and {b} cannot be compared: {'; '.join(notes)}.")
     return pd.DataFrame(rows, columns=COLUMNS), notes
-
-
-def _folder(study: str, key: str) -> Path:
-    folder = Path(study) if (Path(study) / "runs").is_dir() else Path("results") / study
-    if not (folder / "runs").is_dir():
-        known = choices(path.parent.name for path in Path("results").glob("*/runs")) or "none yet"
-        raise InputError(f"{key}: {study} is no folder with runs and no study below results/; studies there: {known}.")
-    return folder
 
 
 def _cells(folder: Path) -> dict[tuple, list[Path]]:

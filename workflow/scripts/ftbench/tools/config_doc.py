@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ftbench.base.errors import choices
 from ftbench.study import config, kinds
+from ftbench.tools.marked import rewritten
 
 README = Path(__file__).parents[4] / "config" / "README.md"
 BEGIN, END = "<!-- keys: written by ftbench.tools.config_doc from the schema -->", "<!-- end of keys -->"
@@ -63,8 +64,7 @@ def _known_sets(door: str, name: str) -> str:
 
 def render(text: str) -> str:
     """`text` with what stands between the two markers replaced."""
-    before, rest = text.split(BEGIN)
-    return f"{before}{BEGIN}\n\n{key_tables()}\n\n{END}{rest.split(END)[1]}"
+    return rewritten(text, BEGIN, END, key_tables())
 
 
 if __name__ == "__main__":

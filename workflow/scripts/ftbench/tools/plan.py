@@ -109,7 +109,7 @@ def plan(study: dict, counted: dict[str, tuple[int, int]] | None = None) -> list
 
 def _combining(study: dict, cell, images: float, test: int) -> float:
     """Images that pass through a network while a cell is made of finished runs: for each combination that is tried those that train
-    (norm statistics) and those that validate, then the test images. None where the networks answer together: they have answered."""
+    (norm statistics) and those that validate, then the test images. 0 where the networks answer together: they have answered."""
     entry = study["strategies"][cell.strategy]
     if declared(entry["kind"]).get("together"):
         return 0

@@ -7,6 +7,7 @@ import torch
 from ftbench.model import architectures, backbones, freezing
 from ftbench.model.backbones import Backbone
 from ftbench.study import kinds
+from ftbench.tools.marked import rewritten
 from ftbench.train import strategies
 
 PAGE = Path(__file__).parents[4] / "docs" / "strategies.md"
@@ -84,8 +85,7 @@ def table() -> str:
 
 def render(text: str) -> str:
     """`text` with what stands between the two markers replaced."""
-    before, rest = text.split(BEGIN)
-    return f"{before}{BEGIN}\n\n{table()}\n\n{END}{rest.split(END)[1]}"
+    return rewritten(text, BEGIN, END, table())
 
 
 if __name__ == "__main__":

@@ -22,9 +22,7 @@ from ftbench.train.step import Step
 
 EXPLODED = 100.0  # times log(classes), the loss of a uniform guess: beyond it a run has diverged
 EPOCH_SAVE_SECONDS = 15.0  # after the last save, the end of an epoch saves
-SAVE_SECONDS = (
-    120.0  # between two saves inside a long epoch: a kill costs no more than this, and the validation that it hit
-)
+SAVE_SECONDS = 120.0  # between two saves inside a long epoch: a kill costs this at most, and the validation that it hit
 REPORT_SECONDS = 10.0  # between two progress lines inside an epoch
 CHECK_STEPS = 25  # between two checks of the loss on CUDA, where each check waits for the device
 

@@ -23,7 +23,7 @@ from starlette.routing import Route
 
 from ftbench.base.errors import printable
 from ftbench.export.models import Model
-from ftbench.export.predict_files import Answer, classified
+from ftbench.export.predict_files import Answer, answers_of, classified
 from ftbench.export.serve.batcher import Batcher, Busy
 from ftbench.export.serve.evidence import Evidence
 from ftbench.export.serve.page import PAGE
@@ -53,9 +53,16 @@ class Refused(Exception):
 def application(model: Model, top: int = 5, readers: int = 2) -> Starlette:
     """The application; `readers` threads decode images while another runs the network."""
     pool = ThreadPoolExecutor(readers, thread_name_prefix="read")
-    batcher = Batcher(lambda pixels: classified(model, pixels))
-    reasons = Batcher(lambda pixels: evidence()(pixels))
     evidence = functools.cache(lambda: Evidence(model))  # its network is built when the first asks for it
+
+    def plain(pixels: np.ndarray) -> list[tuple[Answer, dict]]:
+        return [(answer, {}) for answer in classified(model, pixels)]
+
+    def explained(pixels: np.ndarray) -> list[tuple[Answer, dict]]:
+        given = model.answer(pixels)
+        return list(zip(answers_of(model, *given), evidence()(pixels, *given)))
+
+    batcher, reasons = Batcher(plain), Batcher(explained)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app):
@@ -65,8 +72,8 @@ def application(model: Model, top: int = 5, readers: int = 2) -> Starlette:
 
     async def predict(request: Request) -> Response:
         uploads = await received(request)
-        batchers = (batcher, reasons) if request.query_params.get("explain") == "1" else (batcher,)
-        results = await asyncio.gather(*(answered(name, data, model, batchers, pool, top) for name, data in uploads))
+        one = reasons if request.query_params.get("explain") == "1" else batcher
+        results = await asyncio.gather(*(answered(name, data, model, one, pool, top) for name, data in uploads))
         statuses = {result.pop("status", 200) for result in results}
         status = statuses.pop() if len(statuses) == 1 else 207  # some were answered: each says so itself
         return JSONResponse({"results": results}, status, HEADERS)
@@ -91,12 +98,12 @@ def application(model: Model, top: int = 5, readers: int = 2) -> Starlette:
     return Starlette(routes=routes, middleware=[hosts], exception_handlers={HTTPException: refused}, lifespan=lifespan)
 
 
-async def answered(name: str, data: bytes, model: Model, batchers: tuple, pool: ThreadPoolExecutor, top: int) -> dict:
-    """One upload's answer as JSON; an error has its status. `batchers` give the answer and, if there is a second, what stands behind it."""
+async def answered(name: str, data: bytes, model: Model, batcher: Batcher, pool: ThreadPoolExecutor, top: int) -> dict:
+    """One upload's answer as JSON; an error has its status. The batcher gives an answer, and what is told of what stands behind it."""
     try:
         pixels = await asyncio.get_running_loop().run_in_executor(pool, decoded, data, model)
-        found, *behind = await asyncio.gather(*(one.answer(pixels) for one in batchers))
-        return {"file": name, **told(found, model, top), **(behind[0] if behind else {})}
+        found, behind = await batcher.answer(pixels)
+        return {"file": name, **told(found, model, top), **behind}
     except Refused as error:
         return {"file": name, "error": str(error), "status": error.status}
     except Busy:

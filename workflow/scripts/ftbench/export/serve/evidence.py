@@ -17,7 +17,7 @@ WARM = np.array([255, 96, 0])  # the colour of where it looked
 
 
 class Evidence:
-    """`evidence(pixels)` gives a dict for each of the stored pixels (N, H, W, 3).
+    """`evidence(pixels, probabilities, features)` gives a dict for each of the stored pixels (N, H, W, 3), of which the model gave the rest.
 
     `nearest` lists training images, the nearest first: class, distance, and a picture if the model has pictures. `looked_at` is a picture:
     the image as the network got it, with what raised its first class in colour, known at `places` (rows, columns). What cannot be said is None, with its reason.
@@ -34,8 +34,7 @@ class Evidence:
         except InputError as error:
             self.why = str(error)
 
-    def __call__(self, pixels: np.ndarray) -> list[dict]:
-        probabilities, features = self.model.answer(pixels)
+    def __call__(self, pixels: np.ndarray, probabilities: np.ndarray, features: np.ndarray) -> list[dict]:
         nearest = self._nearest(features)
         looked, places = [None] * len(pixels), None
         if self.grad_cam is not None:

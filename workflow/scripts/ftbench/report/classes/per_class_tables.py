@@ -7,15 +7,11 @@ from ftbench.evaluate.cells import CELL, config_order
 from ftbench.evaluate.records import content
 from ftbench.report.layout.columns import (
     CELL_COLUMNS,
-    Column,
     as_decimal,
+    as_interval_if_known,
     as_percent,
     as_text,
     as_whole,
-)
-from ftbench.report.layout.formats import (
-    interval,
-    percent,
 )
 from ftbench.report.layout.frames import read_table, write_csv
 from ftbench.report.layout.pages import publish
@@ -23,14 +19,7 @@ from ftbench.report.layout.pages import publish
 PER_CLASS = {
     **CELL_COLUMNS,
     "Class": as_text("class_name"),
-    "Recall, % [95 % interval]": Column(
-        lambda row: (
-            percent(row.recall)
-            if pd.isna(row.recall_ci_low)
-            else interval(row.recall, row.recall_ci_low, row.recall_ci_high)
-        ),
-        "recall",
-    ),
+    "Recall, % [95 % interval]": as_interval_if_known("recall", "recall_ci_low", "recall_ci_high"),
     "Precision, %": as_percent("precision"),
     "F1, %": as_percent("f1"),
     "Test images": as_whole("support"),

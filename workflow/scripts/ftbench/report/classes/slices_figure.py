@@ -4,6 +4,7 @@ import pandas as pd
 from matplotlib.lines import Line2D
 
 from ftbench.report.classes.slices_table import gap_said, worse
+from ftbench.report.layout.formats import capital
 from ftbench.report.layout.frames import read_table
 from ftbench.report.layout.names import shortened
 from ftbench.report.layout.style import COLOURS, GREY, legend, message, panels, save, style, title
@@ -77,8 +78,7 @@ def _finding(gaps: pd.DataFrame, told: int) -> str:
     """The widest gap that is no chance, else how many slices are worse than the rest."""
     shown = gaps[gaps["gap_low"] > 0]
     if len(shown):
-        said = gap_said(shown.loc[shown["gap"].idxmax()])
-        return said[:1].upper() + said[1:]
+        return capital(gap_said(shown.loc[shown["gap"].idxmax()]))
     if told:
         return f"{told} slice{'s are' if told > 1 else ' is'} worse than the rest of the test images"
     return "No slice is shown to be worse than the rest of the test images"

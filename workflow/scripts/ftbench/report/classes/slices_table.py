@@ -11,8 +11,16 @@ from ftbench.compare.slices import read_slices
 from ftbench.evaluate.cells import CELL
 from ftbench.evaluate.probabilities import correct
 from ftbench.evaluate.records import content
-from ftbench.report.layout.columns import CELL_COLUMNS, Column, as_percent, as_text, as_whole
-from ftbench.report.layout.formats import MISSING, interval, p_value, percent, points
+from ftbench.report.layout.columns import (
+    CELL_COLUMNS,
+    Column,
+    as_interval_if_known,
+    as_percent,
+    as_plain,
+    as_text,
+    as_whole,
+)
+from ftbench.report.layout.formats import MISSING, p_value, percent, points
 from ftbench.report.layout.frames import read_table, write_csv
 from ftbench.report.layout.pages import publish
 from ftbench.report.layout.words import ALPHA
@@ -28,14 +36,7 @@ SLICES = {
     "Column": as_text("column"),
     "Slice": as_text("slice"),
     "Images": as_whole("images"),
-    "Accuracy, % [95 % interval]": Column(
-        lambda row: (
-            percent(row.accuracy)
-            if pd.isna(row.accuracy_low)
-            else interval(row.accuracy, row.accuracy_low, row.accuracy_high)
-        ),
-        "accuracy",
-    ),
+    "Accuracy, % [95 % interval]": as_interval_if_known("accuracy", "accuracy_low", "accuracy_high"),
     "By its classes, %": as_percent("expected"),
     "Against the rest, points [95 % interval]": Column(
         lambda row: (
@@ -50,8 +51,8 @@ GAPS = {
     **CELL_COLUMNS,
     "Column": as_text("column"),
     "Slices": as_whole("slices"),
-    "Best": Column(lambda row: MISSING if pd.isna(row.best) else row.best),
-    "Worst": Column(lambda row: MISSING if pd.isna(row.worst) else row.worst),
+    "Best": as_plain("best"),
+    "Worst": as_plain("worst"),
     "Gap, points [95 % interval over all pairs]": Column(
         lambda row: MISSING if pd.isna(row.gap) else points(row.gap, row.gap_low, row.gap_high), "gap"
     ),

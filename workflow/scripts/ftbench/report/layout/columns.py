@@ -57,6 +57,12 @@ def as_interval(mean: str, low: str, high: str) -> Column:
     return Column(lambda row: interval(getattr(row, mean), getattr(row, low), getattr(row, high)), mean)
 
 
+def as_interval_if_known(mean: str, low: str, high: str) -> Column:
+    """The same where the interval may be missing: then the fraction alone."""
+    alone, whole = as_percent(mean), as_interval(mean, low, high)
+    return Column(lambda row: (alone if pd.isna(getattr(row, low)) else whole).show(row), mean)
+
+
 ACCURACY_COLUMN = as_interval("accuracy_mean", "accuracy_ci_low", "accuracy_ci_high")
 CELL_COLUMNS = {"Dataset": as_text("dataset"), "Backbone": as_text("backbone"), "Strategy": as_text("strategy")}
 

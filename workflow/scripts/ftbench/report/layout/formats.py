@@ -61,5 +61,10 @@ def points(gap: float, low: float, high: float) -> str:
     return f"{100 * gap:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}]"
 
 
+def capital(text: str) -> str:
+    """The text with a capital in front; the rest as it is."""
+    return text[:1].upper() + text[1:]
+
+
 def interval(mean: float, low: float, high: float) -> str:
     return MISSING if pd.isna(mean) else f"{percent(mean)} [{percent(low)}, {percent(high)}]"

@@ -5,7 +5,7 @@ import pandas as pd
 from ftbench.base.files import read_json
 from ftbench.evaluate.cells import CELL, recommended_cell
 from ftbench.report.layout.columns import ACCURACY, ACCURACY_COLUMN, Column, as_number, as_plain, as_text
-from ftbench.report.layout.formats import MISSING, points
+from ftbench.report.layout.formats import MISSING, capital, points
 from ftbench.report.layout.frames import read_table, write_csv
 from ftbench.report.layout.pages import publish
 
@@ -111,7 +111,7 @@ def finding(frame: pd.DataFrame) -> str:
             gain = points(best["gain"], best["gain_low"], best["gain_high"])
             said.append(f"at {size:g} images per class pretrained weights change accuracy by {gain} points")
     if len(said) == 2:
-        return f"{said[0][:1].upper()}{said[0][1:]}, {said[1].replace(' images per class pretrained weights change accuracy', '')}"
+        return f"{capital(said[0])}, {said[1].replace(' images per class pretrained weights change accuracy', '')}"
     ends = [best_by_validation(frame[frame["images_per_class"] == size]) for size in (sizes[0], sizes[-1])]
     if None in [None if end is None else 1 for end in ends]:
         return "Not every size has a finished cell"

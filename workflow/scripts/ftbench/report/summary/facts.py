@@ -47,10 +47,8 @@ class Facts(NamedTuple):
     audit: dict  # audit.json
     accuracy_figure: str  # an address that holds the whole figure
     pareto_figure: str
-    slices: pd.DataFrame = (
-        pd.DataFrame()
-    )  # of the recommended cell in slices.csv; empty if the study has no slices of the data set
-    gaps: pd.DataFrame = pd.DataFrame()  # of the recommended cell in slice_gaps.csv
+    slices: pd.DataFrame = pd.DataFrame()  # of the recommended cell in slices.csv; empty if the data set has no slices
+    gaps: pd.DataFrame = pd.DataFrame()  # of the same in slice_gaps.csv
     slices_figure: str = ""  # "" if there is none
 
     @property

@@ -6,7 +6,7 @@ import pandas as pd
 
 from ftbench.compare.slice_accuracy import SMALL
 from ftbench.report.classes.slices_table import gap_said, worse, worse_said
-from ftbench.report.layout.formats import count, duration, percent, points
+from ftbench.report.layout.formats import capital, count, duration, percent, points
 from ftbench.report.layout.words import SHOWN, cheapest_said
 from ftbench.report.summary.facts import ABOVE, DIVERGED, UNTESTED, Cell, Facts
 
@@ -181,14 +181,13 @@ def _clean(facts: Facts) -> list[Sentence]:
 
 def _capital(text: str) -> str:
     """ "detectable" notes begin with the data set's name, which a sentence under its heading needs no more."""
-    text = text.partition(": ")[2]
-    return text[:1].upper() + text[1:]
+    return capital(text.partition(": ")[2])
 
 
 def slices(facts: Facts) -> list[Sentence]:
     """The slices in which the recommended cell is clearly worse, the gap of every column, and slices too small to say."""
     found = worse(facts.slices)
-    said = [Sentence(_upper(worse_said(row)) + ".", SLICES) for row in found.head(NAMED).itertuples()]
+    said = [Sentence(capital(worse_said(row)) + ".", SLICES) for row in found.head(NAMED).itertuples()]
     if len(found) > NAMED:
         said.append(Sentence(f"So it is with {_many(len(found) - NAMED, 'other slice')}.", SLICES))
     if found.empty:
@@ -201,7 +200,7 @@ def slices(facts: Facts) -> list[Sentence]:
             else f"No slice has {SMALL} independent images, with as many outside it"
         )
         said.append(Sentence(f"{why}.", SLICES))
-    said += [Sentence(_upper(gap_said(row)) + ".", "tables/slice_gaps.csv") for row in facts.gaps.itertuples()]
+    said += [Sentence(capital(gap_said(row)) + ".", "tables/slice_gaps.csv") for row in facts.gaps.itertuples()]
     small = facts.slices[facts.slices["small"].astype(bool)]
     if len(small):
         names = [f"{row.column} = {row.slice} ({row.images})" for row in small.head(NAMED).itertuples()]
@@ -209,10 +208,6 @@ def slices(facts: Facts) -> list[Sentence]:
         verb = "is" if len(small) == 1 else "are"
         said.append(Sentence(f"Too small to say: {', '.join(names)} {verb} shown and not tested.", SLICES))
     return said
-
-
-def _upper(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def faults(facts: Facts) -> list[Sentence]:

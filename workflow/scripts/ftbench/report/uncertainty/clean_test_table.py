@@ -4,7 +4,6 @@ It never replaces the full table, and no choice is made from it. Marks of suspec
 flatter models that err as it does: they are a row of their own, apart from duplicates and from what the user lists.
 """
 
-import posixpath
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ import pandas as pd
 from ftbench.base.csv_text import plain
 from ftbench.base.errors import InputError
 from ftbench.base.logits import load_logits
-from ftbench.base.user_csv import FileNames, user_table
+from ftbench.base.user_csv import FileNames, shared_folder, user_table
 from ftbench.compare.image_groups import read_test_groups
 from ftbench.compare.statistics import Summary, cell_interval, learn, summarize
 from ftbench.evaluate.cells import CELL, config_order
@@ -66,7 +65,7 @@ def read_exclusions(path: str | Path, files: list[str], key: str, root: str | No
             f"config: {key} is {str(path)!r}, which does not exist; give a CSV with the columns id or file, and reason."
         )
     by_name = {name: row for row, name in enumerate(files)}
-    known = FileNames(files, root, _shared_folder(files), (path.parent, Path()))
+    known = FileNames(files, root, shared_folder(files), (path.parent, Path()))
     excluded = {}
     reader = user_table(path, f"config: {key}")
     columns = reader.fieldnames or []
@@ -93,12 +92,6 @@ def read_exclusions(path: str | Path, files: list[str], key: str, root: str | No
             )
         excluded[row] = reason
     return excluded
-
-
-def _shared_folder(files: list[str]) -> list[str]:
-    """The folder that all files lie in, which a row may leave out: that of the test part."""
-    shared = posixpath.commonpath([posixpath.dirname(name) for name in files]) if files else ""
-    return [shared] if shared else []
 
 
 def clean_test_table(runs: list[dict], audits: list[dict], cells: list[dict], out, groups=()) -> None:

@@ -30,11 +30,8 @@ def combine_answers(
     weights = {str(members.records[place]["seed"]): 1 / len(finished) for place in finished}
     tried = [{"weights": _said(weights), **scores, "seconds": seconds}] if scores else []
     write_tried(history, run, tried)
-    recipe = {name: members.records[0]["recipe"][name] for name in ("learning_rate", "augmentation")}
-    write_selection(selected, run, members, [], None, recipe=recipe)
+    write_selection(selected, run, members, [], None)
     own = {
-        "tuned": members.records[0]["tuned"],
-        "recipe": recipe,
         "weights_of_members": weights,
         "networks": max(1, len(finished)),
         "forward_images": 0,

@@ -5,8 +5,6 @@ networks are measured anew on the training images, without augmentation, as Izma
 averaged weights.
 """
 
-import contextlib
-
 import numpy as np
 import torch
 from torch.nn.modules.batchnorm import _NormBase
@@ -46,10 +44,10 @@ def measure(backbone: Backbone, layers: list[torch.nn.Module], data: Data, run: 
         layer.reset_running_stats()
         layer.momentum = None  # the mean over all batches
         layer.train()
-    with devices.autocast(data.images.device, run["precision"]), contextlib.ExitStack() as stack:
-        stack.callback(backbone.network.eval)
+    with devices.autocast(data.images.device, run["precision"]):
         for part in np.array_split(rows, -(-len(rows) // BATCH)):
             backbone.network(backbone.to_input(data.images.batch(part)))
     for layer, momentum in zip(layers, kept):
         layer.momentum = momentum
+        layer.eval()
     return len(rows)

@@ -29,6 +29,11 @@ class Members:
         """The places of those that did not diverge."""
         return [place for place, record in enumerate(self.records) if record["status"] == "finished"]
 
+    @property
+    def recipe(self) -> dict:
+        """Of the recipe that they share, what a made run repeats in its own record."""
+        return {name: self.records[0]["recipe"][name] for name in ("learning_rate", "augmentation")}
+
     def only(self, place: int) -> "Members":
         """The same with one run alone."""
         parts = (self.records, self.costs, self.models, self.val_logits)

@@ -17,7 +17,8 @@ def write_record(
 ) -> None:
     """Write run.json of one made run. `scores` are those of validation, None if no member finished.
 
-    `own` is what its maker knows: recipe, networks (how many answer), forward_images (that passed through a network while it was made).
+    `own` is what its maker knows: weights_of_members, networks (how many answer), forward_images (that passed through a network while it
+    was made).
     """
     first, finished = members.records[0], [members.records[place] for place in members.finished]
     stochastic = declared(run["kind"])["stochastic"]
@@ -34,6 +35,8 @@ def write_record(
         stochastic=stochastic,
         of_recipe=stochastic,  # else its intervals speak of these very networks
         of=run["of"],
+        tuned=first["tuned"],
+        recipe=members.recipe,
         members=[{name: one[name] for name in COUNTED} for one in members.records],
         normalization=first["normalization"],
         device=first["device"],
@@ -80,6 +83,7 @@ def write_selection(path: str, run: dict, members: Members, trials: list[dict], 
         "selection_metric": run["selection_metric"],
         "trials": trials if parameter else [],
         "member_trials": members.selected["trials"],
+        "recipe": members.recipe,
         "tuning_seconds": 0.0,
     }
     write_json(path, selection | rest)

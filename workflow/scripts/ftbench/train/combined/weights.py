@@ -18,6 +18,8 @@ from ftbench.train.combined.mix import Mixer, State
 from ftbench.train.combined.record import write_cost, write_record, write_selection, write_tried
 from ftbench.train.record import write_model
 
+STARTS = ("weights", "record", "normalization", "probe_model", "probe_cost")  # files that a cell may start from itself
+
 
 def combine_weights(run: dict, code: str, inputs: dict, selected: str, outputs: list[dict]) -> None:
     """Choose the coefficients on validation, and write the files of every run that they make.
@@ -33,8 +35,8 @@ def combine_weights(run: dict, code: str, inputs: dict, selected: str, outputs: 
     own = [members.only(place) for place in range(len(members.records))] if per_seed else [members]
     if not members.finished:
         for each, paths in zip(own, outputs):
-            _write(run, code, each, paths, probe, None, {}, 0.0)
-        write_selection(selected, run, members, [], None, recipe=_recipe(members))
+            _write(run, code, each, paths, probe, None, [], 0.0)
+        write_selection(selected, run, members, [], None)
         return
     data = read_data(inputs, device)
     first = members.records[members.finished[0]]
@@ -54,15 +56,12 @@ def combine_weights(run: dict, code: str, inputs: dict, selected: str, outputs: 
             logits = mixer.make(next(made), coefficients)
             passed = mixer.forward_images - before + searched
             result = (backbone.network.state_dict(), logits, passed, coefficients)
-        _write(run, code, each, paths, probe, result, {"trials": trials, "data": data}, time.perf_counter() - begun)
+        _write(run, code, each, paths, probe, result, trials, time.perf_counter() - begun)
     seconds = sum(row["seconds"] for row in trials)  # one search for all runs, charged to each
     chosen = coefficients[-1] if parameter else None
     kept = [{name: value for name, value in row.items() if name != "coefficients"} for row in trials]
-    write_selection(selected, run, members, kept, chosen, recipe=_recipe(members), tuning_seconds=seconds)
+    write_selection(selected, run, members, kept, chosen, tuning_seconds=seconds)
     print(f"chose the weights {coefficients} of {len(trials)} that were tried")
-
-
-STARTS = ("weights", "record", "normalization", "probe_model", "probe_cost")
 
 
 def _states(members: Members) -> list[State]:
@@ -79,35 +78,25 @@ def _start(run: dict, files: dict, classes: int) -> State:
     return {name: tensor.detach().clone() for name, tensor in made.network.state_dict().items()}
 
 
-def _recipe(members: Members) -> dict:
-    return {name: members.records[0]["recipe"][name] for name in ("learning_rate", "augmentation")}
-
-
-def _write(run: dict, code: str, members: Members, paths: dict, probe, result, found: dict, seconds: float) -> None:
-    """The files of one made run; `result` is None if no member of it finished."""
+def _write(
+    run: dict, code: str, members: Members, paths: dict, probe, result, trials: list[dict], seconds: float
+) -> None:
+    """The files of one made run; `result` is None if no member of it finished. All networks saw the same validation images."""
     scores, state, passed, weights = None, {}, 0, {}
+    logits, labels, ids = load_logits(members.val_logits[0])
     if result:
         state, logits, passed, coefficients = result
         state = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-        data = found["data"]
-        labels, ids = data.labels[data.validation], data.validation
         scores = validation_scores(logits, labels)
         names = ["start"] * (len(coefficients) - len(members.finished))
         names += [str(members.records[place]["seed"]) for place in members.finished]
         weights = dict(zip(names, coefficients))
     else:
-        logits, labels, ids = load_logits(members.val_logits[0])
         logits = np.full_like(logits, np.nan)
     digests, size = write_model(paths["model"], state, status="finished" if result else "diverged")
     write_npz(paths["val_logits"], logits=logits, labels=labels, ids=ids)
-    write_tried(paths["history"], run, found.get("trials", []))
-    own = {
-        "tuned": members.records[0]["tuned"],
-        "recipe": _recipe(members),
-        "weights_of_members": weights,
-        "networks": 1,
-        "forward_images": passed,
-    }
+    write_tried(paths["history"], run, trials)
+    own = {"weights_of_members": weights, "networks": 1, "forward_images": passed}
     seed = members.records[0]["seed"] if declared(run["kind"])["stochastic"] else 0
     write_record(paths["run"], run, seed, members, scores, own, digests | {"code": code})
     write_cost(paths["cost"], run, members, seconds, probe, checkpoint_bytes=size)
