@@ -82,7 +82,9 @@ def test_the_ground_needs_little_beside_the_standard_library(module):
 
 
 def test_the_ground_the_file_wing_and_what_watches_run_without_torch():
-    builds_networks = {f"ftbench.tools.{name}" for name in ("backbone_doc", "plan", "strategy_doc", "try_networks")}
+    builds_networks = {
+        f"ftbench.tools.{name}" for name in ("documents.backbone_doc", "plan", "documents.strategy_doc", "try_networks")
+    }
     names = [name for name in PACKAGE_MODULES if folder_of(name) in (*GROUND, *FILE_WING, *ROOF)]
     names = ["ftbench", *(name for name in names if name not in builds_networks)]
     code = "import importlib, sys\n"
@@ -132,3 +134,8 @@ def test_a_file_has_one_idea_a_docstring_and_at_most_300_lines(module):
     text = MODULES[module].read_text(encoding="utf-8")
     assert ast.get_docstring(ast.parse(text))
     assert len(text.splitlines()) <= 300
+
+
+@pytest.mark.parametrize("folder", sorted({path.parent for path in MODULES.values()}), ids=lambda folder: folder.name)
+def test_a_folder_is_taken_in_at_a_glance(folder):
+    assert len([path for path in folder.glob("*.py") if path.name != "__init__.py"]) <= 16

@@ -10,7 +10,8 @@ from snakemake.cli import get_argument_parser
 from test_documents import DOCUMENTS, ROOT, documents
 
 from ftbench.study import config
-from ftbench.tools import command_doc, command_line
+from ftbench.tools import command_line
+from ftbench.tools.documents import command_doc
 
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
@@ -99,7 +100,9 @@ def test_every_config_that_a_document_names_ships():
 
 def test_the_command_line_is_that_of_the_parsers():
     text = command_doc.PAGE.read_text(encoding="utf-8")
-    assert command_doc.render(text) == text, "run: PYTHONPATH=workflow/scripts python -m ftbench.tools.command_doc"
+    assert command_doc.render(text) == text, (
+        "run: PYTHONPATH=workflow/scripts python -m ftbench.tools.documents.command_doc"
+    )
     for name in command_line.names():
         assert f"\n## ftbench {name}\n" in text
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from ftbench.base import verified
 from ftbench.base.errors import InputError
-from ftbench.data.fit import fitted
+from ftbench.data.decode.fit import fitted
 from ftbench.data.prepare import prepare_test, prepare_train
 
 TRAIN = ("images.npy", "labels.npy", "groups.npy", "classes.json", "files.csv", "train.json")

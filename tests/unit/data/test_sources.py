@@ -16,8 +16,8 @@ from PIL import Image
 from ftbench.base.digests import md5_of_file
 from ftbench.base.errors import InputError
 from ftbench.data import sources
+from ftbench.data.decode.open_image import Opened
 from ftbench.data.download_dataset import download_dataset
-from ftbench.data.open_image import Opened
 from ftbench.data.sources import digits, imagefolder, torchvision
 from ftbench.study import kinds
 

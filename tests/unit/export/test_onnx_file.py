@@ -15,7 +15,7 @@ from ftbench.export import complete, int8, onnx_file
 from ftbench.export.complete import Calibrated, Complete, Neighbours, Resize
 from ftbench.model import architectures, backbones, heads
 from ftbench.model.backbones import Backbone
-from ftbench.tools import backbone_doc
+from ftbench.tools.documents import backbone_doc
 from ftbench.train import strategies
 from ftbench.train.strategies import knn
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from ftbench.base.errors import InputError
-from ftbench.data.stored import as_stored
+from ftbench.data.decode.stored import as_stored
 from ftbench.export import package, packages
 from ftbench.export.parity import _root, compared, refuse
 

@@ -17,7 +17,7 @@ from ftbench.base.errors import InputError
 from ftbench.model import architectures, freezing
 from ftbench.model.parameters import decaying, norm_parameters
 from ftbench.model.stages import stages
-from ftbench.tools import backbone_doc
+from ftbench.tools.documents import backbone_doc
 from ftbench.train import strategies
 
 ALL = os.environ.get("FTBENCH_FAMILIES") == "all"
@@ -182,6 +182,6 @@ def test_the_page_on_backbones_has_every_family_and_is_in_step_with_the_code():
     text = backbone_doc.PAGE.read_text(encoding="utf-8")
     assert all(f"| `{model}` | timm |" in text for model in backbone_doc.SMALLEST)
     assert all(f"| `{model}` | torchvision |" in text for model in backbone_doc.TORCHVISION)
-    advice = "run: PYTHONPATH=workflow/scripts python -m ftbench.tools.backbone_doc"
+    advice = "run: PYTHONPATH=workflow/scripts python -m ftbench.tools.documents.backbone_doc"
     for source, model in (("timm", "test_vit"), ("torchvision", "squeezenet1_1")):
         assert backbone_doc.row(source, model) in text, advice

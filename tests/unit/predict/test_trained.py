@@ -11,7 +11,7 @@ from scipy.special import softmax
 
 from ftbench.base.errors import InputError
 from ftbench.base.files import write_json
-from ftbench.data.fit import fitted
+from ftbench.data.decode.fit import fitted
 from ftbench.predict.trained import load
 from ftbench.study.paths import weights_tag
 from ftbench.train import run as training

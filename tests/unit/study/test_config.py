@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from ftbench.base.errors import InputError
-from ftbench.study import checks, config, grid, kinds
+from ftbench.study import config, grid, kinds
+from ftbench.study.checks import beyond_schema
 
 FOLDER = Path(__file__).parents[3] / "config"
 SHIPPED = sorted(FOLDER.glob("*.yaml"))
@@ -411,14 +412,14 @@ def test_missing_folders_and_weights_are_said_before_a_study_starts(tmp_path, mo
     with pytest.raises(
         InputError, match=r"^config: datasets\.photos\.path is fotos, and there is no such folder; give the folder"
     ):
-        checks.check_files(resolved)
+        beyond_schema.check_files(resolved)
     (tmp_path / "fotos").mkdir()
     with pytest.raises(
         InputError, match=r"^config: backbones\.plain\.weights is file:gone\.pt, and there is no such file; give"
     ):
-        checks.check_files(resolved)
+        beyond_schema.check_files(resolved)
     (tmp_path / "gone.pt").touch()
-    checks.check_files(resolved)
+    beyond_schema.check_files(resolved)
 
 
 def test_backbones_that_start_from_runs_of_each_other_are_refused_and_a_chain_is_not():

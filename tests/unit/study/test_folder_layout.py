@@ -4,7 +4,7 @@ import pytest
 from entries import entry
 
 from ftbench.base.errors import InputError
-from ftbench.base.walk import walk
+from ftbench.base.given.walk import walk
 from ftbench.study.folders.folder_layout import layout
 from ftbench.study.folders.split_names import role_of, roles_of
 

@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from ftbench.base.errors import InputError
-from ftbench.study import checks, config, reader
+from ftbench.study import config, reader
+from ftbench.study.checks import beyond_schema
 
 DEMO = Path(__file__).parents[3] / "config" / "demo.yaml"
 LONGEST = reader.MAX_TEXT + 500  # characters of a sentence; a line for each of at most 21 faults
@@ -85,7 +86,7 @@ def torn(text: str, rnd: random.Random) -> bytes:
 def sentences(read, given) -> str:
     """ "" for a config that is accepted, else what is said of it. Whatever else is raised fails the test."""
     try:
-        checks.check_files(read(given))
+        beyond_schema.check_files(read(given))
     except InputError as error:
         said = str(error)
         for line in said.split("\n"):

@@ -5,7 +5,8 @@ import pytest
 
 from ftbench.base.errors import InputError
 from ftbench.data.sources import digits
-from ftbench.study import checks, config, kinds
+from ftbench.study import config, kinds
+from ftbench.study.checks import beyond_schema
 from ftbench.study.listing import LISTINGS
 
 # These are no policies: weights "none", class weights "none", and images that are cropped to fit.
@@ -48,7 +49,7 @@ def test_every_source_declares_all_its_facts_with_known_values(kind):
     assert set(facts) - {"suffixes"} == {"needs", "options", "download", "listing", "sizes"}
     assert ("suffixes" in facts) == (facts["listing"] == "shards")
     assert facts["needs"] in ("name", "path", None)
-    assert {facts["needs"], *facts["options"]} - {None} <= checks.SOURCES
+    assert {facts["needs"], *facts["options"]} - {None} <= beyond_schema.SOURCES
     assert facts["download"] in (True, False) and facts["listing"] in (None, *LISTINGS)
     assert (facts["listing"] is not None) == (facts["needs"] == "path")
     for known, sizes in facts["sizes"].items():

@@ -1,12 +1,14 @@
 import json
 
 from ftbench.study import config, kinds
-from ftbench.tools import config_doc
+from ftbench.tools.documents import config_doc
 
 
 def test_the_readme_is_in_step_with_the_schema():
     text = config_doc.README.read_text(encoding="utf-8")
-    assert config_doc.render(text) == text, "run: PYTHONPATH=workflow/scripts python -m ftbench.tools.config_doc"
+    assert config_doc.render(text) == text, (
+        "run: PYTHONPATH=workflow/scripts python -m ftbench.tools.documents.config_doc"
+    )
 
 
 def test_rendering_replaces_what_stands_between_the_markers_and_nothing_else():

@@ -14,7 +14,8 @@ import yaml
 from PIL import Image
 
 from ftbench.base.errors import InputError
-from ftbench.study import checks, config
+from ftbench.study import config
+from ftbench.study.checks import beyond_schema
 from ftbench.tools import command_line, plan
 from ftbench.tools.first_look import choices, machine
 from ftbench.tools.first_look import init as command
@@ -54,7 +55,7 @@ def init(path="photos", output=None, given=(), hours=None, most=0, weights=lambd
 def written(name="photos") -> dict:
     """The entry of the data set in a written config, which must be one that a study starts with."""
     study = config.read(f"config/{name}.yaml")
-    checks.check_files(study)
+    beyond_schema.check_files(study)
     return study["datasets"][name]
 
 
@@ -220,7 +221,7 @@ def test_a_folder_of_kaggle_s_form_is_read_by_its_table(capsys):
         kaggle(Path("plants"))
         made = init(path, output=f"config/{len(path)}.yaml")
         study = config.read(made.output)
-        checks.check_files(study)
+        beyond_schema.check_files(study)
         entry = study["datasets"][made.name]
         assert (entry["source"], entry["path"], entry["images"]) == ("table", "plants/train.csv", "plants/train")
         assert entry["test_fraction"] == 0.2 and made.seen.total == 24
@@ -289,7 +290,7 @@ def test_parquet_and_tar_are_told_from_folders_and_hold_the_same_images():
     digests = [sorted(one.seen.digests.values()) for one in made]
     assert digests[0] == digests[1] == digests[2] and set(digests[3]) < set(digests[0])
     for one in made:
-        checks.check_files(config.read(one.output))
+        beyond_schema.check_files(config.read(one.output))
 
 
 # --- the config ------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from torchvision.models import VisionTransformer
 from ftbench.model import backbones, freezing
 from ftbench.model.backbones import Backbone
 from ftbench.model.stages import stages
-from ftbench.tools import strategy_doc
+from ftbench.tools.documents import strategy_doc
 from ftbench.train import strategies
 
 KINDS = small.KINDS
@@ -333,7 +333,9 @@ def test_l2_sp_decays_towards_the_start_and_the_head_towards_zero():
 
 def test_the_page_on_strategies_is_in_step_with_the_code():
     text = strategy_doc.PAGE.read_text(encoding="utf-8")
-    assert strategy_doc.render(text) == text, "run: PYTHONPATH=workflow/scripts python -m ftbench.tools.strategy_doc"
+    assert strategy_doc.render(text) == text, (
+        "run: PYTHONPATH=workflow/scripts python -m ftbench.tools.documents.strategy_doc"
+    )
     assert all(f"| `{kind}` |" in text for kind in KINDS)
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 from ftbench.base.csv_text import guarded, plain
 from ftbench.base.errors import InputError, choices
 from ftbench.base.files import atomic_write, write_json
-from ftbench.base.user_csv import FileNames, shared_folder, user_table
+from ftbench.base.given.user_csv import FileNames, shared_folder, user_table
 
 UNKNOWN = "(no value)"
 WHOLE = 10  # different numbers up to which each is a slice of its own

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ftbench.base.errors import InputError
-from ftbench.base.user_csv import FileNames, user_table
+from ftbench.base.given.user_csv import FileNames, user_table
 
 COLUMNS = ("file", "group")
 

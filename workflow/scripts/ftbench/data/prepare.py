@@ -14,11 +14,12 @@ import numpy as np
 from ftbench.base.digests import sha256_of_file
 from ftbench.base.errors import InputError
 from ftbench.base.files import atomic_write, read_json, write_json, write_npy
-from ftbench.data import fit, sources
+from ftbench.data import sources
 from ftbench.data.contradictions import contradictory
+from ftbench.data.decode import fit
+from ftbench.data.decode.write_images import Item, NeedsRange, Part, measure_range, write_part
 from ftbench.data.groups import merge_groups
 from ftbench.data.remarks import say
-from ftbench.data.write_images import Item, NeedsRange, Part, measure_range, write_part
 
 # Settings that are kept in the summary.
 ORIGIN = (

@@ -8,7 +8,7 @@ import numpy as np
 
 from ftbench.base.errors import InputError
 from ftbench.base.files import read_json
-from ftbench.data.stored import as_stored
+from ftbench.data.decode.stored import as_stored
 from ftbench.export import doubt
 from ftbench.export.finished import Finished, is_run
 from ftbench.export.packages import need
@@ -41,7 +41,7 @@ class Model:
     network: object = None  # () -> ftbench.export.complete.Complete, the network in torch; None if it is not known
 
     def pixels(self, image) -> np.ndarray:
-        """One image (H, W, 3) uint8 as the study stored its own; raises what `ftbench.data.stored.as_stored` raises."""
+        """One image (H, W, 3) uint8 as the study stored its own; raises what `ftbench.data.decode.stored.as_stored` raises."""
         return as_stored(image, self.about)
 
     def distances(self, features: np.ndarray) -> np.ndarray | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ftbench.base.errors import InputError, printable
-from ftbench.base.walk import shown, walk
+from ftbench.base.given.walk import shown, walk
 from ftbench.export.doubt import members
 from ftbench.export.models import Model
 from ftbench.export.packages import need

@@ -13,7 +13,7 @@ from ftbench.base import verified
 from ftbench.base.digests import refuse_damaged
 from ftbench.base.errors import InputError
 from ftbench.base.files import read_json
-from ftbench.data.stored import as_stored
+from ftbench.data.decode.stored import as_stored
 from ftbench.model import backbones
 from ftbench.model.backbones import Backbone
 from ftbench.study import kinds
@@ -33,7 +33,7 @@ class Trained:
     def predict(self, images: Iterable) -> np.ndarray:
         """Probabilities (N, C) float32 of N raw images of any size, each a file, a PIL image or an (H, W, 3) uint8 array.
 
-        Each enters as the study's own did (`ftbench.data.stored`): turned, scaled, cut or padded to the stored size, then resized and
+        Each enters as the study's own did (`ftbench.data.decode.stored`): turned, scaled, cut or padded to the stored size, then resized and
         normalized for the network.
         """
         parts, waiting = [], iter(images)

@@ -14,8 +14,9 @@ import jsonschema
 import yaml
 
 from ftbench.base.errors import InputError, choices
-from ftbench.base.user_csv import at_home
-from ftbench.study import checks, kinds, reader
+from ftbench.base.given.user_csv import at_home
+from ftbench.study import kinds, reader
+from ftbench.study.checks import beyond_schema
 from ftbench.study.reader import shown, shown_text
 
 SCHEMA = Path(__file__).parents[3] / "schemas" / "config.schema.yaml"
@@ -83,7 +84,7 @@ def resolve(config: dict) -> dict:
         config["strategies"][name] = _resolve_strategy(name, entry, config)
     if config["smoke"]:
         _shrink(config)
-    checks.check(config)
+    beyond_schema.check(config)
     return config
 
 

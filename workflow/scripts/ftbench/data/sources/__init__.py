@@ -24,7 +24,7 @@ and one whose images have further columns
 
     metadata(settings, root, names)     {column: a text for each of names}, for comparisons of parts of the images
 
-`load()` returns one image, as `ftbench.data.open_image.Opened`, a PIL image or an (H, W) or (H, W, 3) uint8 array, and raises if that
+`load()` returns one image, as `ftbench.data.decode.open_image.Opened`, a PIL image or an (H, W) or (H, W, 3) uint8 array, and raises if that
 image is corrupt. Labels are row numbers of `classes`. Nothing is decoded before `load()` is called, so reading the train part
 opens no test image.
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from ftbench.base.errors import InputError
-from ftbench.base.image_names import UNREADABLE, suffix
+from ftbench.base.given.image_names import UNREADABLE, suffix
+from ftbench.data.decode.open_image import MAX_PIXELS, Opened
 from ftbench.data.groups import merge_groups
-from ftbench.data.open_image import MAX_PIXELS, Opened
 from ftbench.data.sources import OF_FOLDERS, require_part
 from ftbench.data.split import TEST_STREAM, stratified_group_split
 from ftbench.study.folders.split_names import roles_of

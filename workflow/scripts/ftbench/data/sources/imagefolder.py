@@ -1,7 +1,7 @@
 """A folder of your own images, with one folder per class.
 
 Either <root>/train/<class>/... and <root>/test/<class>/..., or <root>/<class>/... . Everything below a class folder belongs to the
-class. Which folders are parts and classes says `ftbench.study.folders.folder_layout`, which files are images `ftbench.base.walk`: what is
+class. Which folders are parts and classes says `ftbench.study.folders.folder_layout`, which files are images `ftbench.base.given.walk`: what is
 hidden, left behind by the system or no image is passed over and counted. Any format that Pillow opens is read. The order is that of
 the sorted paths, whatever the file system says.
 """
@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from ftbench.base.errors import InputError
-from ftbench.base.user_csv import FileNames
-from ftbench.base.walk import walk
+from ftbench.base.given.user_csv import FileNames
+from ftbench.base.given.walk import walk
+from ftbench.data.decode.open_image import MAX_PIXELS, open_pixels, open_rgb
 from ftbench.data.groups import groups_of_images, merge_groups, shared_groups
-from ftbench.data.open_image import MAX_PIXELS, open_pixels, open_rgb
 from ftbench.data.sources import OF_FOLDERS, require_part
 from ftbench.data.split import TEST_STREAM, stratified_group_split
 from ftbench.study.folders.folder_layout import Layout, layout
@@ -47,7 +47,7 @@ def about(settings: dict) -> dict:
 
 
 def read(settings: dict, root: str | Path, part: str) -> tuple[list[str], Iterator]:
-    """Classes and items of one part; names are paths relative to `root`, images come as `ftbench.data.open_image.Opened`.
+    """Classes and items of one part; names are paths relative to `root`, images come as `ftbench.data.decode.open_image.Opened`.
 
     Without a test part it is drawn by `test_fraction`, the same for both calls: stratified by class, with the groups of the `groups`
     table and files of equal bytes kept together. Only bytes are compared for that: no image is decoded. "validation" is the

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ftbench.base.errors import InputError, listed
-from ftbench.data.open_image import Opened, open_pixels
+from ftbench.data.decode.open_image import Opened, open_pixels
 from ftbench.data.sources import _hub, _rows
 from ftbench.data.sources._spool import Spool
 from ftbench.study.rows.columns import label_of, which

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from ftbench.data.open_image import Opened, open_pixels
+from ftbench.data.decode.open_image import Opened, open_pixels
 from ftbench.data.sources import _rows
 from ftbench.study.rows.records import Arranged, Record, arrange
 from ftbench.study.rows.table_images import table_rows

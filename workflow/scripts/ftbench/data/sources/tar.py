@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from ftbench.base.errors import InputError, listed
-from ftbench.base.image_names import is_image_name
-from ftbench.data.open_image import Opened, open_pixels
+from ftbench.base.given.image_names import is_image_name
+from ftbench.data.decode.open_image import Opened, open_pixels
 from ftbench.data.sources import _rows
 from ftbench.data.sources._spool import Spool
 from ftbench.study.rows.columns import label_of, which

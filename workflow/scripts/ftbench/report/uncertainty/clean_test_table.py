@@ -11,8 +11,8 @@ import pandas as pd
 
 from ftbench.base.csv_text import plain
 from ftbench.base.errors import InputError
+from ftbench.base.given.user_csv import FileNames, shared_folder, user_table
 from ftbench.base.logits import load_logits
-from ftbench.base.user_csv import FileNames, shared_folder, user_table
 from ftbench.compare.image_groups import read_test_groups
 from ftbench.compare.statistics import Summary, cell_interval, learn, summarize
 from ftbench.evaluate.cells import CELL, config_order
@@ -55,7 +55,7 @@ PAGE = CELL_COLUMNS | {
 def read_exclusions(path: str | Path, files: list[str], key: str, root: str | None = None) -> dict[int, str]:
     """{id: reason} from a CSV with the columns `reason` and `id` (row numbers of test_images.npy) or `file` (names of `files`).
 
-    A file may be written in any way that `ftbench.base.user_csv.FileNames` knows; `root` is the folder of the images. `key` is the
+    A file may be written in any way that `ftbench.base.given.user_csv.FileNames` knows; `root` is the folder of the images. `key` is the
     config key that messages name. Raises InputError on a missing file or column, an empty reason, and an image that the test set
     does not have.
     """

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 from ftbench.base.errors import InputError
-from ftbench.base.walk import HIDDEN, SYSTEM, Found, shown
+from ftbench.base.given.walk import HIDDEN, SYSTEM, Found, shown
 from ftbench.study import kinds
 
 TABLES = (".csv", ".tsv", ".parquet", ".json", ".jsonl", ".xlsx", ".txt")  # where labels may stand beside images

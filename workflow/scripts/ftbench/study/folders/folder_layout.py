@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ftbench.base.errors import InputError, listed
-from ftbench.base.walk import Found, shown
+from ftbench.base.given.walk import Found, shown
 from ftbench.study.folders.class_folders import Tree, advice_for_flat, class_folders, many, match_classes
 from ftbench.study.folders.split_names import FILLER, PARTS, check_validation, role_of, roles_of
 

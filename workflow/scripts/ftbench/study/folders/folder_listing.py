@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 from ftbench.base.errors import InputError
-from ftbench.base.walk import walk
+from ftbench.base.given.walk import walk
 from ftbench.study.folders.folder_layout import layout
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ftbench.base.errors import InputError, listed
-from ftbench.base.image_names import is_image_name
+from ftbench.base.given.image_names import is_image_name
 
 # The usual names, the clearest first; a table with `file` and `id` means `file`.
 USUAL = {

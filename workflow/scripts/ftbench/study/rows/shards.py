@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ftbench.base.errors import InputError
-from ftbench.base.walk import LEFT_BEHIND, shown
+from ftbench.base.given.walk import LEFT_BEHIND, shown
 from ftbench.study.folders.split_names import role_of
 
 HUB = "hf:"  # begins a path that names a data set of the Hugging Face hub

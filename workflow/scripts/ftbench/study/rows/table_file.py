@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ftbench.base.errors import InputError, listed
-from ftbench.base.image_names import suffix
-from ftbench.base.user_csv import delimiter_of
+from ftbench.base.given.image_names import suffix
+from ftbench.base.given.user_csv import delimiter_of
 
 TEXT, LINES, PARQUET = (".csv", ".tsv", ".txt"), (".jsonl", ".ndjson", ".json"), (".parquet", ".pq")
 MOST_BYTES = 2 << 30  # of a table; a row of 200 bytes for each of ten million images

@@ -5,9 +5,9 @@ import stat
 from pathlib import Path
 
 from ftbench.base.errors import InputError, listed
-from ftbench.base.image_names import is_image_name
-from ftbench.base.user_csv import FileNames, at_home
-from ftbench.base.walk import walk
+from ftbench.base.given.image_names import is_image_name
+from ftbench.base.given.user_csv import FileNames, at_home
+from ftbench.base.given.walk import walk
 from ftbench.study.rows.columns import Columns, label_of, which
 from ftbench.study.rows.records import Record, Rows
 from ftbench.study.rows.table_file import Table, read_table

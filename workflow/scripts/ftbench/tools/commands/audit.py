@@ -13,11 +13,12 @@ def add_arguments(parser):
 
 
 def run(arguments) -> int:
-    from ftbench.study import checks, config
+    from ftbench.study import config
+    from ftbench.study.checks import beyond_schema
     from ftbench.tools.audit import run_audit, told
 
     study = config.read(arguments.config)
-    checks.check_files(study)
+    beyond_schema.check_files(study)
     status = run_audit(arguments.config, arguments.cores)
     if status == 0:
         print(*told(study), sep="\n")

@@ -15,10 +15,11 @@ def add_arguments(parser):
 
 
 def run(arguments):
-    from ftbench.study import checks, config, grid
+    from ftbench.study import config, grid
+    from ftbench.study.checks import beyond_schema
 
     study = config.read(arguments.config)
-    checks.check_files(study)
+    beyond_schema.check_files(study)
     if not arguments.config_only:
         from ftbench.base.errors import InputError
         from ftbench.tools.try_networks import faults

@@ -14,9 +14,10 @@ def add_arguments(parser):
 
 
 def run(arguments):
-    from ftbench.study import checks, config
+    from ftbench.study import config
+    from ftbench.study.checks import beyond_schema
     from ftbench.tools import plan
 
     study = config.read(arguments.config)
-    checks.check_files(study)
+    beyond_schema.check_files(study)
     print(plan.show(study, plan.plan(study)))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import yaml
 
-from ftbench.base.walk import shown
+from ftbench.base.given.walk import shown
 from ftbench.tools.first_look.choices import spoken
 from ftbench.tools.first_look.draft import Draft, groups_file
 

@@ -8,7 +8,7 @@ import numpy as np
 import yaml
 
 from ftbench.base.errors import InputError
-from ftbench.base.walk import shown
+from ftbench.base.given.walk import shown
 from ftbench.study import config
 from ftbench.study.folders.class_folders import many
 from ftbench.study.folders.split_names import role_of

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ftbench.base.errors import InputError
-from ftbench.base.user_csv import at_home
-from ftbench.base.walk import shown, walk
+from ftbench.base.given.user_csv import at_home
+from ftbench.base.given.walk import shown, walk
 from ftbench.data import sources
 from ftbench.study import config
 from ftbench.study.folders.class_folders import Tree

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ftbench.base.errors import InputError
-from ftbench.base.image_names import suffix
-from ftbench.base.walk import shown, walk
+from ftbench.base.given.image_names import suffix
+from ftbench.base.given.walk import shown, walk
 from ftbench.data.sources import parquet, tar
 from ftbench.study.folders.class_folders import Tree
 from ftbench.study.rows.shards import is_hub, shards_of

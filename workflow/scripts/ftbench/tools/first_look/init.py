@@ -5,8 +5,8 @@ from pathlib import Path
 import yaml
 
 from ftbench.base.errors import InputError
-from ftbench.base.walk import shown
-from ftbench.study import checks
+from ftbench.base.given.walk import shown
+from ftbench.study.checks import beyond_schema
 from ftbench.tools.first_look import config_text, draft, tell
 from ftbench.tools.first_look.divide import groups_table
 from ftbench.tools.first_look.entry import entry_of
@@ -36,7 +36,7 @@ def init(
         files = {draft.groups_file(config): groups_table(made.groups), **files}
     draft.parsed(text)
     _write(files)
-    checks.check_files(draft.parsed(text))
+    beyond_schema.check_files(draft.parsed(text))
     print("\n".join(tell.chosen(made)))
     return made
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from ftbench.base.errors import InputError
 from ftbench.data.contradictions import contradictory
-from ftbench.data.open_image import Opened
+from ftbench.data.decode.open_image import Opened
 
 WINDOW = 16  # images opened ahead per thread
 SAY_SECONDS = 10.0  # between two lines on how far it is

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ftbench.base.walk import shown
+from ftbench.base.given.walk import shown
 from ftbench.data.remarks import LISTED, sentence
 from ftbench.study.folders.class_folders import many
 from ftbench.tools.first_look.choices import UNBALANCED, spoken

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ftbench.base.errors import InputError
-from ftbench.base.walk import EXCLUDED, HIDDEN, LOOP, SYSTEM, walk
+from ftbench.base.given.walk import EXCLUDED, HIDDEN, LOOP, SYSTEM, walk
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(30)
 

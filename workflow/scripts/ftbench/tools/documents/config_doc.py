@@ -1,14 +1,14 @@
-"""Write config/README.md's tables from the schema: `python -m ftbench.tools.config_doc`. A test holds them in step."""
+"""Write config/README.md's tables from the schema: `python -m ftbench.tools.documents.config_doc`. A test holds them in step."""
 
 import json
 from pathlib import Path
 
 from ftbench.base.errors import choices
 from ftbench.study import config, kinds
-from ftbench.tools.marked import rewritten
+from ftbench.tools.documents.marked import rewritten
 
-README = Path(__file__).parents[4] / "config" / "README.md"
-BEGIN, END = "<!-- keys: written by ftbench.tools.config_doc from the schema -->", "<!-- end of keys -->"
+README = Path(__file__).parents[5] / "config" / "README.md"
+BEGIN, END = "<!-- keys: written by ftbench.tools.documents.config_doc from the schema -->", "<!-- end of keys -->"
 DOORS = {"sources": "Sources of images", "strategies": "Kinds of strategy", "policies": "Augmentation policies"}
 TITLES = {
     "": "Top level",

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ftbench.data import open_image
-from ftbench.data.open_image import FRAMES, METADATA, UPPER_BITS, open_pixels, open_rgb
+from ftbench.data.decode import open_image
+from ftbench.data.decode.open_image import FRAMES, METADATA, UPPER_BITS, open_pixels, open_rgb
 
 RED = Image.new("RGB", (40, 30), (200, 40, 40))
 

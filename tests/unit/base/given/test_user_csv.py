@@ -5,7 +5,7 @@ import unicodedata
 
 import pytest
 
-from ftbench.base.user_csv import FileNames, shared_folder, user_table
+from ftbench.base.given.user_csv import FileNames, shared_folder, user_table
 
 NAMES = ["train/cat/1.png", "train/cat/2.png", "train/dog/1.png", "test/cat/9.png", "test/café/x.jpg"]
 

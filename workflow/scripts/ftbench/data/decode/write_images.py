@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from ftbench.base.errors import InputError
-from ftbench.data import fit, grey_range
-from ftbench.data.open_image import Opened
+from ftbench.data.decode import fit, grey_range
+from ftbench.data.decode.open_image import Opened
 from ftbench.machine.peak_memory import peak_resident_mb
 
 AHEAD = 16  # images per thread that are decoded or wait to be written: keeps the threads busy and the memory small

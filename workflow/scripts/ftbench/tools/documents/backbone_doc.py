@@ -1,4 +1,4 @@
-"""Write docs/backbones.md's table by trying every family: `python -m ftbench.tools.backbone_doc`, about fifteen minutes on two cores.
+"""Write docs/backbones.md's table by trying every family: `python -m ftbench.tools.documents.backbone_doc`, about fifteen minutes on two cores.
 
 One member of each family, the smallest, is built with random weights at its own size and at others, and takes a tiny step with every
 strategy. A test tries some rows again and holds them to the page.
@@ -17,11 +17,11 @@ from ftbench.model import architectures, backbones, heads, sizes
 from ftbench.model.backbones import Backbone
 from ftbench.model.stages import stages
 from ftbench.study import config, kinds
-from ftbench.tools.marked import rewritten
+from ftbench.tools.documents.marked import rewritten
 from ftbench.tools.try_networks import try_strategy
 
-PAGE = Path(__file__).parents[4] / "docs" / "backbones.md"
-BEGIN, END = "<!-- table: written by ftbench.tools.backbone_doc -->", "<!-- end of table -->"
+PAGE = Path(__file__).parents[5] / "docs" / "backbones.md"
+BEGIN, END = "<!-- table: written by ftbench.tools.documents.backbone_doc -->", "<!-- end of table -->"
 CLASSES = 7
 LARGEST = 60_000_000  # parameters: a larger network is tried at its own size alone
 OTHER_SIZES = (64, 96, 128, 192, 256)

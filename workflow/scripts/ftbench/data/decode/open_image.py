@@ -1,7 +1,7 @@
 """One encoded image, from a file or from bytes, as pixels: the one opener of every source.
 
 What has 8 bits per value becomes RGB at once. Grey values of more bits and real numbers stay as they are until it is known which of
-them is black and which is white (`ftbench.data.grey_range`), since files of 16 bits often hold 12.
+them is black and which is white (`ftbench.data.decode.grey_range`), since files of 16 bits often hold 12.
 """
 
 import contextlib
@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from ftbench.base.image_names import HEADER_BYTES, UNREADABLE, is_heif, suffix
-from ftbench.data.grey_range import scaled
-from ftbench.data.metadata import upright, without_metadata
+from ftbench.base.given.image_names import HEADER_BYTES, UNREADABLE, is_heif, suffix
+from ftbench.data.decode.grey_range import scaled
+from ftbench.data.decode.metadata import upright, without_metadata
 
 MAX_PIXELS = 178_956_970  # of one image: Pillow's own limit, against files that unpack to gigabytes
 Image.MAX_IMAGE_PIXELS = None  # `max_pixels` is compared here instead

@@ -1,4 +1,4 @@
-"""Write docs/strategies.md's table by asking every strategy: `python -m ftbench.tools.strategy_doc`. A test holds them in step."""
+"""Write docs/strategies.md's table by asking every strategy: `python -m ftbench.tools.documents.strategy_doc`. A test holds them in step."""
 
 from pathlib import Path
 
@@ -7,11 +7,11 @@ import torch
 from ftbench.model import architectures, backbones, freezing
 from ftbench.model.backbones import Backbone
 from ftbench.study import kinds
-from ftbench.tools.marked import rewritten
+from ftbench.tools.documents.marked import rewritten
 from ftbench.train import strategies
 
-PAGE = Path(__file__).parents[4] / "docs" / "strategies.md"
-BEGIN, END = "<!-- table: written by ftbench.tools.strategy_doc -->", "<!-- end of table -->"
+PAGE = Path(__file__).parents[5] / "docs" / "strategies.md"
+BEGIN, END = "<!-- table: written by ftbench.tools.documents.strategy_doc -->", "<!-- end of table -->"
 NETWORKS = {"ResNet-18, 128 px": ("torchvision", "resnet18", 128), "ViT-B/16, 96 px": ("torchvision", "vit_b_16", 96)}
 CLASSES = 10
 STARTS = {

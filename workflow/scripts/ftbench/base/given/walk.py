@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ftbench.base.errors import InputError
-from ftbench.base.image_names import HEADER_BYTES, is_image_header, is_image_name, suffix
+from ftbench.base.given.image_names import HEADER_BYTES, is_image_header, is_image_name, suffix
 
 # Folders of network drives, archives of macOS, editors and recycle bins: thumbnails and deleted images lie in them.
 LEFT_BEHIND = frozenset(

@@ -6,8 +6,8 @@ from pathlib import Path
 from ftbench.base.errors import InputError, choices
 from ftbench.study import grid, kinds
 from ftbench.study import trials as search
-from ftbench.study.check_backbones import check_backbones, check_path
-from ftbench.study.check_made import check_made_of, check_members_in_grid
+from ftbench.study.checks.backbones import check_backbones, check_path
+from ftbench.study.checks.made_of_runs import check_made_of, check_members_in_grid
 from ftbench.study.downloads import download_of
 from ftbench.study.paths import file_and_key
 from ftbench.study.reader import shown_text

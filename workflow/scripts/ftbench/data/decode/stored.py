@@ -7,10 +7,10 @@ import numpy as np
 from PIL import Image
 
 from ftbench.base.errors import InputError
-from ftbench.data.fit import fitted
-from ftbench.data.grey_range import scaled
-from ftbench.data.metadata import upright
-from ftbench.data.open_image import open_pixels, values_of
+from ftbench.data.decode.fit import fitted
+from ftbench.data.decode.grey_range import scaled
+from ftbench.data.decode.metadata import upright
+from ftbench.data.decode.open_image import open_pixels, values_of
 
 
 def as_stored(image: str | Path | bytes | Image.Image | np.ndarray, about: Mapping) -> np.ndarray:

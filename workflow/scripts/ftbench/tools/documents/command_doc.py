@@ -1,13 +1,13 @@
-"""Write docs/commands.md's reference from the parsers of the commands: `python -m ftbench.tools.command_doc`. A test holds them in step."""
+"""Write docs/commands.md's reference from the parsers of the commands: `python -m ftbench.tools.documents.command_doc`. A test holds them in step."""
 
 import argparse
 from pathlib import Path
 
 from ftbench.tools import command_line
-from ftbench.tools.marked import rewritten
+from ftbench.tools.documents.marked import rewritten
 
-PAGE = Path(__file__).parents[4] / "docs" / "commands.md"
-BEGIN, END = "<!-- reference: written by ftbench.tools.command_doc -->", "<!-- end of reference -->"
+PAGE = Path(__file__).parents[5] / "docs" / "commands.md"
+BEGIN, END = "<!-- reference: written by ftbench.tools.documents.command_doc -->", "<!-- end of reference -->"
 
 
 def reference() -> str:

@@ -1,0 +1,1 @@
+"""What is wrong with a config although each of its keys is valid."""

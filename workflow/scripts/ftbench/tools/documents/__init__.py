@@ -1,0 +1,1 @@
+"""Pages of docs/ and config/ whose tables are written by the code itself."""
