@@ -2,9 +2,10 @@
 
 import csv
 import json
+import re
 
 import pytest
-from studies import Clone, settings
+from studies import Clone, settings, write_photos
 
 
 def rows(path) -> list[dict]:
@@ -86,3 +87,29 @@ def test_a_study_starts_from_the_runs_of_another(tmp_path):
     clone.write_config(settings(backbones={"small": chained["small"] | {"model": "resnet14"}}, strategies=strategies))
     printed = clone.snakemake(*targets, fails=True)
     assert "the run before/digits/small/scratch/0 trained ftbench resnet8, not ftbench resnet14" in printed
+
+
+def test_weights_that_saw_the_test_images_stop_the_study_before_it_scores(tmp_path):
+    """Two divisions of one folder: the second study's test images were trained on by the weights that it starts from."""
+
+    def divided(seed: int) -> dict:
+        entry = {"source": "imagefolder", "path": "photos/train", "image_size": 8, "on_corrupt": "skip"}
+        return {"photos": entry | {"test_fraction": 0.5, "validation_fraction": 0.25, "split_seed": seed}}
+
+    clone = Clone.of_repository(tmp_path / "clone", settings(study="before", datasets=divided(0)))
+    write_photos(clone.root / "photos")
+    clone.snakemake("results/before/runs/photos/small/scratch/seed0/model.safetensors")
+    small = {"source": "ftbench", "model": "resnet8", "image_size": 8, "weights": "run:before/photos/small/scratch/0"}
+    study = settings(datasets=divided(1), backbones={"small": small}, strategies={"knn": {"kind": "knn", "k": [1]}})
+    clone.write_config(study)
+    cells = "results/tiny/tables/cells.csv"
+    printed = clone.snakemake(cells, fails=True)
+    assert re.search(
+        r"backbones\.small\.weights is run:before/photos/small/scratch/0, which was trained on \d+ of the", printed
+    )
+    assert not (clone.root / cells).exists()
+    small["seen_test_images"] = "allow"
+    clone.write_config(study)
+    clone.snakemake(cells)
+    (row,) = rows(clone.root / cells)
+    assert int(row["seen_test_images"]) > 0

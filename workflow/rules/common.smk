@@ -14,7 +14,7 @@ from ftbench.base.code_digest import code_digest
 from ftbench.base.dates import bring_back
 from ftbench.base.errors import InputError
 from ftbench.base.kept import keep
-from ftbench.study import grid, inputs, kinds, reader, settings, trials
+from ftbench.study import grid, inputs, kinds, reader, run_weights, settings, trials
 from ftbench.study.commands import hold, note_command
 from ftbench.study.config import resolve
 from ftbench.study.downloads import download_of
@@ -50,6 +50,7 @@ LIMITED_RUNS = inputs.runs(STUDY, inputs.limited(CELLS, LIMITS))
 # Those whose single figures are drawn and whose answer is given at length: of several limits of a data set, the largest.
 REPORTED = inputs.reported(STUDY, DATASETS)
 SLICED = inputs.sliced(STUDY, DATASETS)
+SEALED = run_weights.sealed(STUDY, CELLS)
 FLIPPED = [name for name in DATASETS if STUDY["datasets"][name]["flip"]]  # get test-time augmentation
 NOT_FLIPPED = [name for name in DATASETS if name not in FLIPPED]
 LOOP, FEATURES, MADE = (inputs.strategies(STUDY, engine) for engine in ("loop", "features", "runs"))

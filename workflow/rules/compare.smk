@@ -47,6 +47,7 @@ rule compare_strategies:
         logits=run_files("test_logits.npz"),
         groups=expand("<results>/data/{dataset}/test_groups.npy", dataset=DATASETS),
         duplicates=expand("<results>/data/{dataset}/audit/duplicates.csv", dataset=DATASETS),
+        seals=expand("<results>/data/{dataset}/seal.json", dataset=SEALED),
     output:
         cells="<results>/tables/cells.csv",
         pairwise="<results>/tables/pairwise.csv",
@@ -61,6 +62,7 @@ rule compare_strategies:
         metric=STUDY["selection_metric"],
         margin=STUDY["margin"],
         datasets=DATASETS,
+        sealed=SEALED,
         code=code_of("compare_strategies.py"),
     script:
         "../scripts/compare_strategies.py"
@@ -82,3 +84,22 @@ rule slice_test_images:
         code=code_of("slice_test_images.py"),
     script:
         "../scripts/slice_test_images.py"
+
+
+rule check_seal:
+    """Weights that a finished run left have seen no test image of the data set, or the study stops."""
+    input:
+        unpack(get_files_of_starts),
+        test_files="<results>/data/{dataset}/test_files.csv",
+        files="<results>/data/{dataset}/files.csv",
+        split="<results>/data/{dataset}/split.npz",
+    output:
+        "<results>/data/{dataset}/seal.json",
+    log:
+        "<logs>/check_seal/{dataset}.log",
+    localrule: True
+    params:
+        starts=get_starts,
+        code=code_of("check_seal.py"),
+    script:
+        "../scripts/check_seal.py"

@@ -44,6 +44,15 @@ def weights_origin(name):
     return get
 
 
+def get_files_of_starts(wildcards):
+    """Of each run that a backbone starts from on the wildcards' data set: its record, and the images and the split of its data set."""
+    return run_weights.files_of_starts(STUDY, cells_on(wildcards))
+
+
+def get_starts(wildcards):
+    return run_weights.runs_started_from(STUDY, cells_on(wildcards))
+
+
 def get_normalization(wildcards):
     return NORMALIZATION if starts_random(wildcards) else []
 

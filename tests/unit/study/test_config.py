@@ -422,6 +422,22 @@ def test_missing_folders_and_weights_are_said_before_a_study_starts(tmp_path, mo
     beyond_schema.check_files(resolved)
 
 
+def test_a_missing_run_of_another_study_is_said_before_a_study_starts(tmp_path, monkeypatch):
+    """Its model is what is started from; its images and their division say whether it saw test images of this study."""
+    monkeypatch.chdir(tmp_path)
+    resolved = config.resolve(changed("backbones.plain.weights", "run:other/photos/plain/scratch/seed1"))
+    run, data = tmp_path / "results/other/runs/photos/plain/scratch/seed1", tmp_path / "results/other/data/photos"
+    run.mkdir(parents=True)
+    data.mkdir(parents=True)
+    for file in (run / "run.json", run / "model.safetensors", data / "files.csv", data / "split.npz"):
+        with pytest.raises(
+            InputError, match=rf"^config: backbones\.plain\.weights .*/{file.name} is missing; run that study first"
+        ):
+            beyond_schema.check_files(resolved)
+        file.touch()
+    beyond_schema.check_files(resolved)
+
+
 def test_backbones_that_start_from_runs_of_each_other_are_refused_and_a_chain_is_not():
     study = changed("backbones.trained", {"source": "ftbench", "model": "resnet8", "image_size": 8, "weights": "none"})
     study["backbones"]["plain"]["weights"] = "run:small/digits/trained/scratch/0"

@@ -23,6 +23,7 @@ ROW = {
     "device_name": "a CPU",
     "threads": "1",
     "at_grid_edge": False,
+    "seen_test_images": 0,
 }
 AUDIT = {
     "test_images": 1597,
@@ -88,6 +89,18 @@ def test_three_sentences_say_how_good_at_which_cost_and_what_else():
 )
 def test_an_interval_of_one_run_is_said_to_be_one(changes, said):
     assert said in sentences.how_good(facts(cell("a on b", RECOMMENDED, **changes))).text
+
+
+@pytest.mark.parametrize(
+    "seen, said",
+    [
+        (12, "test images, 12 of which the weights that it starts from were trained on, so this flatters it, 95 %"),
+        (float("nan"), "test images, of which nobody can know how many the weights that it starts from were trained on, 95 %"),
+    ],
+)  # fmt: skip
+def test_a_score_on_images_that_the_weights_have_seen_is_said_to_flatter(seen, said):
+    text = sentences.how_good(facts(cell("a on b", RECOMMENDED, seen_test_images=seen))).text
+    assert said in text and "sealed" not in text
 
 
 def test_what_was_not_measured_or_tuned_is_not_said_to_be():

@@ -11,7 +11,7 @@ import pandas as pd
 
 from ftbench.base.csv_text import guarded
 from ftbench.base.errors import InputError, choices
-from ftbench.base.files import atomic_write
+from ftbench.base.files import atomic_write, read_json
 from ftbench.base.logits import load_logits
 from ftbench.compare.image_groups import read_test_groups
 from ftbench.compare.statistics import cell_interval, difference, effect_size, holm, learn, mcnemar, summarize
@@ -70,6 +70,7 @@ def _read_cells(runs: list[dict], metric: str) -> dict[str, dict[tuple, dict]]:
         )
         run = content(entry["run"])
         cell["stochastic"] = run["stochastic"]
+        cell["pretrained"] = run["digests"].get("weights") is not None
         cell["of_recipe"] = run.get("of_recipe", True)  # False: made of networks of all seeds, or by others
         if run["status"] == "diverged":
             cell["diverged"] += 1
@@ -202,17 +203,20 @@ def compare(
     classes_out,
     groups: Iterable[tuple] = (),
     margin: float = 0.01,
+    seals: Iterable[tuple] = (),
 ) -> None:
     """Write the intervals of all cells and the tests between them.
 
     `runs` holds {"labels": {dataset, backbone, strategy, seed}, "run": path, "test_logits": path} in config order;
     `selection_metric` is "accuracy" or "balanced_accuracy". `groups` holds (data set, test_groups.npy, the audit's
     duplicates.csv): images of one group count as one; a data set that is not there has single images. `margin` is the difference
-    within which a cell is as good as another, a fraction.
+    within which a cell is as good as another, a fraction. `seals` holds (data set, seal.json) of those on which a backbone starts from a
+    finished run.
 
     cells_out: dataset, backbone, strategy, seeds (finished), diverged_seeds, accuracy_mean, accuracy_ci_low, accuracy_ci_high,
     of_recipe (False: its interval, and its p values if it has any, speak of the models that there are), test_groups, recommended (best validation score of its data set; no
-    test score is looked at), validation_score (by the selection metric) and validation_nll, means over finished seeds.
+    test score is looked at), validation_score (by the selection metric) and validation_nll, means over finished seeds, seen_test_images
+    (how many the weights that it starts from were trained on; empty if that cannot be known).
     pairwise_out: `PAIR_COLUMNS`. Family "strategies": all strategy pairs of one data set and backbone, a before b in config order.
     Family "recommended": every other cell of the data set (a) against the recommended one (b). Holm's correction stays within one
     (data set, backbone) or one data set. `difference` is a minus b as a fraction. Cells without a finished run are in no pair.
@@ -222,6 +226,7 @@ def compare(
     if selection_metric not in SELECTION:
         raise InputError(f"selection_metric is {selection_metric!r}: valid are {choices(SELECTION)}.")
     grouped = {dataset: read_test_groups(*files) for dataset, *files in groups}
+    seen = {(dataset, name): row["images"] for dataset, path in seals for name, row in read_json(path).items()}
     cell_rows, pair_rows, difference_rows, class_rows = [], [], [], []
     for dataset, cells in _read_cells(runs, SELECTION[selection_metric]).items():
         best = recommended_cell(cells)
@@ -229,7 +234,9 @@ def compare(
         if best is not None and dataset in grouped:
             own_groups = grouped[dataset][next(iter(cells.values()))["ids"]]
         compared = Compared(cells, own_groups, selection_metric, margin) if best is not None else None
-        cell_rows += [_cell_row(dataset, key, cell, best, compared) for key, cell in cells.items()]
+        for key, cell in cells.items():
+            row = _cell_row(dataset, key, cell, best, compared)
+            cell_rows.append(row | {"seen_test_images": seen.get((dataset, key[0]), 0) if cell["pretrained"] else 0})
         if compared is not None:
             tested, every = _pairs(compared, best)
             pair_rows += [{"dataset": dataset, **row} for row in tested]

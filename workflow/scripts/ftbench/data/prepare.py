@@ -34,7 +34,8 @@ def prepare_train(
     """Write the train part (which the study later divides into train and validation).
 
     images (N, H, W, 3) uint8, labels (N,) int64, groups (N,) int64: .npy. Images of a group must not be split: listed
-    together by the user or with equal pixels. classes: JSON list of names. files: CSV with the columns id, file. metadata: CSV
+    together by the user or with equal pixels. classes: JSON list of names. files: CSV with the columns id, file, content (a digest of the
+    decoded pixels, before they are resized). metadata: CSV
     with the column id and the further columns of the user's table, a row for each of files, if given.
     summary: JSON with images, size, per_class, digest (of pixels, labels and classes), sha256 (images: of the pixels
     alone; labels: of the file), given_validation (how many of the last rows are the source's own validation part), range (black and
@@ -130,8 +131,8 @@ def _finish(settings, root, name, part: Part, classes: list[str], labels, files,
     write_npy(labels, numbers)
     with atomic_write(files) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         table = csv.writer(stream, lineterminator="\n")
-        table.writerow(("id", "file"))
-        table.writerows(enumerate(part.files))
+        table.writerow(("id", "file", "content"))
+        table.writerows(zip(range(len(part.files)), part.files, part.contents))
     counts = np.bincount(numbers, minlength=len(classes)).tolist()
     source = sources.load(settings["source"])
     described = {

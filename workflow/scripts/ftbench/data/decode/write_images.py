@@ -30,7 +30,8 @@ class Part:
     def __init__(self):
         self.files: list[str] = []
         self.labels: list[int] = []
-        self.pixel_digests: list[bytes] = []
+        self.pixel_digests: list[bytes] = []  # of what is stored
+        self.contents: list[str] = []  # of what was decoded, in hex: the same at every size that a study stores
         self.corrupt: list[tuple[str, str]] = []  # (file, reason)
         self.remarks: Counter = Counter()  # what was left out of an image: how many images
         self.deep = 0  # images of more than 8 bits
@@ -79,12 +80,15 @@ def write_part(
     return part
 
 
-def _append(part: Part, stream, name: str, label: int, array: np.ndarray, remarks, deep: bool, outside: int) -> None:
+def _append(
+    part: Part, stream, name: str, label: int, array: np.ndarray, content: str, remarks, deep: bool, outside: int
+) -> None:
     """Write one image and note what is to be said of it."""
     pixels = array.tobytes()
     stream.write(pixels)
     part.sha256.update(pixels)
     part.pixel_digests.append(hashlib.blake2b(pixels, digest_size=16).digest())
+    part.contents.append(content)
     part.files.append(name)
     part.labels.append(label)
     part.remarks.update(remarks)
@@ -189,11 +193,12 @@ def _in_order(function: Callable, items: Iterable, threads: int) -> Iterator:
 
 
 def _prepared(name: str, load: Callable, settings: dict, low_high: tuple | None) -> tuple | Exception:
-    """(pixels as they are stored, remarks, whether it had more than 8 bits, values outside of the range), or why there are none."""
+    """(pixels as they are stored, digest of what was decoded, remarks, whether it had more than 8 bits, values outside of the range), or why there are none."""
     opened = _load(name, load)
     if isinstance(opened, Exception):
         return opened
     pixels, outside = opened.pixels, 0
+    content = _content(pixels)
     deep = pixels.dtype != np.uint8
     try:
         if pixels.dtype.kind == "f" and settings["range"] is None:
@@ -204,9 +209,15 @@ def _prepared(name: str, load: Callable, settings: dict, low_high: tuple | None)
             return NeedsRange(name)
         if deep:
             pixels, outside = grey_range.scaled(pixels, low_high)
-        return fit.fitted(pixels, settings["image_size"], settings["fit"]), opened.remarks, deep, outside
+        return fit.fitted(pixels, settings["image_size"], settings["fit"]), content, opened.remarks, deep, outside
     except ValueError as error:
         return error
+
+
+def _content(pixels: np.ndarray) -> str:
+    digest = hashlib.blake2b(f"{pixels.shape} {pixels.dtype.str}".encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(pixels))
+    return digest.hexdigest()
 
 
 def _load(name: str, load: Callable) -> Opened | Exception:

@@ -37,6 +37,8 @@ NOTES = {
     "it speaks of this one trained model, not of the recipe",
     "m": "made of trained models, or by others: its interval and its p values speak of these very models, whose luck of training it holds; "
     "others made in the same way would differ",
+    "t": "the weights that it starts from were trained on test images (how many says the column seen_test_images of the CSV; empty: it "
+    "cannot be known), so its scores flatter it; the config allows that",
 }
 WITH_FLIPS, TOP_5, WORST_CLASS = (
     "With flips, %",
@@ -69,6 +71,7 @@ def _flags(row) -> str:
         "d": row.diverged_seeds > 0,
         "1": row.seeds == 1 and row.stochastic != row.of_recipe,
         "m": row.seeds == 1 and not row.stochastic and not row.of_recipe,
+        "t": row.seen_test_images != 0,
     }
     return " ".join(mark for mark, holds in marks.items() if holds)
 
@@ -140,6 +143,7 @@ EXTRA_COLUMNS = [
     "of_recipe",
     "test_groups",
     "train_flops",
+    "seen_test_images",
     *OF_CELL,
 ]
 AVERAGED = [score.name for score in SCORES if score.kind == MEAN]
@@ -195,7 +199,7 @@ def _scores(own: pd.DataFrame, interval: pd.Series) -> dict:
         "status": "finished" if not diverged else "diverged" if not len(finished) else "partly diverged",
         "recommended": bool(interval["recommended"]),
         "test_images": own.iloc[0]["images"],
-        **{name: interval[name] for name in ("of_recipe", "test_groups")},
+        **{name: interval[name] for name in ("of_recipe", "test_groups", "seen_test_images")},
         **{name: interval[name] for name in ("accuracy_mean", "accuracy_ci_low", "accuracy_ci_high")},
         **{name: finished[name].mean() if len(finished) else np.nan for name in (*AVERAGED, "validation_accuracy")},
         **{name: values.iloc[0] if len(values) else None for name, values in frequent.items()},

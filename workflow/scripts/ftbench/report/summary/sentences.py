@@ -41,10 +41,20 @@ def answer(facts: Facts) -> list[Sentence]:
 def how_good(facts: Facts) -> Sentence:
     row = facts.best.row
     low, high = percent(row["accuracy_ci_low"]), percent(row["accuracy_ci_high"])
-    said = f"It is right on {percent(row['accuracy_mean'])} % of the {int(row['test_images']):,} sealed test images, "
+    said = f"It is right on {percent(row['accuracy_mean'])} % of the {int(row['test_images']):,} {_seen(row)}, "
     said += f"95 % interval {low} to {high} %, which covers {_covered(row)}; validation images chose it"
     said += f" among {_many(len(facts.cells), 'cell')} (a backbone with a strategy)" if facts.several else ""
     return Sentence(f"{said}.", COMPARISON)
+
+
+def _seen(row: pd.Series) -> str:
+    """ "sealed test images", or what takes from their worth: the weights that the cell starts from were trained on some of them."""
+    if row["seen_test_images"] == 0:
+        return "sealed test images"
+    if pd.isna(row["seen_test_images"]):
+        return "test images, of which nobody can know how many the weights that it starts from were trained on"
+    seen = int(row["seen_test_images"])
+    return f"test images, {seen:,} of which the weights that it starts from were trained on, so this flatters it"
 
 
 def without_luck(facts: Facts) -> Sentence:

@@ -65,6 +65,24 @@ def check_files(config: dict) -> None:
                 f"config: backbones.{name}.weights is {shown_text(entry['weights'])}, and {fault}; give the "
                 "path of the weights."
             )
+        _check_run_weights(name, entry["weights"], config["study"])
+
+
+def _check_run_weights(backbone: str, weights: str, study: str) -> None:
+    """A run of another study has left its model, its record, and what says which images it was trained on."""
+    scheme, _, run = weights.partition(":")
+    owner, *names = run.split("/")
+    if scheme != "run" or owner == study:
+        return
+    *cell, seed = names
+    folder = Path("results", owner)
+    trained = folder.joinpath("runs", *cell, f"seed{seed.removeprefix('seed')}")
+    data = folder / "data" / cell[0]
+    for needed in (trained / "run.json", trained / "model.safetensors", data / "files.csv", data / "split.npz"):
+        if not needed.is_file():
+            raise InputError(
+                f"config: backbones.{backbone}.weights is {weights}, and {needed} is missing; run that study first, or name another run."
+            )
 
 
 def _check_listed(key: str, entry: dict, form: str | None) -> None:
