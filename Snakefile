@@ -80,5 +80,5 @@ onstart:
 rule all:
     default_target: True
     input:
-        inputs.tables(STUDY, CELLS),
-        inputs.plots(STUDY, CELLS),
+        report_files.tables(STUDY, CELLS),
+        report_files.plots(STUDY, CELLS),

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 from unit.by_hand import example
 
-from ftbench.base.files import write_json, write_npz
+from ftbench.base.files import read_json, write_json, write_npz
 from ftbench.compare import comparison as compare
 from ftbench.compare.seed_spread import LOG_TAU2, SeedSpread, Seen
+from ftbench.compare.stability import rank_stability
 from ftbench.compare.statistics import (
     NOTHING,
     Mixture,
@@ -19,12 +20,14 @@ from ftbench.compare.statistics import (
     summarize,
     win_tie_loss,
 )
+from ftbench.data.seen_images import check_seal
+from ftbench.data.split import digest_of_split
 from ftbench.evaluate import calibration as cal
 from ftbench.evaluate import selective
 from ftbench.evaluate.metrics import bootstrap_interval, scores
 from ftbench.report.classes.per_class_tables import per_class_table
 from ftbench.report.result import comparison_table
-from ftbench.report.uncertainty import ranks_tables
+from ftbench.report.uncertainty import ranks_tables, stability_table
 
 # --- scores of one run -----------------------------------------------------------------------------------------------
 
@@ -193,6 +196,45 @@ example("effect_size")(
 def _():
     normal = Mixture(np.ones(1), np.ones(1), 1e9)
     return normal.quantile(0.05) + normal.quantile(0.4)
+
+
+@example("seen_test_images")
+def _(tmp_path):
+    own = tmp_path / "results/new/data/x"
+    other = tmp_path / "results/old"
+    for folder, files in ((own, {"files.csv": "5", "test_files.csv": "34"}), (other / "data/x", {"files.csv": "123"})):
+        folder.mkdir(parents=True)
+        for name, contents in files.items():
+            rows = [f"{number},{content}.png,{content}" for number, content in enumerate(contents)]
+            (folder / name).write_text("\n".join(["id,file,content", *rows]))
+        images = len(files["files.csv"])
+        np.savez(folder / "split.npz", train=np.arange(images), validation=np.arange(0))
+    split = digest_of_split(np.load(other / "data/x/split.npz"))
+    run = other / "runs/x/b/s/seed0/run.json"
+    run.parent.mkdir(parents=True)
+    write_json(run, {"digests": {"split": split, "weights": None}, "network": {"weights": "none"}})
+    start = {"backbone": "b", "weights": "run:old/x/b/s/0", "run": run, "seen_test_images": "allow"}
+    check_seal([start], own / "test_files.csv", own / "files.csv", own / "split.npz", tmp_path / "seal.json")
+    return read_json(tmp_path / "seal.json")["b"]["images"]
+
+
+@example("p_best")
+def _():
+    one, other = np.ones(100), np.ones(100)
+    other[:5] = 0
+    return rank_stability({"a": fixed(one), "b": fixed(other)}, NOTHING)["a"]["p_best"]
+
+
+@example("p_chosen")
+def _():
+    cells = [{"seeds": seeds, "trials": [], "diverged": 0} for seeds in ([0.9, 0.8], [0.85])]
+    return round(stability_table.chosen_again(cells, np.random.default_rng(0))[0], 1)
+
+
+@example("expected_1")
+def _():
+    expected = stability_table.expected_best([0.7, 0.9, 0.8])
+    return expected[0], expected[2], expected[2] - expected[1]
 
 
 example("test_groups")(lambda: len(fixed([1, 1, 0, 0], np.array([5, 5, 7, 7])).influence))

@@ -50,6 +50,7 @@ TABLES = {  # name: its formats
     "confused": ("csv", "html", "md", "tex"),
     "image_classes": ("csv", "html", "md", "tex"),
     "image_facts": ("csv", "html", "md", "tex"),
+    "stability": ("csv", "html", "md", "tex"),
     "protocol": ("html",),
     "provenance": ("html",),
     **dict.fromkeys(("runs", "cells", "differences", "classes", "ranks"), ("csv",)),

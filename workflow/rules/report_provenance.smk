@@ -56,8 +56,8 @@ rule describe_crate:
     input:
         environment="<results>/environment.json",
         study="<results>/study.json",
-        tables=inputs.tables(STUDY, CELLS),
-        plots=inputs.plots(STUDY, CELLS),
+        tables=report_files.tables(STUDY, CELLS),
+        plots=report_files.plots(STUDY, CELLS),
         runs=run_files("run.json"),
         metrics=run_files("metrics.json"),
         models=get_models,

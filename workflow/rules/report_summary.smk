@@ -6,7 +6,7 @@ rule report_summary:
     input:
         study="<results>/study.json",
         environment="<results>/environment.json",
-        tables=expand("<results>/tables/{name}.csv", name=inputs.SUMMARIZED),
+        tables=expand("<results>/tables/{name}.csv", name=report_files.SUMMARIZED),
         figures=expand(
             "<results>/plots/{dataset}.{name}",
             dataset=REPORTED,

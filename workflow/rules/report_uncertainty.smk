@@ -42,6 +42,33 @@ rule report_pairwise:
         "../scripts/report_pairwise.py"
 
 
+rule report_stability:
+    """Whether the order and the choice would be the same with other images, seeds and trials."""
+    input:
+        cells="<results>/tables/cells.csv",
+        records="<results>/tables/records.jsonl",
+        selected=get_selected,
+    output:
+        csv="<results>/tables/stability.csv",
+        markdown="<results>/tables/stability.md",
+        latex="<results>/tables/stability.tex",
+        html=report(
+            "<results>/tables/stability.html",
+            caption="../report/stability.rst",
+            category="5 Uncertainty",
+            labels={"shows": "table: stability of the order"},
+        ),
+    log:
+        "<logs>/report_stability.log",
+    params:
+        labels=get_run_labels,
+        cells=get_cell_labels,
+        metric=STUDY["selection_metric"],
+        code=code_of("report_stability.py"),
+    script:
+        "../scripts/report_stability.py"
+
+
 rule report_calibration:
     """How far confidence and accuracy are apart, before and after the temperature: to read."""
     input:

@@ -3,7 +3,7 @@
 import pytest
 from test_settings import CELLS, STUDY, study
 
-from ftbench.study import config, grid, inputs, trials
+from ftbench.study import config, grid, inputs, report_files, trials
 
 FULL = {(run["dataset"], run["backbone"], run["strategy"], run["seed"]) for run in inputs.runs(STUDY, CELLS)}
 
@@ -147,12 +147,14 @@ def test_a_study_that_asks_for_less_gets_fewer_tables_and_figures():
     less = bare()
     cells = grid.cells(less)
     rich = study(corruptions={"enabled": True})
-    for few, many in ((inputs.tables(less, cells), inputs.tables(rich, CELLS)), (inputs.plots(less, cells), inputs.plots(rich, CELLS))):  # fmt: skip
+    for few, many in ((report_files.tables(less, cells), report_files.tables(rich, CELLS)), (report_files.plots(less, cells), report_files.plots(rich, CELLS))):  # fmt: skip
         assert len(set(few)) == len(few) and len(set(many)) == len(many)
         assert set(few) < {path.replace("cifar", "digits") for path in many}
     extra = ("robustness", "transferability", "policies", "activations")
-    assert not any(name in path for path in inputs.tables(less, cells) + inputs.plots(less, cells) for name in extra)
-    assert all(any(name in path for path in inputs.tables(rich, CELLS)) for name in extra)
+    assert not any(
+        name in path for path in report_files.tables(less, cells) + report_files.plots(less, cells) for name in extra
+    )
+    assert all(any(name in path for path in report_files.tables(rich, CELLS)) for name in extra)
 
 
 def test_of_several_limits_the_largest_is_reported_and_all_are_compared():
@@ -164,8 +166,8 @@ def test_of_several_limits_the_largest_is_reported_and_all_are_compared():
     assert [(one["family"], one["dataset"], one["limit"]) for one in inputs.limits(given, names)] == [
         ("digits", "digits-4", 4), ("digits", "digits-16", 16), ("digits", "digits-all", None)]  # fmt: skip
     for name in ("training_size", "label_more"):
-        assert f"<results>/tables/{name}.csv" in inputs.tables(given, cells)
-    plots = inputs.plots(given, cells)
+        assert f"<results>/tables/{name}.csv" in report_files.tables(given, cells)
+    plots = report_files.plots(given, cells)
     assert "<results>/plots/digits.training_size.svg" in plots and "<results>/plots/digits-all.confusion.svg" in plots
     assert not any("digits-4" in path for path in plots)
     assert inputs.limits(given, names[:2]) == []  # an excluded limit leaves one alone
@@ -175,6 +177,8 @@ def test_slices_are_shown_where_the_config_names_them():
     given = bare(datasets={"plain": {"source": "digits"}, "digits": {"source": "digits", "slices_table": "README.md"}})
     cells = grid.cells(given)
     assert inputs.sliced(given, ["plain", "digits"]) == ["digits"]
-    assert {"<results>/tables/slices.csv", "<results>/tables/slice_gaps.html"} <= set(inputs.tables(given, cells))
-    assert [path for path in inputs.plots(given, cells) if "slices" in path] == ["<results>/plots/digits.slices.svg"]
-    assert not any("slice" in path for path in inputs.tables(bare(), grid.cells(bare())))
+    assert {"<results>/tables/slices.csv", "<results>/tables/slice_gaps.html"} <= set(report_files.tables(given, cells))
+    assert [path for path in report_files.plots(given, cells) if "slices" in path] == [
+        "<results>/plots/digits.slices.svg"
+    ]
+    assert not any("slice" in path for path in report_files.tables(bare(), grid.cells(bare())))

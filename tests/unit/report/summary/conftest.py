@@ -7,6 +7,7 @@ from unit.synthetic import evaluate_study, write_study
 from ftbench.base.files import write_json, write_text
 from ftbench.report.classes.mistakes_list import find_mistakes, write_mistakes
 from ftbench.report.uncertainty.clean_test_table import clean_test_table
+from ftbench.report.uncertainty.stability_table import stability_table
 
 DATASETS = ("shapes", "zeta")
 BUDGETS = {"quick": {"minutes": 5.0, "parameters": None, "latency_ms": None}}
@@ -38,6 +39,7 @@ def write_rest(root, study, tables) -> None:
         out = root / "plots" / f"{dataset}.mistakes.json"
         write_mistakes(found, images, data / "classes.json", data / "test_files.csv", out)
     audits = [audit | {"exclude": None, "root": None} for audit in audits]
+    stability_table(study["runs"], study["selected"], tables["cells"], "accuracy", root / "tables" / "stability.csv")
     clean_test_table(study["runs"], audits, study["cells"], root / "tables" / "clean_test.csv")
     part = {"sha256": "b" * 64, "images": 200}
     entry = {"source": "digits", "name": None, "licence": "CC0", "train": part, "test": part}

@@ -14,6 +14,7 @@ from ftbench.base.errors import InputError, choices
 from ftbench.base.files import atomic_write, read_json
 from ftbench.base.logits import load_logits
 from ftbench.compare.image_groups import read_test_groups
+from ftbench.compare.stability import rank_stability
 from ftbench.compare.statistics import cell_interval, difference, effect_size, holm, learn, mcnemar, summarize
 from ftbench.evaluate.cells import CELL, SELECTION, recommended_cell
 from ftbench.evaluate.probabilities import correct
@@ -70,7 +71,7 @@ def _read_cells(runs: list[dict], metric: str) -> dict[str, dict[tuple, dict]]:
         )
         run = content(entry["run"])
         cell["stochastic"] = run["stochastic"]
-        cell["pretrained"] = run["digests"].get("weights") is not None
+        cell["pretrained"] = run.get("digests", {}).get("weights") is not None
         cell["of_recipe"] = run.get("of_recipe", True)  # False: made of networks of all seeds, or by others
         if run["status"] == "diverged":
             cell["diverged"] += 1
@@ -105,6 +106,7 @@ class Compared:
         self.groups, self.margin = groups, margin
         self.accuracy = self._summaries(None)
         self.spread = learn(self.accuracy)
+        self.stability = rank_stability(self.accuracy, self.spread)
         balanced = metric == "balanced_accuracy"
         self.chosen = self._summaries(next(iter(self.cells.values()))["labels"]) if balanced else self.accuracy
         self.chosen_spread = learn(self.chosen) if balanced else self.spread
@@ -173,6 +175,7 @@ class Compared:
             "accuracy_ci_high": interval["ci_high"],
             "of_recipe": self.cells[key]["of_recipe"] and (not self.accuracy[key].stochastic or self.spread.learnt),
             "test_groups": len(self.accuracy[key].influence),
+            **self.stability[key],
         }
 
 
@@ -214,7 +217,7 @@ def compare(
     finished run.
 
     cells_out: dataset, backbone, strategy, seeds (finished), diverged_seeds, accuracy_mean, accuracy_ci_low, accuracy_ci_high,
-    of_recipe (False: its interval, and its p values if it has any, speak of the models that there are), test_groups, recommended (best validation score of its data set; no
+    p_best, p_top3, rank_low, rank_high (see ftbench.compare.stability), of_recipe (False: its interval, and its p values if it has any, speak of the models that there are), test_groups, recommended (best validation score of its data set; no
     test score is looked at), validation_score (by the selection metric) and validation_nll, means over finished seeds, seen_test_images
     (how many the weights that it starts from were trained on; empty if that cannot be known).
     pairwise_out: `PAIR_COLUMNS`. Family "strategies": all strategy pairs of one data set and backbone, a before b in config order.
@@ -253,7 +256,10 @@ def compare(
             guarded(pd.DataFrame(rows, columns=columns)).to_csv(temporary, index=False)
 
 
-NO_SCORES = dict.fromkeys(("accuracy_mean", "accuracy_ci_low", "accuracy_ci_high", "of_recipe", "test_groups"))
+STABILITY = ("p_best", "p_top3", "rank_low", "rank_high")
+NO_SCORES = dict.fromkeys(
+    ("accuracy_mean", "accuracy_ci_low", "accuracy_ci_high", "of_recipe", "test_groups", *STABILITY)
+)
 
 
 def _cell_row(dataset: str, key: tuple, cell: dict, best: tuple | None, compared: Compared | None) -> dict:

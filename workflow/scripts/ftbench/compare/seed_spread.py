@@ -79,6 +79,16 @@ class SeedSpread:
         """(J, J) joint probabilities for two cells, whose common centre and width tie them together."""
         return (self._conditional(a) * self._weight[:, None]).T @ self._conditional(b)
 
+    def draw(self, cells: list[Hashable], number: int, random: np.random.Generator) -> dict[Hashable, np.ndarray]:
+        """(number,) places in `TAU2` of every cell, drawn together: each draw has one centre and width for all of them."""
+        common = random.choice(len(self._weight), size=number, p=self._weight)
+        drawn = {}
+        for cell in cells:
+            cumulative = np.cumsum(self._conditional(cell), axis=1)  # (H', J)
+            uniform = random.random(number) * cumulative[common, -1]
+            drawn[cell] = (cumulative[common] < uniform[:, None]).sum(axis=1)
+        return drawn
+
 
 def _likelihood(cell: Seen) -> np.ndarray:
     """(J,) up to a factor: the chi-squared density of a cell's mean square at every tau²; 1 with a single seed."""

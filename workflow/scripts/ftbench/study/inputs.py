@@ -23,27 +23,6 @@ from ftbench.study.paths import (
 )
 from ftbench.study.trials import Trial
 
-# A new figure of every data set stands here and in its rule, a new table in `tables` and in its rule.
-FIGURES = (
-    "accuracy",
-    "pareto",
-    "learning_curves",
-    "tuning",
-    "confusion",
-    "per_class",
-    "mistakes",
-    "montage",
-    "augmentations",
-    "reliability",
-    "risk_coverage",
-    "audit",
-)
-
-# The tables that the summary reads.
-SUMMARIZED = ("runs", "comparison", "recommendation", "differences", "per_class", "confused", "clean_test")
-
-IMAGES = ("image_classes", "image_facts")  # tables of the images, which no run is needed for
-
 # --- parts of the grid -----------------------------------------------------------------------------------------------
 
 
@@ -256,36 +235,3 @@ def reported(study: dict, datasets: Iterable[str]) -> list[str]:
 def sliced(study: dict, datasets: Iterable[str]) -> list[str]:
     """The data sets whose test images are divided into slices."""
     return [name for name in datasets if study["datasets"][name]["slices"] or study["datasets"][name]["slices_table"]]
-
-
-# --- the report ------------------------------------------------------------------------------------------------------
-
-
-def tables(study: dict, cells: list[Cell]) -> list[str]:
-    """The summary, every table of the study, and the two records beside them."""
-    sizes = ["training_size", "label_more"] * bool(limits(study, dict.fromkeys(cell.dataset for cell in cells)))
-    whole = ("comparison", "cost", "recommendation", "win_tie_loss", "per_class", "confused", "clean_test", *IMAGES)
-    slices = ["slices", "slice_gaps"] * bool(sliced(study, [cell.dataset for cell in cells]))
-    formats = {
-        "csv html md tex": (*whole, *axes(study, cells), *sizes, *slices),
-        "html md tex": ("calibration", "pairwise"),
-        "html": ("protocol", "provenance"),
-    }
-    names = [f"{name}.{suffix}" for suffixes, names in formats.items() for name in names for suffix in suffixes.split()]
-    names += ["robustness.html"] * study["corruptions"]["enabled"]
-    names += ["transferability.html"] * bool(pretrained(study, cells))
-    beside = ("summary.html", "study.json", "environment.json")
-    return [*(f"<results>/tables/{name}" for name in names), *(f"<results>/{name}" for name in beside)]
-
-
-def plots(study: dict, cells: list[Cell]) -> list[str]:
-    """Every figure of the study: those of each data set, of several limits of one the largest alone, and those of all."""
-    figures = [*FIGURES, *axes(study, cells)] + ["robustness"] * study["corruptions"]["enabled"]
-    datasets = list(dict.fromkeys(cell.dataset for cell in cells))
-    families = dict.fromkeys(member["family"] for member in limits(study, datasets))
-    return [
-        *(f"<results>/plots/{dataset}.{figure}.svg" for dataset in reported(study, datasets) for figure in figures),
-        *(f"<results>/plots/{family}.training_size.svg" for family in families),
-        *(f"<results>/plots/{dataset}.slices.svg" for dataset in sliced(study, reported(study, datasets))),
-        "<results>/plots/critical_difference.svg",
-    ]

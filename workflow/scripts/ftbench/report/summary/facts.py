@@ -50,6 +50,7 @@ class Facts(NamedTuple):
     slices: pd.DataFrame = pd.DataFrame()  # of the recommended cell in slices.csv; empty if the data set has no slices
     gaps: pd.DataFrame = pd.DataFrame()  # of the same in slice_gaps.csv
     slices_figure: str = ""  # "" if there is none
+    stability: pd.DataFrame = pd.DataFrame()  # of the recommended cell in stability.csv
 
     @property
     def several(self) -> bool:
@@ -68,7 +69,7 @@ class Facts(NamedTuple):
 
 def read_facts(root: Path, datasets: list[str], sliced: list[str] = ()) -> list[Facts]:
     """The facts of every data set, in the order given; `root` is the study's folder, `sliced` names those with slices."""
-    names = ("comparison", "recommendation", "differences", "per_class", "confused", "clean_test")
+    names = ("comparison", "recommendation", "differences", "per_class", "confused", "clean_test", "stability")
     tables = {name: read_table(root / "tables" / f"{name}.csv") for name in (*names, *SLICED * bool(sliced))}
     return [
         _facts(root, {name: _of(table, dataset) for name, table in tables.items()}, dataset, dataset in sliced)
@@ -87,7 +88,7 @@ def _facts(root: Path, tables: dict[str, pd.DataFrame], dataset: str, sliced: bo
     cells = [_cell(row, choice, tables["differences"]) for _, row in tables["comparison"].iterrows()]
     cells.sort(key=lambda cell: -1 if pd.isna(cell.row["accuracy_mean"]) else cell.row["accuracy_mean"], reverse=True)
     best = next((cell for cell in cells if cell.verdict == RECOMMENDED), None)
-    own = {name: _of_cell(tables[name], best) for name in ("per_class", "confused", "clean_test")}
+    own = {name: _of_cell(tables[name], best) for name in ("per_class", "confused", "clean_test", "stability")}
     return Facts(
         dataset,
         cells,
@@ -103,6 +104,7 @@ def _facts(root: Path, tables: dict[str, pd.DataFrame], dataset: str, sliced: bo
         address(root / "plots" / f"{dataset}.pareto.svg"),
         *(_of_cell(tables[name], best) if sliced else pd.DataFrame() for name in SLICED),
         address(root / "plots" / f"{dataset}.slices.svg") if sliced else "",
+        own["stability"],
     )
 
 
