@@ -257,6 +257,22 @@ def test_a_table_with_parts_needs_no_further_key():
     assert "test_fraction" not in made.entry.keys
 
 
+def test_columns_with_few_values_become_slices_and_others_do_not(capsys):
+    """A site and an age do; a column that is another name of the class, one value, or a name of the image does not."""
+    lines = ["file,label,site,age,kind,model,note"]
+    for k in range(300):
+        photo(Path("plants") / f"p{k}.png", k)
+        label = CLASSES[k % 2]
+        site = ("north", "south")[k // 2 % 2]
+        lines.append(f"p{k}.png,{label},{site},{k / 7},{label.upper()},one,note {k}")
+    Path("plants/all.csv").write_text("\n".join(lines) + "\n")
+    made = init("plants/all.csv", output="config/sliced.yaml")
+    assert made.slices == ["site", "age"] and written("sliced")["slices"] == ["site", "age"]
+    assert "Slices: the accuracy will be shown by site, age too" in capsys.readouterr().out
+    made = init("plants/all.csv", output="config/own.yaml", given=["slices=[site]"])
+    assert made.slices == [] and written("own")["slices"] == ["site"]
+
+
 def test_a_table_that_says_nothing_of_labels_gets_its_sentence():
     (kaggle(Path("plants")) / "sizes.csv").write_text("file,size\n1.png,3\n2.png,4\n")
     assert "columns: " in refusal("plants/sizes.csv")

@@ -18,6 +18,7 @@ from ftbench.tools.first_look.entry import Entry
 from ftbench.tools.first_look.machine import Machine
 from ftbench.tools.first_look.name_groups import Grouping
 from ftbench.tools.first_look.seen import DEEP, FLOAT, Seen
+from ftbench.tools.first_look.slicing import settle_slices
 
 CUT = 1 / 3  # of a median image's longer side that a crop would cut off: beyond it, images are padded
 EDGE = 4  # the smallest side that images are stored with
@@ -37,6 +38,7 @@ class Draft:
     choices: Choices
     here: Machine
     remarks: dict  # notes and left_out, as a source says them
+    slices: list[str]  # columns by which the accuracy will be shown
 
 
 def output_of(path: str, given: str | None) -> tuple[str, Path]:
@@ -72,11 +74,12 @@ def draft(name: str, output: Path, entry: Entry, seen: Seen, here: Machine, limi
     check_split(entry, seen, found if used else None)
     if used and found.column is not None:
         remarks = entry.remarks()  # a column that is used is no longer proposed
+    slices = settle_slices(entry, seen)
     images = training_images(seen.counts("train"), "validation" in seen.names, entry.settings["validation_fraction"])
     counts, test = seen.counts("train"), len(seen.names["test"])
     chosen = choose(name, {name: entry.keys}, counts, images, test, here, limit, weights)
     _settle_size(entry, seen, max(backbone["image_size"] for backbone in chosen.tables["backbones"].values()))
-    return Draft(name, output, entry, seen, found, used, leaks, chosen, here, remarks)
+    return Draft(name, output, entry, seen, found, used, leaks, chosen, here, remarks, slices)
 
 
 def _settle_pixels(entry: Entry, seen: Seen) -> None:

@@ -15,7 +15,15 @@ REPORT = "about 15 seconds"
 
 def found(draft: Draft) -> list[str]:
     """The lines on the images."""
-    return [*_warnings(draft), *_classes(draft), *_balance(draft), *_pixels(draft), *_left_out(draft), *_groups(draft)]
+    return [
+        *_warnings(draft),
+        *_classes(draft),
+        *_balance(draft),
+        *_pixels(draft),
+        *_left_out(draft),
+        *_groups(draft),
+        *_slices(draft),
+    ]
 
 
 def chosen(draft: Draft) -> list[str]:
@@ -149,4 +157,13 @@ def _groups(draft: Draft) -> list[str]:
         return [f"{said}; if they belong together, add a column group to {draft.entry.root}."]
     return [
         f"{said}; {table} lists them and is not used: if they belong together, take the # from groups in the config."
+    ]
+
+
+def _slices(draft: Draft) -> list[str]:
+    """The columns by which the accuracy will be looked at."""
+    if not draft.slices:
+        return []
+    return [
+        f"Slices: the accuracy will be shown by {', '.join(draft.slices)} too, with the gap between the best and the worst."
     ]
