@@ -27,7 +27,7 @@ from ftbench.export.packages import need
 DTYPES = ("float32", "bfloat16", "int8")
 PACKAGE = Path(__file__).parents[1]
 # What reads an image as the study did, with what it imports.
-READER = ("data/stored", "data/open_image", "data/metadata", "data/grey_range", "data/fit", "base/errors", "base/image_names")  # fmt: skip
+READER = ("data/decode/stored", "data/decode/open_image", "data/decode/metadata", "data/decode/grey_range", "data/decode/fit", "base/errors", "base/given/image_names")  # fmt: skip
 REFERENCE_IMAGES = 5000  # training images that distances are measured to
 SEED = 20_240_229  # which of them, if there are more
 FORMAT = 1
@@ -217,6 +217,6 @@ def _copy_code(out: Path) -> None:
     write_text(reader / "__init__.py", '"""How the study read its images: needs Pillow and numpy alone."""\n')
     for name in READER:
         text = (PACKAGE / f"{name}.py").read_text(encoding="utf-8")
-        text = re.sub(r"from ftbench\.(?:data|base)\.(\w+) import", r"from image_reader.\1 import", text)
+        text = re.sub(r"from ftbench\.(?:\w+\.)+(\w+) import", r"from image_reader.\1 import", text)
         write_text(reader / f"{Path(name).name}.py", text)
     shutil.copy(PACKAGE.parents[2] / "LICENSE", reader / "LICENSE")
