@@ -13,7 +13,7 @@ NAMED = @test -n "$(STUDY)"
 # What is wrong with a config, in a sentence, before Snakemake reads it.
 CHECKED = @$(FTBENCH) check --quiet $(CONFIG)
 
-.PHONY: help setup docs demo study smoke unlock plan watch tensorboard report crate test test-unit test-slurm stress lint format bench bench-halving bench-tables scale simulate image lock clean
+.PHONY: help setup docs figures demo study smoke unlock plan watch tensorboard report crate test test-unit test-slurm stress lint format bench bench-halving bench-tables scale simulate image lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -109,6 +109,10 @@ simulate: setup ## simulate how well intervals and tests keep their promise, and
 docs: .docs/installed ## build the pages of docs/ as a site, strictly: site/index.html
 	NO_MKDOCS_2_WARNING=1 .docs/bin/mkdocs build --strict --quiet
 	@echo "pages: file://$(CURDIR)/site/index.html"
+
+figures: setup ## make the pictures of docs/ anew from the demo study, which runs first where it is not up to date; the summary's needs Chromium
+	@$(MAKE) --no-print-directory study CONFIG=config/demo.yaml
+	@$(BIN)/python -m ftbench.tools.documents.figure_doc
 
 .docs/installed: docs/requirements.txt
 	$(PYTHON) -m venv .docs

@@ -11,7 +11,7 @@ from test_documents import DOCUMENTS, ROOT, documents
 
 from ftbench.study import config
 from ftbench.tools import command_line
-from ftbench.tools.documents import command_doc
+from ftbench.tools.documents import command_doc, figure_doc
 
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
@@ -112,7 +112,10 @@ def test_every_page_is_in_the_menu_and_every_figure_is_shown():
     menu = text[text.index("\nnav:") :]
     assert [page.name for page in PAGES if page.relative_to(ROOT / "docs").as_posix() not in menu] == []
     shown = {found for page in PAGES for found in re.findall(r"!\[.+?\]\((.+?)\)", page.read_text(encoding="utf-8"))}
-    assert {f"figures/{path.name}" for path in (ROOT / "docs/figures").iterdir()} | {"summary.png"} == shown
+    kept = {path.relative_to(ROOT / "docs").as_posix() for kind in ("svg", "png", "jpg", "gif", "webp") for path in (ROOT / "docs").rglob(f"*.{kind}")}  # fmt: skip
+    assert kept == shown == {*figure_doc.PLOTS, figure_doc.SUMMARY}  # `make figures` makes every one of them
+    readme = re.findall(r"!\[.+?\]\((.+?)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert set(readme) <= {f"docs/{name}" for name in kept}
 
 
 def test_the_page_on_the_summary_has_the_summarys_own_headings():

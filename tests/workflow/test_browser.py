@@ -4,14 +4,15 @@ FTBENCH_BROWSER names the browser (Chromium or Chrome); without it the usual nam
 tests are skipped. A browser that is named but missing is a failure.
 """
 
-import os
+import io
 import re
-import shutil
 import zipfile
 
 import pytest
+from PIL import Image
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+from ftbench.tools.documents import figure_doc
+
 SCREENS = {"laptop": (1366, 768), "phone": (390, 844)}
 ALIGNED = """() => {
     const edges = (cells) => [...cells].map((cell) => cell.getBoundingClientRect().left);
@@ -35,19 +36,11 @@ CATEGORIES = [
 
 @pytest.fixture(scope="module")
 def browser():
-    named = os.environ.get("FTBENCH_BROWSER")
-    path = shutil.which(named) if named else next(filter(None, map(shutil.which, NAMES)), None)
-    assert path or not named, f"FTBENCH_BROWSER={named} does not exist: name an installed Chromium or Chrome"
-    if path is None:
-        pytest.skip(f"no browser is installed ({', '.join(NAMES)}): install chromium, or name one in FTBENCH_BROWSER")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        # A container's root has no sandbox, and its /dev/shm is small.
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        opened = playwright.chromium.launch(executable_path=path, args=arguments)
+    with figure_doc.browser() as opened:
+        if opened is None:
+            names = ", ".join(figure_doc.BROWSERS)
+            pytest.skip(f"no browser is installed ({names}): install chromium, or name one in FTBENCH_BROWSER")
         yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")
@@ -219,6 +212,12 @@ def test_the_summary_names_files_that_exist_sorts_and_filters(page, report):
         assert table.locator(f"td:nth-child({column})").evaluate_all(numbers) == wanted
     page.locator("#data-set-1 input[type=search]").first.fill("TUTORIAL small")
     assert table.locator("tbody tr:visible").count() == 1
+
+
+def test_the_picture_of_the_summary_is_its_head(browser, report):
+    picture = figure_doc.screenshot(browser, report.parent / "results" / "tiny" / "summary.html")
+    width, height = Image.open(io.BytesIO(picture)).size
+    assert width == figure_doc.WIDTH and 200 < height < 2000
 
 
 def test_a_table_is_there_without_a_script(browser, report):
