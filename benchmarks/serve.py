@@ -1,27 +1,35 @@
 """`ftbench serve` under load: requests per second, latency at the 50th and 99th percentile, memory over all requests.
 
+Three parts: plain requests; requests with explain=1 (nearest training images, Grad-CAM); plain requests of one client while eight others ask for
+explanations, send what means harm, or send the largest images that are allowed.
+
 The server is a process of its own, as a user starts it; clients are threads of this one, which share the same cores. The model is exported
-here: the architecture with random weights, since speed does not depend on what it learnt. Every request is a JPEG of 640 x 480 pixels.
+here: the architecture with random weights, since speed does not depend on what it learnt. A plain request is a JPEG of 640 x 480 pixels.
 """
 
 import http.client
-import io
 import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # also where a test loads this file by its path
 from _common import ROOT, out_of, parser
+from _uploads import harmful, huge, photo
 
 MODEL = ("timm", "tf_efficientnet_lite0", 48)
 STORED = 64  # pixels: what a study would have stored
+REFERENCE = 5000  # training images that an answer is compared with, the most that an export keeps
 REQUESTS, CLIENTS = 10_000, (1, 8, 32)
+EXPLAINED, EXPLAIN_CLIENTS = 1000, (1, 8)
+BESIDE, OTHERS = 300, 8  # requests of one client, and how many clients are beside it
 
 
 def export(folder: Path, quick: bool) -> None:
@@ -45,45 +53,72 @@ def export(folder: Path, quick: bool) -> None:
     write_json(folder / "classes.json", [f"class {number}" for number in range(10)])
     run = {"strategy": "scratch", "backbone": model, "dataset": "noise", "folder": "seed0"}
     source_ = {"fit": "crop", "max_pixels": 10**8}
-    write_json(folder / "preprocessing.json", {"run": run, "size": [STORED] * 2, "range": None, "source": source_})
+    about = {"run": run, "size": [STORED] * 2, "range": None, "source": source_}
+    inside = {"resize": [size] * 2, "mean": statistics_["mean"], "std": statistics_["std"]}
+    about |= {"network": entry | {"kind": "scratch"}, "inside_the_graph": inside}
+    write_json(folder / "preprocessing.json", about)
+    write_evidence(folder, backbone, 50 if quick else REFERENCE)
 
 
-def photo() -> bytes:
+def write_evidence(folder: Path, backbone, count: int) -> None:
+    """What explanations need: the weights in torch, and training images with their features and classes."""
     import numpy as np
-    from PIL import Image
+    import torch
+    from safetensors.torch import save_file
 
-    rng = np.random.default_rng(1)
-    small = Image.fromarray(rng.integers(0, 256, (48, 64, 3), dtype=np.uint8))
-    stream = io.BytesIO()
-    small.resize((640, 480)).save(stream, "JPEG", quality=85)
-    return stream.getvalue()
+    from ftbench.base.files import read_json, write_json, write_npy
+    from ftbench.export import doubt
+
+    save_file({name: t.contiguous() for name, t in backbone.network.state_dict().items()}, folder / "model.safetensors")
+    rng = np.random.default_rng(2)
+    with torch.inference_mode():
+        width = backbone.features_and_logits(torch.zeros((1, STORED, STORED, 3), dtype=torch.uint8))[0].shape[1]
+    write_npy(folder / "reference.npy", doubt.unit(rng.normal(size=(count, width))).astype(np.float16))
+    write_npy(folder / "reference_labels.npy", rng.integers(0, 10, count))
+    write_npy(folder / "reference_images.npy", rng.integers(0, 256, (count, STORED, STORED, 3), dtype=np.uint8))
+    known = read_json(folder / "confidence.json") | {"unlike": {"k": min(doubt.K, count), "threshold": 1.0}}
+    write_json(folder / "confidence.json", known)
 
 
 def memory_mb(process: int) -> float:
     """Resident memory of a process, in MB."""
-    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+    return _status(process, "VmRSS")
 
 
-def load(port: int, body: bytes, requests: int, clients: int) -> dict:
+def peak_mb(process: int) -> float:
+    """The most resident memory that a process ever had, in MB."""
+    return _status(process, "VmHWM")
+
+
+def _status(process: int, field: str) -> float:
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(field)).split()[1]) * 1024 / 1e6
+
+
+def send(connection: http.client.HTTPConnection, body: bytes, explain: bool = False) -> tuple[int, bytes]:
+    kind = "multipart/form-data; boundary=x" if body.startswith(b"--x") else "image/jpeg"
+    connection.request("POST", "/predict" + "?explain=1" * explain, body, {"content-type": kind})
+    response = connection.getresponse()
+    return response.status, response.read()
+
+
+def load(port: int, body: bytes, requests: int, clients: int, explain: bool = False) -> dict:
     """Send `requests` from `clients` threads that each keep one connection; milliseconds and requests per second."""
 
     def client(count: int) -> list[float]:
         connection, taken = http.client.HTTPConnection("127.0.0.1", port, timeout=120), []
         for _ in range(count):
             start = time.perf_counter()
-            connection.request("POST", "/predict", body, {"content-type": "image/jpeg"})
-            response = connection.getresponse()
-            text = response.read()
+            status, text = send(connection, body, explain)
             taken.append(1000 * (time.perf_counter() - start))
-            if response.status != 200:
-                raise RuntimeError(f"status {response.status}: {text[:200]!r}")
+            if status != 200:
+                raise RuntimeError(f"status {status}: {text[:200]!r}")
         connection.close()
         return taken
 
     start = time.perf_counter()
     with ThreadPoolExecutor(clients) as pool:
-        parts = list(pool.map(client, [requests // clients] * clients))
+        parts = list(pool.map(client, [max(1, requests // clients)] * clients))
     seconds = time.perf_counter() - start
     taken = sorted(one for part in parts for one in part)
     cuts = statistics.quantiles(taken, n=100) if len(taken) > 1 else taken * 99
@@ -93,7 +128,37 @@ def load(port: int, body: bytes, requests: int, clients: int) -> dict:
         "requests_per_second": len(taken) / seconds,
         "p50_ms": cuts[49],
         "p99_ms": cuts[98],
+        "slowest_ms": taken[-1],
     }
+
+
+def beside(port: int, body: bytes, requests: int, others: list[bytes], explain: bool = False) -> dict:
+    """`load` of one client while OTHERS clients send `others` again and again; with how often each status came back to these."""
+    over, statuses = threading.Event(), Counter()
+
+    def other(first: int) -> None:
+        number = first
+        while not over.is_set():
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+            try:
+                while not over.is_set():
+                    statuses[str(send(connection, others[number % len(others)], explain)[0])] += 1
+                    number += 1
+            except (OSError, http.client.HTTPException) as error:  # a connection that the server closes
+                statuses[type(error).__name__] += 1
+            finally:
+                connection.close()
+
+    threads = [threading.Thread(target=other, args=(k,)) for k in range(OTHERS if others else 0)]
+    for thread in threads:
+        thread.start()
+    try:
+        time.sleep(1 if others else 0)  # until they are at work
+        return load(port, body, requests, 1) | {"statuses_of_others": dict(sorted(statuses.items()))}
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
 
 
 def started(folder: Path) -> tuple[subprocess.Popen, int]:
@@ -120,35 +185,58 @@ def started(folder: Path) -> tuple[subprocess.Popen, int]:
 
 
 def measure(quick: bool = False) -> dict:
-    """Rows of `load` for every number of clients, and the server's memory before and after all of it."""
+    """Rows of `load` and `beside`, each with the server's memory after it and the most that it had so far."""
     requests, clients = (40, (1, 4)) if quick else (REQUESTS, CLIENTS)
+    explained, few = (8, (1, 2)) if quick else (EXPLAINED, EXPLAIN_CLIENTS)
+    calm = 10 if quick else BESIDE
     body = photo()
     with tempfile.TemporaryDirectory() as name:
         export(Path(name), quick)
         server, port = started(Path(name))
+        rows = []
+
+        def note(what: str, row: dict) -> None:
+            rows.append({"what": what} | row | {"memory_mb": memory_mb(server.pid), "peak_mb": peak_mb(server.pid)})
+            print(told(rows[-1]), flush=True)
+
         try:
             load(port, body, 20, 1)  # the first requests pay for what is set up once
             before = memory_mb(server.pid)
-            rows, memory = [], [before]
             for count in clients:
-                rows.append(load(port, body, requests // len(clients), count))
-                memory.append(memory_mb(server.pid))
-                row = rows[-1]
-                print(
-                    f"{count} clients: {row['requests']} requests, {row['requests_per_second']:.1f} per second, "
-                    f"p50 {row['p50_ms']:.1f} ms, p99 {row['p99_ms']:.1f} ms, {memory[-1]:.0f} MB"
-                )
-            return {"rows": rows, "memory_mb": memory, "image_bytes": len(body)}
+                note("plain", load(port, body, requests // len(clients), count))
+            load(port, body, 1, 1, explain=True)  # its network is built now
+            for count in few:
+                note("explain=1", load(port, body, explained // len(few), count, explain=True))
+            note("plain beside nothing", beside(port, body, calm, []))
+            note("plain beside explain=1", beside(port, body, calm, [body], explain=True))
+            note("plain beside harmful uploads", beside(port, body, calm, harmful()))
+            note("plain beside the largest images", beside(port, body, calm, huge(quick)))
+            return {"processor": processor(), "memory_mb": before, "rows": rows, "image_bytes": len(body)}
         finally:
             server.terminate()
             server.wait(30)
+
+
+def told(row: dict) -> str:
+    others = ", ".join(f"{count} x {status}" for status, count in row.get("statuses_of_others", {}).items())
+    return (
+        f"{row['what']}, {row['clients']} clients: {row['requests']} requests, {row['requests_per_second']:.1f} per second, "
+        f"p50 {row['p50_ms']:.1f} ms, p99 {row['p99_ms']:.1f} ms, slowest {row['slowest_ms']:.0f} ms, {row['memory_mb']:.0f} MB, "
+        f"at most {row['peak_mb']:.0f} MB" + f" (others: {others})" * bool(others)
+    )
+
+
+def processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{len(names)} x {names[0]}" if names else "unknown"
 
 
 def main() -> int:
     arguments = parser(__doc__, out="serve.json").parse_args()
     found = measure(arguments.quick)
     out_of(arguments).write_text(json.dumps(found, indent=2) + "\n")
-    print(f"memory from {found['memory_mb'][0]:.0f} to {found['memory_mb'][-1]:.0f} MB")
+    print(f"{found['processor']}: memory from {found['memory_mb']:.0f} to {found['rows'][-1]['memory_mb']:.0f} MB")
     return 0
 
 

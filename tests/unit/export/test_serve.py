@@ -21,6 +21,7 @@ uvicorn = pytest.importorskip("uvicorn")
 pytest.importorskip("starlette")
 
 from ftbench.export.serve import app as serving  # noqa: E402  after what it needs
+from ftbench.export.serve import uploads  # noqa: E402
 
 
 def png(level: int = 200, size=(9, 6)) -> bytes:
@@ -46,9 +47,9 @@ class Server:
     def get(self, path: str = "/", **headers) -> tuple[int, bytes, dict]:
         return self._open(urllib.request.Request(f"http://{serving.HOST}:{self.port}{path}", headers=headers))
 
-    def send(self, body: bytes, kind: str = "application/octet-stream", **headers) -> tuple[int, dict]:
+    def send(self, body: bytes, kind: str = "application/octet-stream", query: str = "", **headers) -> tuple[int, dict]:
         request = urllib.request.Request(
-            f"http://{serving.HOST}:{self.port}/predict", body, {"content-type": kind, **headers}
+            f"http://{serving.HOST}:{self.port}/predict{query}", body, {"content-type": kind, **headers}
         )
         status, text, _ = self._open(request)
         return status, json.loads(text)
@@ -179,6 +180,65 @@ def test_requests_that_wait_together_are_one_batch():
     assert np.allclose(brightness, np.arange(0, 80, 10) / 255, atol=1e-6)  # each its own answer
     running.stop()
     running.thread.join()
+
+
+def test_large_images_hold_up_no_others_and_too_many_of_them_are_told_to_come_again(monkeypatch):
+    gate, started, decoded = threading.Event(), threading.Event(), uploads.decoded
+
+    def slow(data, model):
+        if uploads.announced_pixels(data) > 100:
+            started.set()
+            gate.wait(30)
+        return decoded(data, model)
+
+    monkeypatch.setattr(uploads, "LARGE", 100)
+    monkeypatch.setattr(uploads, "MOST_LARGE", 2)
+    monkeypatch.setattr(uploads, "decoded", slow)
+    running = Server()
+    with ThreadPoolExecutor(2) as pool:
+        large = [pool.submit(running.send, png(255, (20, 20))) for _ in range(2)]
+        assert started.wait(30)
+        assert [running.send(png(level))[0] for level in range(5)] == [200] * 5
+        while json.loads(running.get("/model")[1])["waiting_large"] < 2:
+            time.sleep(0.005)
+        status, told = running.send(png(0, (20, 20)))
+        assert status == 503
+        assert told["results"][0]["error"] == "too many images of more than 100 pixels wait; send it again later"
+        gate.set()
+        assert [one.result()[0] for one in large] == [200, 200]
+    running.stop()
+
+
+def test_explanations_hold_up_no_answers_and_too_many_of_them_are_told_to_come_again(monkeypatch):
+    gate, started = threading.Event(), threading.Event()
+
+    def slow(pixels):
+        if threading.current_thread().name.startswith("an-explanation"):
+            started.set()
+            gate.wait(30)
+        return answer(pixels)
+
+    monkeypatch.setattr(serving, "EXPLAINED_WAITING", 1)
+    running = Server(slow)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(running.send, png(255), query="?explain=1")
+        assert started.wait(30)
+        assert running.send(png(0))[0] == 200
+        three = pool.submit(running.send, *form(*[("a.png", png(0))] * 3), query="?explain=1")  # of which one may wait
+        while json.loads(running.get("/model")[1])["waiting_for_explanation"] < 1:
+            time.sleep(0.005)
+        status, told = running.send(png(0), query="?explain=1")
+        assert status == 503
+        assert told["results"][0]["error"] == "too many images wait for an explanation; send it again later"
+        gate.set()
+        assert first.result()[0] == 200 and three.result()[0] == 207
+    running.stop()
+
+
+def test_no_upload_is_written_to_a_disk(server, monkeypatch):
+    monkeypatch.setattr("tempfile.SpooledTemporaryFile.rollover", lambda _file: pytest.fail("a temporary file"))
+    status, told = server.send(*form(("a.bmp", bytes(5_000_000))))
+    assert status == 415 and "no image that can be read" in told["results"][0]["error"]
 
 
 def test_a_network_that_fails_is_an_error_of_that_request_alone():

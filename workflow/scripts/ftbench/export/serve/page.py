@@ -34,8 +34,9 @@ const add = (parent, tag, text, cls) => {
   return made;
 };
 const percent = (p) => (100 * p).toFixed(1) + " %";
-fetch("/model").then((r) => r.json()).then((m) => {
-  $("model").textContent = m.name + ": " + m.classes.length + " classes. At most " + m.megabytes + " MB and " + m.files + " images at a time.";
+const described = fetch("/model").then((r) => r.json());
+described.then((m) => {
+  $("model").textContent = m.name + ": " + m.classes.length + " classes. At most " + m.megabytes + " MB per image.";
 });
 function show(result, file) {
   const article = document.createElement("article");
@@ -75,21 +76,36 @@ function show(result, file) {
   }
   $("results").prepend(article);
 }
-async function send(files) {
-  const own = [...files];
-  if (!own.length) return;
-  $("status").textContent = "Sending " + own.length + " image(s) ...";
-  const form = new FormData();
-  own.forEach((file) => form.append("files", file));
-  try {
-    const response = await fetch("/predict?explain=1", {method: "POST", body: form});
-    const answer = await response.json();
-    if (answer.error) { $("status").textContent = answer.error; return; }
-    answer.results.forEach((result, k) => show(result, own[k]));
-    $("status").textContent = own.length + " image(s) answered.";
-  } catch (error) {
-    $("status").textContent = "The server does not answer: " + error;
+// As many files as one request may have, and as many bytes; a little is left for the form itself.
+function portions(files, limits) {
+  const parts = [];
+  let size = Infinity;
+  for (const file of files) {
+    const last = parts[parts.length - 1];
+    if (last && last.length < limits.files && size + file.size < 0.99e6 * limits.megabytes) { last.push(file); size += file.size; }
+    else { parts.push([file]); size = file.size; }
   }
+  return parts;
+}
+async function send(files) {
+  const own = [...files], wrong = [], limits = await described;
+  let done = 0;
+  for (const part of portions(own, limits)) {
+    $("status").textContent = "Sending " + own.length + " image(s), " + done + " answered ...";
+    const form = new FormData();
+    part.forEach((file) => form.append("files", file));
+    try {
+      const response = await fetch("/predict?explain=1", {method: "POST", body: form});
+      const answer = await response.json();
+      if (answer.error) { wrong.push(part.map((file) => file.name).join(", ") + ": " + answer.error); continue; }
+      answer.results.forEach((result, k) => show(result, part[k]));
+      done += part.length;
+    } catch (error) {
+      wrong.push("The server does not answer: " + error);
+      break;
+    }
+  }
+  if (own.length) $("status").textContent = [done + " image(s) answered.", ...wrong].join(" ");
 }
 $("files").onchange = (event) => { send(event.target.files); };
 for (const name of ["dragenter", "dragover", "dragleave", "drop"]) {
