@@ -35,6 +35,7 @@ demo: ## the whole workflow on the embedded study, and its report: four to five 
 study: setup ## run the study of CONFIG
 	$(CHECKED)
 	$(SNAKEMAKE)
+	@echo "done: file://$(CURDIR)/results/$(STUDY)/summary.html is the answer; make report CONFIG=$(CONFIG) writes the whole report"
 
 smoke: setup ## rehearse the study of CONFIG and its report: one seed, one epoch, few images
 	$(CHECKED)
@@ -61,6 +62,7 @@ report: setup ## write the report of the study of CONFIG from its results; runs 
 	@$(BIN)/python -m zipfile -e results/$(STUDY)/report.zip results/$(STUDY)
 	@echo "report: file://$(CURDIR)/results/$(STUDY)/report/report.html"
 	@echo "summary: file://$(CURDIR)/results/$(STUDY)/summary.html"
+	@echo "the model out: $(FTBENCH) export $(STUDY) --recommended model"
 
 crate: setup ## describe the finished study of CONFIG as an RO-Crate, in its folder
 	$(NAMED)

@@ -17,7 +17,7 @@ from ftbench.base.errors import InputError
 from ftbench.study import config
 from ftbench.study.checks import beyond_schema
 from ftbench.tools import command_line, plan
-from ftbench.tools.first_look import choices, machine
+from ftbench.tools.first_look import choices, machine, tell
 from ftbench.tools.first_look import init as command
 from ftbench.tools.first_look.machine import Machine
 from ftbench.tools.first_look.name_groups import grouping
@@ -86,6 +86,14 @@ def test_it_names_the_next_commands_with_their_time(capsys):
         and "make report CONFIG=config/photos.yaml" in said[1]
     )
     assert choices.spoken(made.choices.hours) in said[0]
+
+
+def test_a_long_study_names_the_way_to_a_shorter_one(capsys, monkeypatch):
+    monkeypatch.setattr(tell, "SHORT", 0)
+    folder(Path("photos"))
+    init()
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said.startswith("Too long?") and "remove config/photos.yaml first" in said
 
 
 def test_copies_across_parts_and_contradictory_labels_come_first(capsys):

@@ -55,4 +55,4 @@ def run(arguments) -> None:
         print(f"{form['dtype']} against float32: {100 * form['difference']:+.2f} points of accuracy "
               f"({100 * form['ci_low']:+.2f} to {100 * form['ci_high']:+.2f})")  # fmt: skip
     print(f"model.onnx has {form['bytes']:,} bytes and takes {form['latency_ms_batch1']:.2f} ms per image here; "
-          f"try: python {arguments.out}/example.py PHOTO")  # fmt: skip
+          f"try: ftbench serve {arguments.out}, or elsewhere: python {arguments.out}/example.py PHOTO")  # fmt: skip

@@ -6,7 +6,7 @@ the classes that hold the true one in 90 % of cases; `unlike` marks what lies fa
 file could not be read: such files are reported, and have a row with the reason.
 
     ftbench predict model photos/ --top 3
-    ftbench predict results/demo/runs/digits/resnet8/scratch/seed0 photo.jpg --unsure 0.95
+    ftbench predict results/demo/runs/digits-64/resnet8/scratch/seed0 photo.jpg --unsure 0.95
     ftbench predict model new.csv --format csv --out answers.csv
 """
 

@@ -11,6 +11,7 @@ from ftbench.tools.first_look.draft import Draft, groups_file
 FEW = 20  # training images of a class below which its score says little
 NAMED = 5
 REPORT = "about 15 seconds"
+SHORT = 0.2  # hours: a study of more has a smaller one
 
 
 def found(draft: Draft) -> list[str]:
@@ -39,7 +40,10 @@ def chosen(draft: Draft) -> list[str]:
     commands = {f"make study CONFIG={config}": f"about {spoken(draft.choices.hours)}, {draft.here.trust}"}
     commands[f"make report CONFIG={config}"] = REPORT
     width = max(map(len, commands))
-    return lines + [f"  {command:<{width}}  {time}" for command, time in commands.items()]
+    lines += [f"  {command:<{width}}  {time}" for command, time in commands.items()]
+    if draft.choices.hours > SHORT:
+        lines.append(f"Too long? The same with --hours {SHORT:g} writes a smaller study; remove {config} first, or name another by --output.")  # fmt: skip
+    return lines
 
 
 def _warnings(draft: Draft) -> list[str]:
