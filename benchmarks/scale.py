@@ -5,7 +5,8 @@
 The largest is 20 backbones × 10 strategies × 10 seeds, tuned over as many trials as make 9,000 jobs. Planning is a real dry run
 of Snakemake in a copy of the workflow, beside that of a bare Snakefile with as many jobs, inputs and outputs and no function
 in it: what Snakemake itself takes. The aggregation runs on logits of 10,000 test images and ten classes. Nothing is trained;
-startup.py runs linear probes. Results go to results/scale.json; a target that is missed ends the command with an error.
+startup.py runs linear probes. Results go to results/scale.json; a target that is missed ends the command with an error. Targets of time
+are ratios, since machines differ: planning beside the bare Snakefile, in turn, in seconds of the processor; a job's start beside an import of torch.
 """
 
 import json
@@ -29,7 +30,8 @@ from ftbench.study.kinds import declared
 KINDS = ("finetune", "last_block", "norm_bias", "lp_ft")
 # Sizes: (data sets, backbones, strategies beside the probe, seeds, trials)
 SIZES = [(1, 2, 3, 5, 5), (1, 6, 7, 5, 15), (1, 12, 9, 10, 15), (1, 20, 9, 10, 36)]
-PLAN_SECONDS, PLAN_MB, AGGREGATION_MB = 20.0, 500.0, 2000.0
+PLAN_RATIO, PLAN_MB, AGGREGATION_MB = 1.3, 500.0, 2000.0
+IN_TURN = 2  # times that the largest is planned, each beside the bare one; the faster of each counts
 FILES, QUICK_FILES, LISTED_SECONDS, LISTED_MB = (
     200_000,
     400,
@@ -147,6 +149,14 @@ def bare_plan(size: tuple, folder: Path) -> dict:
     return {"bare_jobs": jobs_of(printed)} | {f"bare_{key}": value for key, value in spent.items()}
 
 
+def planned(size: tuple, folder: Path, turns: int) -> dict:
+    """Planning of one size and of the bare Snakefile, in turn; of each the turn that took the processor least."""
+    pairs = [(plan(size, folder), bare_plan(size, folder)) for _ in range(turns)]
+    ours = min((pair[0] for pair in pairs), key=lambda row: row["plan_cpu_seconds"])
+    bare = min((pair[1] for pair in pairs), key=lambda row: row["bare_cpu_seconds"])
+    return ours | bare | {"plan_ratio": ours["plan_cpu_seconds"] / bare["bare_cpu_seconds"]}
+
+
 AGGREGATION = """
 import json, sys
 sys.path.insert(0, "workflow/scripts")
@@ -228,16 +238,17 @@ def main() -> None:
             shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy2(ROOT / "Snakefile", folder)
         heading = (
-            f"{'jobs':>6} {'plan':>8} {'CPU':>8} {'memory':>9}   {'bare':>8} {'memory':>9}   "
+            f"{'jobs':>6} {'plan':>8} {'CPU':>8} {'memory':>9}   {'bare CPU':>8} {'ratio':>6}   "
             f"{'runs':>5} {'compare':>8} {'memory':>9}"
         )
         print(heading if arguments.sizes else "start-up alone")
         for number in arguments.sizes:
-            row = plan(SIZES[number], folder) | bare_plan(SIZES[number], folder) | aggregate(SIZES[number], folder)
+            turns = IN_TURN if number == len(SIZES) - 1 else 1
+            row = planned(SIZES[number], folder, turns) | aggregate(SIZES[number], folder)
             rows.append(row)
             print(
                 f"{row['jobs']:>6} {row['plan_seconds']:>6.1f} s {row['plan_cpu_seconds']:>6.1f} s "
-                f"{row['plan_mb']:>6.0f} MB   {row['bare_seconds']:>6.1f} s {row['bare_mb']:>6.0f} MB   {row['runs']:>5} "
+                f"{row['plan_mb']:>6.0f} MB   {row['bare_cpu_seconds']:>6.1f} s {row['plan_ratio']:>6.2f}   {row['runs']:>5} "
                 f"{row['aggregation_seconds']:>6.1f} s {row['aggregation_mb']:>6.0f} MB",
                 flush=True,
             )
@@ -255,9 +266,9 @@ def main() -> None:
     out.write_text(json.dumps({"sizes": rows, "folders": folders, "startup": started}, indent=2) + "\n")
     if quick:
         return
-    limits = {"plan_seconds": PLAN_SECONDS, "plan_mb": PLAN_MB, "aggregation_mb": AGGREGATION_MB}
+    limits = {"plan_ratio": PLAN_RATIO, "plan_mb": PLAN_MB, "aggregation_mb": AGGREGATION_MB}
     missed = [
-        f"{key} is {row[key]:.0f}, above {limit:.0f}"
+        f"{key} is {row[key]:.4g}, above {limit:.4g}"
         for row in rows[-1:]
         for key, limit in limits.items()
         if row[key] > limit

@@ -2,6 +2,8 @@ import errno
 import hashlib
 import json
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -191,3 +193,21 @@ def test_a_sentence_says_control_characters_and_does_not_do_them():
     """Tensor names, paths and answers of servers reach the terminal through it."""
     said = str(InputError("the tensor \x1b[31mhead\u202e\r\x00é is missing.\nconfig: another."))
     assert said == r"the tensor \x1b[31mhead\u202e\r\x00é is missing." + "\nconfig: another."
+
+
+def test_what_killed_writers_left_goes_with_the_next_write_and_nothing_else_does(tmp_path):
+    """Of this machine's processes alone: the number of one of another machine says nothing here."""
+    gone = subprocess.Popen([sys.executable, "-c", "pass"])
+    gone.wait()
+    other_host = "0000" if files.HOST != "0000" else "1111"
+    left, kept = tmp_path / f".a.{gone.pid}-{files.HOST}.tmp.txt", [
+        tmp_path / f".a.{os.getppid()}-{files.HOST}.tmp.txt",  # of a process that runs
+        tmp_path / f".a.{gone.pid}-{other_host}.tmp.txt",
+        tmp_path / f".ab.{gone.pid}-{files.HOST}.tmp.txt",  # of another file
+        tmp_path / f".a.{gone.pid}-{files.HOST}.tmp.json",
+        tmp_path / "a.json",
+    ]  # fmt: skip
+    for path in (left, *kept):
+        path.touch()
+    files.write_text(tmp_path / "a.txt", "new")
+    assert set(tmp_path.iterdir()) == {*kept, tmp_path / "a.txt", tmp_path / verified.RECORD}

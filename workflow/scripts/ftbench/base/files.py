@@ -8,8 +8,11 @@ the disk before the rename, and the folder, which holds the name, after it.
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
+import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +21,11 @@ import numpy as np
 from ftbench.base import verified
 from ftbench.base.digests import damaged
 from ftbench.base.errors import InputError
+
+
+HOST = hashlib.sha256(socket.gethostname().encode()).hexdigest()[
+    :4
+]  # machines that share a folder share no numbers of processes
 
 
 @contextlib.contextmanager
@@ -29,9 +37,10 @@ def atomic_write(path: str | os.PathLike, noted: bool = True, durable: bool = Tr
     matplotlib choose formats by it). Raises InputError if the disk is full, of bytes or of files, naming the file.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}-{HOST}.tmp{path.suffix}")
     try:
         make_folder(path.parent)
+        _sweep(path)
         yield temporary
         temporary.chmod(0o666 & ~_umask())  # safetensors leaves its files to their owner alone
         if durable:
@@ -50,6 +59,25 @@ def atomic_write(path: str | os.PathLike, noted: bool = True, durable: bool = Tr
     finally:
         with contextlib.suppress(NotADirectoryError):  # then the block has failed for that reason
             temporary.unlink(missing_ok=True)
+
+
+def _sweep(path: Path) -> None:
+    """Remove what killed processes of this machine left of `path`: its temporary siblings whose writers are no more."""
+    own = re.compile(rf"{re.escape(f'.{path.stem}.')}(\d+)-{HOST}{re.escape(f'.tmp{path.suffix}')}")
+    for sibling in os.listdir(path.parent):
+        found = own.fullmatch(sibling)
+        if found and not _runs(int(found[1])):
+            path.with_name(sibling).unlink(missing_ok=True)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
 
 
 def flush(path: str | os.PathLike) -> None:

@@ -18,7 +18,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special, stats
+from scipy import special  # scipy.stats takes a second to import
 
 from ftbench.base.errors import InputError
 from ftbench.compare.seed_spread import TAU2, SeedSpread, Seen
@@ -261,7 +261,7 @@ def mcnemar(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     under seed variance, so nothing here does.
     """
     only_a, only_b = (a & ~b).sum(axis=-1), (~a & b).sum(axis=-1)
-    return np.minimum(1.0, 2 * stats.binom.cdf(np.minimum(only_a, only_b), only_a + only_b, 0.5))
+    return np.minimum(1.0, 2 * special.bdtr(np.minimum(only_a, only_b), only_a + only_b, 0.5))
 
 
 def holm(p: np.ndarray) -> np.ndarray:

@@ -3,7 +3,6 @@
 from functools import cached_property
 
 import numpy as np
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from ftbench.evaluate.calibration import fit_temperature
 from ftbench.evaluate.probabilities import correct, log_softmax
@@ -53,14 +52,19 @@ class Answers:
     @cached_property
     def by_class(self) -> dict[str, np.ndarray]:
         """precision, recall, f1 and support (test images), (C,) each. A ratio with nothing below the line is 0."""
-        every = np.arange(self.logits.shape[1])
-        found = precision_recall_fscore_support(self.labels, self.predicted, labels=every, zero_division=0)
-        return dict(zip(("precision", "recall", "f1", "support"), found))
+        right, support, answered = np.diagonal(self.confusion), self.confusion.sum(axis=1), self.confusion.sum(axis=0)
+        return {
+            "precision": _ratio(right, answered),
+            "recall": _ratio(right, support),
+            "f1": _ratio(2 * right, support + answered),
+            "support": support,
+        }
 
     @cached_property
     def confusion(self) -> np.ndarray:
         """(C, C) int: images of each true class (row) by predicted class (column)."""
-        return confusion_matrix(self.labels, self.predicted, labels=np.arange(self.logits.shape[1]))
+        classes = self.logits.shape[1]
+        return np.bincount(self.labels * classes + self.predicted, minlength=classes**2).reshape(classes, classes)
 
     @cached_property
     def tested(self) -> np.ndarray:
@@ -81,3 +85,7 @@ class Answers:
     def scaled_confidence(self) -> np.ndarray:
         """(N,) float64: the largest probability at the temperature."""
         return np.exp(self.scaled.max(axis=1))
+
+
+def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    return np.divide(above, below, out=np.zeros(len(above)), where=below > 0)

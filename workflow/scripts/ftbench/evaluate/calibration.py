@@ -5,7 +5,6 @@ logit, so no prediction changes (Guo et al. 2017, "On Calibration of Modern Neur
 """
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 ECE_BINS = 15  # Guo et al. 2017, section 3
 # Beyond these a model is all but certain or all but uniform. Validation without a mistake is not fitted at all: T is 1.
@@ -86,6 +85,8 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     def loss(log_temperature: float) -> float:
         beta = np.exp(-log_temperature)
         return float((np.log(np.exp(shifted * beta).sum(axis=1)) - true * beta).mean())
+
+    from scipy.optimize import minimize_scalar  # half a second to import, and most jobs that read this file fit nothing
 
     found = minimize_scalar(loss, bounds=tuple(np.log(TEMPERATURES)), method="bounded", options={"xatol": 1e-6})
     return float(np.exp(found.x))

@@ -1,7 +1,7 @@
 """Scores of the whole ranking of classes, not of the first place alone: top-5, the area under the ROC curve, and Cohen's kappa."""
 
 import numpy as np
-from scipy.stats import norm, rankdata
+from scipy.special import ndtri  # scipy.stats takes a second to import
 
 from ftbench.evaluate.answers import Answers
 
@@ -42,7 +42,7 @@ def _end(answers: Answers, side: int) -> float | None:
         return None
     mean, influence = found
     error = np.sqrt(influence.var(ddof=1) / len(influence))
-    return float(np.clip(mean + side * norm.ppf((1 + LEVEL) / 2) * error, 0, 1))
+    return float(np.clip(mean + side * ndtri((1 + LEVEL) / 2) * error, 0, 1))
 
 
 def _areas(answers: Answers) -> tuple[float, np.ndarray] | None:
@@ -54,8 +54,8 @@ def _areas(answers: Answers) -> tuple[float, np.ndarray] | None:
     areas, influence = [], np.zeros(images)
     for number in classes:
         scores, positive = answers.log_probabilities[:, number], labels == number
-        ranks, own = rankdata(scores), np.empty(images)
-        own[positive], own[~positive] = rankdata(scores[positive]), rankdata(scores[~positive])
+        ranks, own = mean_ranks(scores), np.empty(images)
+        own[positive], own[~positive] = mean_ranks(scores[positive]), mean_ranks(scores[~positive])
         positives, negatives = positive.sum(), (~positive).sum()
         # Of a positive, the share of negatives below it; of a negative, the share of positives above it.
         component = np.where(positive, (ranks - own) / negatives, 1 - (ranks - own) / positives)
@@ -63,6 +63,12 @@ def _areas(answers: Answers) -> tuple[float, np.ndarray] | None:
         areas.append(area)
         influence += (component - area) * images / np.where(positive, positives, negatives)
     return float(np.mean(areas)), influence / len(classes)
+
+
+def mean_ranks(values: np.ndarray) -> np.ndarray:
+    """(N,) ranks from 1, the lowest first; equal values share the mean of theirs."""
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(count) - (count - 1) / 2)[place]
 
 
 def kappa(answers: Answers) -> float | None:

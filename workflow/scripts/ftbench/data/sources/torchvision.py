@@ -17,6 +17,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
+from types import ModuleType
 
 from ftbench.base.digests import md5_of_file
 from ftbench.base.errors import InputError, choices
@@ -24,6 +25,7 @@ from ftbench.data.sources import refuse_folder_settings, require_part
 from ftbench.data.sources._cifar import Cifar
 from ftbench.data.sources._torchvision_sets import AIRCRAFT_MD5, GTSRB_MD5, GTSRB_URL, SETS, Set
 from ftbench.data.sources._unpack import unpack
+from ftbench.machine.spared_compiler import spare_compiler
 
 DECLARES = {
     "needs": "name",
@@ -100,8 +102,6 @@ def read(settings: dict, root: str | Path, part: str) -> tuple[list[str], Iterat
     The unpacked copy is removed with the last reference to the items. Raises InputError where an archive is missing, is
     another one than its checksum says, or cannot be unpacked.
     """
-    import torchvision.datasets
-
     require_part(part)
     refuse_folder_settings(settings)
     name, entry = _entry(settings)
@@ -112,7 +112,7 @@ def read(settings: dict, root: str | Path, part: str) -> tuple[list[str], Iterat
         place = scratch.path
         for archive in wanted:
             unpack(Path(root) / archive["file"], archive["urls"][-1], archive["md5"], place / entry.folder)
-    reader = _reader(getattr(torchvision.datasets, name), _coarse(settings))
+    reader = _reader(getattr(_torchvision_datasets(), name), _coarse(settings))
     selections = entry.train if part == "train" else (entry.test,)
     datasets = [(selection, reader(str(place), **selection)) for selection in selections]
     return list(entry.classes or datasets[0][1].classes), _items(entry, datasets, place, scratch)
@@ -124,8 +124,6 @@ def unpacked(settings: dict, root: str | Path) -> Path | None:
 
     Raises InputError if one of the files is another than torchvision's own checksum of it says, unless `md5` of the config replaces those.
     """
-    import torchvision.datasets
-
     name, entry = _entry(settings)
     root = Path(root)
     wanted = archives({"urls": [], **settings})
@@ -133,7 +131,7 @@ def unpacked(settings: dict, root: str | Path) -> Path | None:
         return None
     if not _has_folders(root):
         return None
-    cls = getattr(torchvision.datasets, name)
+    cls = getattr(_torchvision_datasets(), name)
     for place in (root, _linked(root, entry.folder)):
         try:
             for selection in (*entry.train, entry.test):
@@ -215,11 +213,17 @@ def _entry(settings: dict) -> tuple[str, Set]:
     return name, SETS[name]
 
 
-def _published(name: str) -> list[tuple[str, list[str], str]]:
-    """(file, urls, md5) of each archive, from the attributes of torchvision's class."""
+def _torchvision_datasets() -> ModuleType:
+    """torchvision.datasets: seconds to import, and not needed to parse a workflow."""
+    spare_compiler()
     import torchvision.datasets
 
-    cls = getattr(torchvision.datasets, name)
+    return torchvision.datasets
+
+
+def _published(name: str) -> list[tuple[str, list[str], str]]:
+    """(file, urls, md5) of each archive, from the attributes of torchvision's class."""
+    cls = getattr(_torchvision_datasets(), name)
     if name == "GTSRB":
         return [(file, [f"{GTSRB_URL}{file}"], md5) for file, md5 in GTSRB_MD5.items()]
     if hasattr(cls, "tgz_md5"):

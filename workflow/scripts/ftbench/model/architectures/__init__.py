@@ -20,10 +20,12 @@ from types import ModuleType
 from torch import nn
 
 from ftbench.base.errors import InputError
+from ftbench.machine.spared_compiler import spare_compiler
 from ftbench.study import kinds
 
 
 def load(source: str) -> ModuleType:
+    spare_compiler()  # timm and torchvision would import it, and so would the first step of an optimizer
     return importlib.import_module(kinds.module("architectures", source))
 
 

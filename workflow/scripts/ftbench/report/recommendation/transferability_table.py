@@ -6,7 +6,6 @@ strategy is chosen by validation and its score is the test set's, so the measure
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from ftbench.base.files import atomic_write, read_json
 from ftbench.evaluate.cells import MEASURED
@@ -100,6 +99,8 @@ def correlation(frame: pd.DataFrame, score: str) -> dict:
     result = {"score": score, "backbones": len(both), **dict.fromkeys(CORRELATIONS[3:], np.nan)}
     if len(both) < FEWEST or (both.nunique() == 1).any():
         return result
+    from scipy import stats  # a second to import, and needed with several backbones alone
+
     for name, test in (("kendall", stats.kendalltau), ("spearman", spearman)):
         found = test(both[score], both["fine_tuned_score"])
         result |= {name: float(found.statistic), f"{name}_p": float(found.pvalue)}
@@ -111,6 +112,8 @@ def spearman(one: pd.Series, other: pd.Series):
 
     scipy's own p is that of a t distribution: 0 where all of four backbones agree, which one in twelve pairs of orders does.
     """
+    from scipy import stats
+
     own, fixed = (stats.zscore(stats.rankdata(values)) for values in (one, other))
 
     def rho(ranks: np.ndarray, axis: int) -> np.ndarray:

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from ftbench.base.files import read_json
 from ftbench.compare.statistics import win_tie_loss
@@ -52,6 +51,8 @@ def rank_cells(comparison: pd.DataFrame, test_sets: dict[str, str] | None = None
             f"this study has {have}; backbones on one data set are not independent blocks."
         )
         return Ranks(mean, blocks, None, None, sentence)
+    from scipy import stats  # a second to import, and few studies have so many data sets
+
     friedman = float(stats.friedmanchisquare(*complete.to_numpy().T).pvalue)
     found = "differ" if friedman < 0.05 else "do not differ beyond chance"
     sentence = f"Mean ranks over {blocks} data sets {found} (Friedman p = {friedman:.2g}); bars join what Nemenyi's test leaves."

@@ -9,7 +9,7 @@ from ftbench.study.reader import shown
 
 RUN = re.compile(r"run:([\w-]+/){4}(seed)?\d{1,20}", re.ASCII)  # weights that a training run left
 PLAIN = re.compile(r"[\w][\w.+=-]*", re.ASCII)  # a part of a file's name that needs no quoting anywhere
-LONGEST_NAME = 240  # bytes; file systems take 255, and a file that is being written has a longer name
+LONGEST_NAME = 236  # bytes; file systems take 255, and a file that is being written has a longer name
 
 
 def check_backbones(config: dict) -> None:
