@@ -22,7 +22,6 @@ from ftbench.base import verified
 from ftbench.base.digests import damaged
 from ftbench.base.errors import InputError
 
-
 HOST = hashlib.sha256(socket.gethostname().encode()).hexdigest()[
     :4
 ]  # machines that share a folder share no numbers of processes
@@ -64,10 +63,10 @@ def atomic_write(path: str | os.PathLike, noted: bool = True, durable: bool = Tr
 def _sweep(path: Path) -> None:
     """Remove what killed processes of this machine left of `path`: its temporary siblings whose writers are no more."""
     own = re.compile(rf"{re.escape(f'.{path.stem}.')}(\d+)-{HOST}{re.escape(f'.tmp{path.suffix}')}")
-    for sibling in os.listdir(path.parent):
-        found = own.fullmatch(sibling)
+    for sibling in path.parent.iterdir():
+        found = own.fullmatch(sibling.name)
         if found and not _runs(int(found[1])):
-            path.with_name(sibling).unlink(missing_ok=True)
+            sibling.unlink(missing_ok=True)
 
 
 def _runs(pid: int) -> bool:
