@@ -24,7 +24,9 @@ def run(arguments) -> int:
     uvicorn = need("ftbench serve", "uvicorn", "starlette", "python_multipart")
     from ftbench.export import models
     from ftbench.export.serve.app import HOST, application
+    from ftbench.export.serve.memory import return_freed_memory
 
+    return_freed_memory()
     app = application(models.load(arguments.model, arguments.threads), arguments.top)
     print(f"http://{HOST}:{arguments.port} (Ctrl-C ends it)", flush=True)
     try:
