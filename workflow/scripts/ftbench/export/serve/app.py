@@ -22,7 +22,7 @@ from ftbench.export.predict_files import Answer, answers_of, classified
 from ftbench.export.serve.batcher import Batcher, Busy
 from ftbench.export.serve.evidence import AT_ONCE, Evidence
 from ftbench.export.serve.page import PAGE
-from ftbench.export.serve.uploads import FILES, MEGABYTES, Readers, Refused, allowed, received, step_back
+from ftbench.export.serve.uploads import FILES, MEGABYTES, Readers, Refused, allowed, received
 
 HOST = "127.0.0.1"
 HOSTS = (HOST, "localhost")
@@ -35,7 +35,7 @@ HEADERS = {
 
 
 def application(model: Model, top: int = 5, readers: int = 2) -> Starlette:
-    """The application; `readers` threads decode images while another runs the network, and a third one explains when the others need no processor."""
+    """The application; `readers` threads decode images while another runs the network; explanations have a line of their own."""
     reading = Readers(model, readers)
     evidence = functools.cache(lambda: Evidence(model))  # its network is built when the first asks for it
 
@@ -47,7 +47,7 @@ def application(model: Model, top: int = 5, readers: int = 2) -> Starlette:
         return list(zip(answers_of(model, *given), evidence()(pixels, *given)))
 
     batcher = Batcher(plain, "an answer")
-    reasons = Batcher(explained, "an explanation", AT_ONCE, EXPLAINED_WAITING, step_back)
+    reasons = Batcher(explained, "an explanation", AT_ONCE, EXPLAINED_WAITING)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app):

@@ -17,8 +17,8 @@ class Busy(Exception):
 class Batcher:
     """`await answer(pixels)` gives one image's answer; whatever waits while the network works goes through it next, as one batch.
 
-    `classify` takes stored pixels (N, H, W, 3), N at most `largest`, and gives a list of N answers. It runs in a thread of its own, which
-    `first` sets up, one batch at a time. No more than `most` images wait for `what`.
+    `classify` takes stored pixels (N, H, W, 3), N at most `largest`, and gives a list of N answers. It runs in a thread of its own, one
+    batch at a time. No more than `most` images wait for `what`.
     """
 
     def __init__(
@@ -27,13 +27,12 @@ class Batcher:
         what: str = "an answer",
         largest: int = LARGEST,
         most: int = WAITING,
-        first: Callable[[], None] | None = None,
     ):
         self.classify, self.what, self.largest = classify, what, largest
         self.queue: asyncio.Queue = asyncio.Queue(most)
         self.sizes: dict[int, int] = {}  # images of a batch: how many batches had so many
         self.worker: asyncio.Task | None = None
-        self.thread = ThreadPoolExecutor(1, thread_name_prefix=what.replace(" ", "-"), initializer=first)
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix=what.replace(" ", "-"))
 
     async def __aenter__(self):
         self.worker = asyncio.create_task(self._work())

@@ -2,9 +2,6 @@
 
 import asyncio
 import io
-import os
-import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -38,19 +35,13 @@ class Parser(MultiPartParser):
     spool_max_size = 2 * MEGABYTES * 1_000_000  # more than any file has: none goes to a temporary file
 
 
-def step_back() -> None:
-    """On Linux let this thread, and those that it starts, take the processor after all others; elsewhere nothing changes."""
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
-
-
 class Readers:
     """`await pixels(data)`: the stored pixels of an uploaded image, decoded by one of `count` threads, a large one by a thread of their own."""
 
     def __init__(self, model: Model, count: int):
         self.model, self.waiting = model, 0
         self.most = ThreadPoolExecutor(count, thread_name_prefix="read")
-        self.large = ThreadPoolExecutor(1, thread_name_prefix="read-large", initializer=step_back)
+        self.large = ThreadPoolExecutor(1, thread_name_prefix="read-large")
 
     async def pixels(self, data: bytes) -> np.ndarray:
         """Raises Refused."""
