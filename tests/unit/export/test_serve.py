@@ -252,3 +252,15 @@ def test_a_network_that_fails_is_an_error_of_that_request_alone():
     assert status == 500
     assert running.send(png(10))[0] == 200
     running.stop()
+
+
+def test_a_port_that_cannot_be_had_is_said_in_a_sentence():
+    from ftbench.base.errors import InputError
+    from ftbench.tools.commands import serve
+
+    with serve.listening(serving.HOST, 0) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(InputError, match=f"--port: {port} cannot be had on 127.0.0.1 .*such as --port"):
+            serve.listening(serving.HOST, port)
+    with pytest.raises(InputError, match="ports are numbers up to 65535"):
+        serve.listening(serving.HOST, 70_000)

@@ -13,12 +13,14 @@ AT_ONCE = 64  # connections; more are told to come again (503). Each may hold 20
 
 def add_arguments(parser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a folder of `ftbench export`, or results/.../seed<k>")
-    parser.add_argument("--port", type=int, default=8765, help="(default: %(default)s)")
+    parser.add_argument("--port", type=int, default=8765, help="0: any that is free (default: %(default)s)")
     parser.add_argument("--top", type=int, default=5, metavar="N", help="classes to show (default: %(default)s)")
     parser.add_argument("--threads", type=int, metavar="N", help="threads of the network (default: all cores)")
 
 
 def run(arguments) -> int:
+    import contextlib
+
     from ftbench.export.packages import need
 
     uvicorn = need("ftbench serve", "uvicorn", "starlette", "python_multipart")
@@ -28,16 +30,23 @@ def run(arguments) -> int:
 
     return_freed_memory()
     app = application(models.load(arguments.model, arguments.threads), arguments.top)
-    print(f"http://{HOST}:{arguments.port} (Ctrl-C ends it)", flush=True)
-    try:
-        uvicorn.run(
-            app,
-            host=HOST,
-            port=arguments.port,
-            log_level="warning",
-            access_log=False,
-            limit_concurrency=AT_ONCE,
-        )
-    except SystemExit as error:  # uvicorn's own way to say that the port is taken
-        return error.code or 1
+    settings = uvicorn.Config(app, log_level="warning", access_log=False, limit_concurrency=AT_ONCE)
+    with listening(HOST, arguments.port) as port:
+        print(f"http://{HOST}:{port.getsockname()[1]} (Ctrl-C ends it)", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            uvicorn.Server(settings).run(sockets=[port])
     return 0
+
+
+def listening(host: str, port: int):
+    """A socket that takes connections from now on; they wait until the server reads them. Raises InputError if the port cannot be had."""
+    import os
+    import socket
+
+    from ftbench.base.errors import InputError
+
+    try:
+        return socket.create_server((host, port), backlog=AT_ONCE)
+    except (OSError, OverflowError) as error:
+        why = os.strerror(error.errno) if isinstance(error, OSError) else "ports are numbers up to 65535"
+        raise InputError(f"--port: {port} cannot be had on {host} ({why}); give another, such as --port 8766, or 0 for any that is free.") from error  # fmt: skip
