@@ -44,7 +44,7 @@ pathvars:
 
 wildcard_constraints:
     dataset=any_of(STUDY["datasets"]),
-    backbone=any_of(STUDY["backbones"]),
+    backbone=any_of(AXES["backbones"]),
     strategy=any_of(STUDY["strategies"]),
     trial=r"\d+",
     seed=r"\d+",
@@ -55,6 +55,7 @@ include: "workflow/rules/backbones.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/combine.smk"
+include: "workflow/rules/given.smk"
 include: "workflow/rules/compare.smk"
 include: "workflow/rules/report_data.smk"
 include: "workflow/rules/report_protocol.smk"

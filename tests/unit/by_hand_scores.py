@@ -28,6 +28,7 @@ from ftbench.evaluate.metrics import bootstrap_interval, scores
 from ftbench.report.classes.per_class_tables import per_class_table
 from ftbench.report.result import comparison_table
 from ftbench.report.uncertainty import ranks_tables, stability_table
+from ftbench.train.given.file import read_predictions
 
 # --- scores of one run -----------------------------------------------------------------------------------------------
 
@@ -216,6 +217,14 @@ def _(tmp_path):
     start = {"backbone": "b", "weights": "run:old/x/b/s/0", "run": run, "seen_test_images": "allow"}
     check_seal([start], own / "test_files.csv", own / "files.csv", own / "split.npz", tmp_path / "seal.json")
     return read_json(tmp_path / "seal.json")["b"]["images"]
+
+
+@example("top_k")
+def _(tmp_path):
+    (tmp_path / "timm.csv").write_text("filename,index,prob\na.jpg,1,0.8\n")
+    given = {"key": "", "path": tmp_path / "timm.csv", "values": "probabilities", "class_order": None}
+    found = read_predictions(given, ["x", "y", "z"])
+    return found.top_k, float(np.exp(found.logits[0, 0]))
 
 
 @example("p_best")

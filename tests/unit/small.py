@@ -47,8 +47,8 @@ TRAINING = {
     "ema_decay": 0.0,
 }
 PENALTIES = [0.001, 0.01, 0.1, 1.0]
-# What trains or fits: all kinds but those that are made of finished runs.
-KINDS = [kind for kind in kinds.names("strategies") if kinds.declared(kind)["engine"] != "runs"]
+# What trains or fits: all kinds but those that are made of finished runs, or given.
+KINDS = [kind for kind in kinds.names("strategies") if kinds.declared(kind)["engine"] in ("loop", "features")]
 OPTIONS = {"layer_decay": 0.75, "rank": 2, "pull": 0.01}  # of single kinds, given to all: each reads its own
 RECIPE = TRAINING | OPTIONS
 STUDY = config.resolve(

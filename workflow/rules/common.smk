@@ -46,14 +46,14 @@ if workflow.is_main_process:
 CELLS = grid.cells(STUDY)
 DATASETS = list(dict.fromkeys(cell.dataset for cell in CELLS))
 LIMITS = inputs.limits(STUDY, DATASETS)
-LIMITED_RUNS = inputs.runs(STUDY, inputs.limited(CELLS, LIMITS))
+LIMITED_RUNS = inputs.runs(STUDY, inputs.limited(inputs.here(STUDY, CELLS), LIMITS))
 # Those whose single figures are drawn and whose answer is given at length: of several limits of a data set, the largest.
 REPORTED = inputs.reported(STUDY, DATASETS)
 SLICED = inputs.sliced(STUDY, DATASETS)
 SEALED = run_weights.sealed(STUDY, CELLS)
 FLIPPED = [name for name in DATASETS if STUDY["datasets"][name]["flip"]]  # get test-time augmentation
 NOT_FLIPPED = [name for name in DATASETS if name not in FLIPPED]
-LOOP, FEATURES, MADE = (inputs.strategies(STUDY, engine) for engine in ("loop", "features", "runs"))
+LOOP, FEATURES, MADE, GIVEN = (inputs.strategies(STUDY, engine) for engine in ("loop", "features", "runs", "given"))
 TOGETHER = inputs.together(STUDY)  # of those made of finished runs: without a network of their own
 # Those that run with every seed, and those that run once, as seed 0; of both, those that leave a whole network.
 SEEDED = inputs.seeded(STUDY, STUDY["strategies"])
@@ -63,12 +63,12 @@ NETWORKS, NETWORKS_ONCE = (
 )
 SEEDS, SEED_0 = STUDY["seeds"], [0]
 TRIALS = {name: {trial.name: trial for trial in trials.trials(STUDY, name)} for name in STUDY["strategies"]}
-# Where a backbone is used at all, and where it is with pretrained weights.
-PLACES = inputs.places(CELLS)
+# Where a backbone runs at all, and where it is with pretrained weights.
+PLACES = inputs.places(inputs.here(STUDY, CELLS))
 PRETRAINED = inputs.places(inputs.pretrained(STUDY, CELLS))
 # All strategies and backbones in config order: a figure's colours and rows do not depend on what finished. Then the same with the
 # strategies under the names that the config gives them, before policies are told apart.
-AXES = {"strategies": list(STUDY["strategies"]), "backbones": list(STUDY["backbones"])}
+AXES = {"strategies": list(STUDY["strategies"]), "backbones": grid.backbones(STUDY)}
 FAMILIES = dict.fromkeys(entry["family"] for entry in STUDY["strategies"].values())
 FAMILY_AXES = AXES | {"strategies": list(FAMILIES)}
 # What a job that runs a network asks for; a trial or final run asks for that of all its processes.
@@ -197,6 +197,14 @@ def get_slices(wildcards):
 
 def get_combined_run(wildcards):
     return settings.combined_run(STUDY, wildcards)
+
+
+def get_given_run(wildcards):
+    return settings.given_run(STUDY, wildcards)
+
+
+def get_given_predictions(wildcards):
+    return settings.predictions(STUDY, wildcards, "test")
 
 
 @planned

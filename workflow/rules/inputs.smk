@@ -74,10 +74,11 @@ seed_files = inputs.seed_files
 
 
 def flipped_files(seeds):
-    """An input function: the logits of a cell's mirrored test images, or nothing if they must not be mirrored."""
+    """An input function: the logits of a cell's mirrored test images, or nothing if they must not be or were not mirrored."""
 
     def get(wildcards):
-        return seed_files("test_logits_flipped.npz", seeds) if wildcards.dataset in FLIPPED else []
+        mirrored = wildcards.dataset in FLIPPED and wildcards.strategy not in GIVEN
+        return seed_files("test_logits_flipped.npz", seeds) if mirrored else []
 
     return get
 

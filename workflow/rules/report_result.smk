@@ -77,8 +77,9 @@ rule report_robustness:
         "<logs>/report_robustness.log",
     params:
         labels=get_corrupted_labels,
-        cells=labelled(cell for cell in CELLS if cell.strategy not in TOGETHER),
+        cells=labelled(cell for cell in inputs.here(STUDY, CELLS) if cell.strategy not in TOGETHER),
         together=TOGETHER,
+        given=GIVEN,
         code=code_of("report_robustness.py"),
     script:
         "../scripts/report_robustness.py"

@@ -11,5 +11,5 @@ if __name__ == "__main__":
         )
         corruption_tables(runs, params.cells, out.detail, out.csv)
         forms = ("html", "markdown", "latex")
-        robustness_pages(out.csv, {name: out[name] for name in forms}, params.together)
+        robustness_pages(out.csv, {name: out[name] for name in forms}, params.together, params.given)
         corruption_pages(out.detail, {name: out[f"detail_{name}"] for name in forms})

@@ -7,7 +7,7 @@ import yaml
 
 from ftbench.base.errors import InputError
 from ftbench.study import config, grid, kinds
-from ftbench.study.checks import beyond_schema
+from ftbench.study.checks import beyond_schema, given
 
 FOLDER = Path(__file__).parents[3] / "config"
 SHIPPED = sorted(FOLDER.glob("*.yaml"))
@@ -56,7 +56,7 @@ def test_every_shipped_config_resolves_to_a_complete_study(path):
     assert set(study) == set(config.schema()["properties"])
     assert grid.cells(study)
     for entry in study["strategies"].values():
-        assert set(entry) == {"kind", "family", "learning_rate", "grid", "probe", "of", "recipe"}
+        assert set(entry) == {"kind", "family", "learning_rate", "grid", "probe", "of", "given", "recipe"}
         assert set(entry["recipe"]) == {*config.recipe_keys(), *kinds.declared(entry["kind"]).get("options", {})}
     for table in ("datasets", "backbones"):
         keys = set(config.schema()["properties"][table]["additionalProperties"]["properties"])
@@ -563,7 +563,7 @@ def test_a_strategys_overrides_are_the_keys_of_training_with_the_same_types():
     options = {"layer_decay", "rank", "pull", "soup"}
     assert (
         set(strategy) - set(training["properties"])
-        == {"kind", "learning_rate", "l2", "k", "alpha", "probe", "of"} | options
+        == {"kind", "learning_rate", "l2", "k", "alpha", "probe", "of", *given.KEYS} | options
     )
 
 

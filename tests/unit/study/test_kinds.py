@@ -12,8 +12,8 @@ from ftbench.study.listing import LISTINGS
 # These are no policies: weights "none", class weights "none", and images that are cropped to fit.
 ELSEWHERE = {'== "none"', '!= "none"', '== "crop"', '== "parquet"'}  # the last is a form of files
 VALUES = {
-    "start": {"random", "pretrained", "probe", "any", "of"},
-    "engine": {"loop", "features", "runs"},
+    "start": {"random", "pretrained", "probe", "any", "of", "given"},
+    "engine": {"loop", "features", "runs", "given"},
     "tuned": {"learning_rate", "l2", "k", "alpha", None},
     "stochastic": {True, False},
 }
@@ -27,6 +27,7 @@ def test_every_strategy_declares_all_its_facts_with_known_values(kind):
     for key, valid in VALUES.items():
         assert declares[key] in valid, key
     assert (declares["engine"] == "runs") >= (declares["start"] == "of" or declares.get("together", False))
+    assert (declares["engine"] == "given") == (declares["start"] == "given")
     assert set(declares["recipe"]) <= {*config.recipe_keys(), "learning_rate"}
     assert (declares["engine"] == "features") == (declares["tuned"] in ("l2", "k"))
     given = config.schema()["properties"]["strategies"]["additionalProperties"]["properties"]

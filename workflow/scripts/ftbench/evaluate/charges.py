@@ -36,6 +36,17 @@ def charge(cost: dict, tuning_seconds: float) -> dict:
     }
 
 
+def stated(cost: dict, tuning_seconds: float | None) -> dict:
+    """The same of predictions from outside, with the operations: what their owner states of training, all else None.
+
+    It stands in train_seconds, and in borrowed_seconds, since no run of this study took it: the study's total does not hold it.
+    """
+    unknown = ("loop_seconds", "feature_seconds", "own_tuning_seconds", "step_flops", "train_flops", "tuning_flops")
+    seconds = cost["train_seconds"]
+    known = {"borrowed_seconds": seconds, "train_seconds": seconds, "tuning_seconds": tuning_seconds}
+    return dict.fromkeys(unknown) | known
+
+
 def charge_flops(counted: dict, run: dict, selected: dict, forward_flops: int = 0) -> dict:
     """The operations charged to one run, on the same terms as the seconds.
 

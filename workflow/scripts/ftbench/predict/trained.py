@@ -60,6 +60,10 @@ def load(folder: str | Path, resources: str | Path = "resources") -> Trained:
         raise InputError(
             f"{folder} answers with the networks of all seeds of {record['of']} together and has none of its own; take one of those runs."
         )
+    if facts["engine"] == "given":
+        raise InputError(
+            f"{folder} holds predictions from outside and has no network here; take a run that was trained here."
+        )
     on_features = facts["engine"] == "features"
     if on_features and not facts.get("linear_head"):
         raise InputError(

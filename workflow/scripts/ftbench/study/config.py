@@ -16,7 +16,7 @@ import yaml
 from ftbench.base.errors import InputError, choices
 from ftbench.base.given.user_csv import at_home
 from ftbench.study import kinds, reader
-from ftbench.study.checks import beyond_schema
+from ftbench.study.checks import beyond_schema, given
 from ftbench.study.reader import shown, shown_text
 
 SCHEMA = Path(__file__).parents[3] / "schemas" / "config.schema.yaml"
@@ -26,7 +26,9 @@ SMOKE = "_smoke"  # ends a rehearsal's name
 UNTRAINED = {
     "features": "fitted on cached features without augmentation",
     "runs": "made of the finished runs of another strategy",
+    "given": "a model that was trained elsewhere",
 }  # engine -> why its strategies have no recipe
+OWN_KEYS = {"runs": ("of",), "given": given.KEYS}  # engine -> keys that no other engine has
 MAX_FAULTS = 20  # shown of one config
 
 
@@ -80,6 +82,7 @@ def resolve(config: dict) -> dict:
     _expand_home(config)
     _expand_limits(config)
     _expand_policies(config)
+    given.expand_files(config)
     for name, entry in config["strategies"].items():
         config["strategies"][name] = _resolve_strategy(name, entry, config)
     if config["smoke"]:
@@ -210,12 +213,12 @@ def _expand(config: dict, table: str, key: str, what: str, entries: Callable[[st
     """Put in the place of each entry of a table what `entries` makes of it; `key` and `what` are for messages."""
     expanded = {}
     for name, entry in config[table].items():
-        for new, given in entries(name, entry).items():
+        for new, made in entries(name, entry).items():
             if new in expanded or (new != name and new in config[table]):
                 raise InputError(
                     f"config: {table}.{name}.{key} makes a {what} {new}, but there is one of that name; rename it."
                 )
-            expanded[new] = given | {"family": name}
+            expanded[new] = made | {"family": name}
     config[table] = expanded
 
 
@@ -234,8 +237,8 @@ def _resolve_strategy(name: str, entry: dict, config: dict) -> dict:
     properties = schema()["properties"]["strategies"]["additionalProperties"]["properties"]
     overrides = {key: value for key, value in entry.items() if key in recipe_keys()}
     options = declares.get("options", {})
-    made = {"of"} if declares["engine"] == "runs" else set()
-    own = {"kind", "family", "learning_rate", "probe", *recipe_keys(), *options, *made, declares["tuned"]}
+    extra = OWN_KEYS.get(declares["engine"], ())
+    own = {"kind", "family", "learning_rate", "probe", *recipe_keys(), *options, *extra, declares["tuned"]}
     for key in entry:
         if key not in own:
             raise InputError(f"config: strategies.{name}.{key} has no effect on the kind {entry['kind']}; remove it.")
@@ -273,6 +276,7 @@ def _resolve_strategy(name: str, entry: dict, config: dict) -> dict:
         "grid": sorted(entry.get(grid_of, properties[grid_of]["default"])) if grid_of else None,
         "probe": entry.get("probe"),
         "of": entry.get("of"),
+        "given": {key: entry.get(key, properties[key]["default"]) for key in extra} if extra is given.KEYS else None,
         "recipe": recipe,
     }
 
@@ -280,6 +284,7 @@ def _resolve_strategy(name: str, entry: dict, config: dict) -> dict:
 def _shrink(config: dict) -> None:
     """Turn the study into its rehearsal: every stage runs, on as little as possible."""
     config["study"] += SMOKE
+    given.leave_out(config)
     config["seeds"] = config["seeds"][:1]
     kept = 1 if config["tuning"]["search"] == "grid" else 4  # of four, two reach the second rung
     config["tuning"]["rungs"] = 2

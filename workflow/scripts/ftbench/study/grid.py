@@ -13,6 +13,20 @@ class Cell(NamedTuple):
     strategy: str
 
 
+PRETRAINED = ("pretrained", "probe")  # what `start` says of those that start from pretrained weights
+
+
+def given(config: dict, strategy: str) -> dict | None:
+    """What the user gives of a strategy whose predictions come from outside: backbone, files, values and the like; else None."""
+    return config["strategies"][strategy].get("given")  # a study.json of an earlier version lacks the key
+
+
+def backbones(config: dict) -> list[str]:
+    """Every name that a cell may have as its backbone, in config order: the backbones, then the labels of predictions from outside."""
+    labels = [one["backbone"] for name in config["strategies"] if (one := given(config, name))]
+    return list(dict.fromkeys([*config["backbones"], *labels]))
+
+
 def excluded(cell: Cell, patterns: list[dict]) -> bool:
     """Whether one of the `exclude` entries matches: each names a data set, backbone or strategy (or a list of them)."""
 
@@ -25,7 +39,7 @@ def excluded(cell: Cell, patterns: list[dict]) -> bool:
 
 
 def start(config: dict, backbone: str, strategy: str) -> str:
-    """Where a strategy starts on a backbone: "random", "pretrained" or "probe"."""
+    """Where a strategy starts on a backbone: "random", "pretrained" or "probe"; "given" if its predictions come from outside."""
     entry = config["strategies"][strategy]
     fact = declared(entry["kind"])["start"]
     if fact == "of":
@@ -36,12 +50,23 @@ def start(config: dict, backbone: str, strategy: str) -> str:
 
 
 def admits(config: dict, backbone: str, strategy: str) -> bool:
-    """Whether the strategy can start from this backbone: one without weights cannot be fine-tuned."""
-    entry = config["strategies"][strategy]
+    """Whether the strategy can start from this backbone: one without weights cannot be fine-tuned.
+
+    Predictions from outside stand under a label of their own, and nothing else does.
+    """
+    entry, outside = config["strategies"][strategy], given(config, strategy)
+    if outside or backbone not in config["backbones"]:
+        return outside is not None and outside["backbone"] == backbone
     begins = start(config, backbone, strategy)
     if declared(entry["kind"]).get("shared_start") and start(config, backbone, entry["of"]) == "random":
         return False
     return begins == "random" or config["backbones"][backbone]["weights"] != "none"
+
+
+def answered(config: dict, cell: Cell) -> bool:
+    """Whether predictions from outside have a file for the cell's data set; true of every other strategy."""
+    outside = given(config, cell.strategy)
+    return outside is None or cell.dataset in outside["files"]
 
 
 def members_of(config: dict, cell: Cell) -> Cell | None:
@@ -64,13 +89,15 @@ def cells(config: dict) -> list[Cell]:
     product = (
         Cell(dataset, backbone, strategy)
         for dataset in config["datasets"]
-        for backbone in config["backbones"]
+        for backbone in backbones(config)
         for strategy in config["strategies"]
     )
     admitted = [
         cell
         for cell in product
-        if not excluded(cell, config["exclude"]) and admits(config, cell.backbone, cell.strategy)
+        if not excluded(cell, config["exclude"])
+        and admits(config, cell.backbone, cell.strategy)
+        and answered(config, cell)
     ]
     return [cell for cell in admitted if set(needed_by(config, cell)) <= set(admitted)]
 

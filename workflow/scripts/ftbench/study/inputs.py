@@ -27,13 +27,18 @@ from ftbench.study.trials import Trial
 
 
 def strategies(study: dict, engine: str) -> list[str]:
-    """Names of the strategies of one engine: "loop", "features" or "runs"."""
+    """Names of the strategies of one engine: "loop", "features", "runs" or "given"."""
     return [name for name, entry in study["strategies"].items() if declared(entry["kind"])["engine"] == engine]
 
 
 def together(study: dict) -> list[str]:
     """Names of the strategies without a network of their own: those that they are made of answer together."""
     return [name for name, entry in study["strategies"].items() if declared(entry["kind"]).get("together")]
+
+
+def without_network(study: dict) -> list[str]:
+    """Names of the strategies that leave no network: those that answer together, and predictions from outside."""
+    return [*together(study), *strategies(study, "given")]
 
 
 def seeded(study: dict, names: Iterable[str]) -> list[str]:
@@ -50,7 +55,12 @@ def places(cells: Iterable[Cell]) -> list[dict]:
 
 def pretrained(study: dict, cells: Iterable[Cell]) -> list[Cell]:
     """The cells that start from pretrained weights."""
-    return [cell for cell in cells if settings.start(study, cell) != "random"]
+    return [cell for cell in cells if settings.start(study, cell) in grid.PRETRAINED]
+
+
+def here(study: dict, cells: Iterable[Cell]) -> list[Cell]:
+    """The cells whose networks are there: those without predictions from outside."""
+    return [cell for cell in cells if grid.given(study, cell.strategy) is None]
 
 
 def fine_tuned(study: dict, cells: Iterable[Cell]) -> list[Cell]:
@@ -98,15 +108,16 @@ def seed_files(name: str, seeds: Iterable[int]) -> list[str]:
 
 
 def corrupted_runs(study: dict, cells: Iterable[Cell]) -> list[dict]:
-    """Labels of every run that sees corrupted images: those of the first seeds. What only answers together would need all of them."""
+    """Labels of every run that sees corrupted images: those of the first seeds. What only answers together would need all of them,
+    and predictions from outside are of the images as they are."""
     seen = {name: grid.seeds_of(study, name)[: study["corruptions"]["seeds"]] for name in study["strategies"]}
-    seen |= dict.fromkeys(together(study), [])
+    seen |= dict.fromkeys(without_network(study), [])
     return [labels for labels in runs(study, cells) if labels["seed"] in seen[labels["strategy"]]]
 
 
 def networks(study: dict, cells: Iterable[Cell]) -> list[dict]:
     """Labels of every run that leaves a model of its own."""
-    without = together(study)
+    without = without_network(study)
     return [labels for labels in runs(study, cells) if labels["strategy"] not in without]
 
 
@@ -130,7 +141,8 @@ def weights_file(study: dict, backbone: str, suffix: str) -> str | list:
 
 def weights_records(study: dict, cells: Iterable[Cell]) -> list[str]:
     """The record of all weights that the backbones of some cells have, each once."""
-    found = [weights_file(study, backbone, ".json") for backbone in dict.fromkeys(cell.backbone for cell in cells)]
+    names = dict.fromkeys(cell.backbone for cell in here(study, cells))
+    found = [weights_file(study, backbone, ".json") for backbone in names]
     return list(dict.fromkeys(filter(None, found)))
 
 
@@ -196,7 +208,7 @@ def silent_unit_cells(study: dict, cells: Iterable[Cell]) -> list[dict]:
     loop = strategies(study, "loop")
     return [
         {"labels": cell._asdict(), "activation": study["backbones"][cell.backbone]["activation"]}
-        for cell in cells
+        for cell in here(study, cells)
         if study["backbones"][cell.backbone]["activation"] and cell.strategy in loop
     ]
 
@@ -207,7 +219,7 @@ def silent_unit_files(study: dict, cells: Iterable[Cell]) -> list[str]:
 
 def axes(study: dict, cells: Iterable[Cell]) -> list[str]:
     """The questions along one axis that the study asks: "policies", "activations", both or neither."""
-    named = any(study["backbones"][cell.backbone]["activation"] for cell in cells)
+    named = any(study["backbones"][cell.backbone]["activation"] for cell in here(study, cells))
     return ["policies"] * bool(families(study, ())) + ["activations"] * named
 
 

@@ -6,9 +6,10 @@ is all it takes to add a kind: the checks, the plan and the rules ask for its fa
 
 What a strategy declares:
     start       "random" | "pretrained" | "probe" (a fitted linear probe) | "any" (pretrained if the backbone is) | "of" (as the strategy
-                that it is made of)
+                that it is made of) | "given" (nothing starts: its predictions come from outside)
     engine      "loop" (the training loop) | "features" (fitted on cached features) | "runs" (made of the finished runs of the strategy
-                of the loop that the key `of` names, on the same data set and backbone)
+                of the loop that the key `of` names, on the same data set and backbone) | "given" (its predictions are files of the
+                user's, under a label of its own that stands where others have a backbone)
     tuned       "learning_rate" | "l2" | "k" | "alpha" | None: which value the tuning grid lists
     stochastic  False: one run, shown as seed0, without a seed interval
     recipe      values that replace the study's `training` block for this kind

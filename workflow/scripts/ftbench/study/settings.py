@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from ftbench.base.digests import content_of
 from ftbench.study import grid, trials
+from ftbench.study.checks.given import files_of
 from ftbench.study.downloads import download_of
 from ftbench.study.kinds import declared, module
 from ftbench.study.listing import images_folder, listing
@@ -209,6 +210,33 @@ def combined_run(study: dict, cell) -> dict:
         "members": grid.seeds_of(study, entry["of"]),
         "options": options | ({facts["tuned"]: entry["grid"]} if facts["tuned"] else {}),
         "same_probe": entry["probe"] is not None and entry["probe"] == of["probe"],
+    }
+
+
+def given_run(study: dict, cell) -> dict:
+    """What takes a cell from the user's predictions of the validation images: the labels, the file, and what its owner states."""
+    minutes = grid.given(study, cell.strategy)["training_minutes"]
+    labels = {key: getattr(cell, key) for key in grid.Cell._fields}
+    rest = {"kind": study["strategies"][cell.strategy]["kind"], "selection_metric": study["selection_metric"]}
+    return labels | rest | {"training_minutes": minutes, "predictions": predictions(study, cell, "validation")}
+
+
+def predictions(study: dict, cell, part: str) -> dict:
+    """What reads the user's predictions of part "validation" or "test": {"key", "path", "content", "values", "class_order", "root", "shared"}.
+
+    `content` is a digest of the file, `root` the folder of the images, `shared` whether one file holds both parts.
+    """
+    given, entry = grid.given(study, cell.strategy), study["datasets"][cell.dataset]
+    files, form = files_of(given, cell.dataset), declared(entry["source"], "sources")["listing"]
+    path = files[0 if part == "validation" else -1]
+    return {
+        "key": f"strategies.{cell.strategy}.files.{cell.dataset}",
+        "path": path,
+        "content": content_of(path),
+        "values": given["values"],
+        "class_order": given["class_order"],
+        "root": images_folder(entry, form),
+        "shared": len(files) == 1,
     }
 
 

@@ -88,10 +88,12 @@ def plan(study: dict, counted: dict[str, tuple[int, int]] | None = None) -> list
             counted[cell.dataset] = images_of(cell.dataset, dataset, study["study"])
         images, test = counted[cell.dataset]
         validation = images * dataset["validation_fraction"]
-        forward = seconds_per_image[cell.backbone]
+        forward = seconds_per_image.get(cell.backbone, 0.0)  # what was predicted outside takes no time here
         seeds = len(grid.seeds_of(study, cell.strategy))
         engine = declared(entry["kind"])["engine"]
-        if engine == "features":
+        if engine == "given":
+            runs, seconds = 1, 0.0
+        elif engine == "features":
             runs, seconds = 1, (images + test) * forward
         elif engine == "runs":
             runs, seconds = seeds, _combining(study, cell, images, test) * forward
@@ -124,7 +126,9 @@ def show(study: dict, rows: list[dict]) -> str:
         runs, hours = by_backbone.get((row["dataset"], row["backbone"]), (0, 0.0))
         by_backbone[row["dataset"], row["backbone"]] = (runs + row["runs"], hours + row["hours"])
     total = sum(row["hours"] for row in rows)
-    skipped = len(study["datasets"]) * len(study["backbones"]) * len(study["strategies"]) - len(rows)
+    outside = sum(grid.given(study, name) is not None for name in study["strategies"])
+    product = len(study["backbones"]) * (len(study["strategies"]) - outside) + outside
+    skipped = len(study["datasets"]) * product - len(rows)
     width = max(len(f"{dataset} / {backbone}") for dataset, backbone in by_backbone)
     lines = [
         f"Study {study['study']}: {len(rows)} cells ({skipped} of the product excluded or impossible), {sum(row['runs'] for row in rows)} trials and runs.",

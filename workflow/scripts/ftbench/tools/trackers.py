@@ -45,7 +45,7 @@ def logged(results: Path) -> Iterator[Logged]:
         dataset, backbone, strategy, seed = folder.relative_to(results / "runs").parts
         parameters = {"dataset": dataset, "backbone": backbone, "strategy": strategy, "seed": seed.removeprefix("seed")}
         parameters |= {key: record.get(key) for key in ("kind", "precision", "device_name", "total_params", "trainable_params")}  # fmt: skip
-        parameters |= {f"network.{key}": value for key, value in record["network"].items()}
+        parameters |= {f"network.{key}": value for key, value in (record["network"] or {}).items()}
         parameters |= {f"recipe.{key}": value for key, value in (record.get("recipe") or {}).items()}
         metrics = {key: value for key, value in record.items() if key.startswith("validation_")}
         metrics |= {f"test_{key}": value for key, value in _optional(folder / "metrics.json").items()}

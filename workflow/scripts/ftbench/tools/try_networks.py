@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from ftbench.base.errors import InputError
 from ftbench.model import architectures, backbones, freezing, sizes
 from ftbench.model.backbones import Backbone
-from ftbench.study import grid
+from ftbench.study import grid, inputs
 from ftbench.study.kinds import declared
 from ftbench.study.paths import file_and_key
 from ftbench.train import recipes, start, strategies
@@ -28,7 +28,7 @@ STATISTICS = {"mean": [0.5] * 3, "std": [0.25] * 3}
 def faults(study: dict) -> Iterator[str]:
     """One sentence for each network that cannot be built, and for each strategy that does not fit one."""
     used: dict[str, dict[str, dict]] = {}
-    for cell in grid.cells(study):
+    for cell in inputs.here(study, grid.cells(study)):
         used.setdefault(cell.backbone, {})[cell.strategy] = study["strategies"][cell.strategy]
     for name, entries in used.items():
         entry = study["backbones"][name]

@@ -11,13 +11,10 @@ from ftbench.report.layout.columns import (
     as_decimal,
     as_duration,
     as_operations,
-    as_text,
+    as_plain,
     as_whole,
 )
-from ftbench.report.layout.formats import (
-    count,
-    duration,
-)
+from ftbench.report.layout.formats import count, duration, megabytes
 from ftbench.report.layout.frames import (
     OF_CELL,
     by_cell,
@@ -49,14 +46,15 @@ COST = {
     "One image": as_operations("forward_flops"),
     "Latency of 1, ms": as_decimal("latency_ms_batch1", ".3g"),
     "Latency of 256, ms": as_decimal("latency_ms_batch256", ".3g"),
-    "Network, MB": Column(lambda row: f"{row.model_bytes / 1e6:.3g}", "model_bytes"),
-    "Saved, MB": Column(lambda row: f"{row.checkpoint_bytes / 1e6:.3g}", "checkpoint_bytes"),
+    "Network, MB": Column(lambda row: megabytes(row.model_bytes), "model_bytes"),
+    "Saved, MB": Column(lambda row: megabytes(row.checkpoint_bytes), "checkpoint_bytes"),
     "Trainable": Column(lambda row: count(row.trainable_params), "trainable_params"),
     "Parameters": Column(lambda row: count(row.total_params), "total_params"),
     "Resumes": as_whole("resumes"),
-    "Threads": as_text("threads"),
-    "Device": as_text("device_name"),
+    "Threads": as_plain("threads"),
+    "Device": as_plain("device_name"),
 }
+UNKNOWN_NOTE = "–: not known; of predictions from outside nothing was measured here, and training is what their owner states, if anything"
 
 COST_COLUMNS = [
     *CELL,
@@ -110,7 +108,7 @@ def cost_table(runs_csv, cells: list[dict], out, watts: float | None = None) -> 
                 **means,
                 "total_seconds": means["train_seconds"] + means["tuning_seconds"],
                 "peak_memory_mb": own["peak_memory_mb"].max(),
-                "resumes": own["resumes"].sum(),
+                "resumes": own["resumes"].sum(min_count=1),
                 **{name: joined(own[name]) for name in ("threads", "device_name")},
                 **{name: timed.iloc[0][name] for name in ("step_flops", "trainable_params", "total_params", *OF_CELL)},
             }
@@ -132,8 +130,9 @@ def cost_pages(cost_csv, runs_csv, out: dict) -> None:
     total = study_total(read_runs(runs_csv))
     machines = sorted(
         {
-            f"{row.latency_device}, {row.latency_threads} thread{'s' * (row.latency_threads != 1)}"
+            f"{row.latency_device}, {row.latency_threads:.0f} thread{'s' * (row.latency_threads != 1)}"
             for row in frame.itertuples()
+            if pd.notna(row.latency_threads)
         }
     )
     notes = [
@@ -142,7 +141,8 @@ def cost_pages(cost_csv, runs_csv, out: dict) -> None:
         "training per run = own loop + features + borrowed probe; a diverged run counts in the study's total, not in its cell's mean",
         "operations are those of matrix products and convolutions, a multiply-add as two, counted around one step of the training loop; "
         "training has all steps, validation passes, features and the probe that the cell uses, tuning all trials",
-        "latency: median from uint8 images on the device to logits, " + "; ".join(machines),
+        *(["latency: median from uint8 images on the device to logits, " + "; ".join(machines)] if machines else []),
+        *([UNKNOWN_NOTE] if frame["loop_seconds"].isna().any() else []),
         *([MIXED_NOTE] if mixed_hardware(frame) else []),
         *([LATENCY_NOTE] if len(machines) > 1 else []),
     ]

@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ftbench.base.errors import listed
 from ftbench.report.cost.pareto_front import Cost, cost_of, front, latency_of, size_of
 from ftbench.report.layout.formats import duration, operations
 from ftbench.report.layout.frames import read_table
@@ -28,10 +29,19 @@ def pareto(comparison_csv, dataset: str, strategies: list[str], backbones: list[
     if frame.empty:
         message(f"No run on {dataset} finished", "Every seed of every cell diverged, so there is no accuracy.", out)
         return
+    finished, known = frame, np.isfinite(cost_of(frame).values)
+    if not known.any():
+        message(
+            f"No cost is known on {dataset}",
+            "All of its predictions come from outside, and nobody states what they cost.",
+            out,
+        )
+        return
+    frame = frame[known].reset_index(drop=True)
+    cost, score = cost_of(frame), 100 * frame["accuracy_mean"].to_numpy(float)
     styles = line_styles(strategies)
     backbones = [name for name in backbones if name in set(frame["backbone"])]
     shapes = {name: MARKERS[number % len(MARKERS)] for number, name in enumerate(backbones)}
-    cost, score = cost_of(frame), 100 * frame["accuracy_mean"].to_numpy(float)
     with style():
         # Latency and size are the backbone's: one backbone alone has one value of each.
         rows = [["cost", "cost"], ["latency", "size"]] if len(backbones) > 1 else [["cost", "cost"]]
@@ -40,7 +50,8 @@ def pareto(comparison_csv, dataset: str, strategies: list[str], backbones: list[
         costs = {"cost": cost, "latency": latency_of(frame), "size": size_of(frame)}
         for name, panel in axes.items():
             _panel(panel, frame, costs[name], styles, shapes)
-        title(figure, *_words(frame, everything, cost, score, front(cost.values, score), dataset))
+        unknown = finished[~known]
+        title(figure, *_words(frame, everything, unknown, cost, score, front(cost.values, score), dataset))
         present = [name for name in strategies if name in set(frame["strategy"])]
         handles = [Line2D([], [], ls="", marker="o", label=name, **_dot(styles[name])) for name in present]
         shown = [Line2D([], [], ls="", marker=shape, color=GREY, label=name) for name, shape in shapes.items()]
@@ -49,7 +60,12 @@ def pareto(comparison_csv, dataset: str, strategies: list[str], backbones: list[
 
 
 def _panel(panel, frame, cost: Cost, styles: dict, shapes: dict) -> None:
-    """One cost axis: dots with their intervals, the front, and its points' names."""
+    """One cost axis: dots with their intervals, the front, and its points' names. A cell whose cost is not known has no place on it."""
+    known = np.isfinite(cost.values)
+    frame, cost = frame[known].reset_index(drop=True), cost._replace(values=cost.values[known])
+    if frame.empty:
+        panel.set(xlabel=f"{cost.label}: not known of any", xticks=[], yticks=[])
+        return
     score, low, high = (100 * frame[f"accuracy_{name}"].to_numpy(float) for name in ("mean", "ci_low", "ci_high"))
     best = front(cost.values, score)
     for number, row in enumerate(frame.itertuples()):
@@ -107,7 +123,7 @@ def _label_front(panel, frame, spent, score, best) -> None:
         )
 
 
-def _words(frame, everything, cost: Cost, score, best, dataset) -> tuple[str, str]:
+def _words(frame, everything, unknown, cost: Cost, score, best, dataset) -> tuple[str, str]:
     """The finding: the best, and the cheapest whose mean lies inside the best one's interval, if that saves half."""
     top = best[-1]
 
@@ -121,9 +137,12 @@ def _words(frame, everything, cost: Cost, score, best, dataset) -> tuple[str, st
         cheap = enough[0]
         finding += f"; {name(cheap)} is within its interval for {cost.show(cost.values[cheap])}"
     detail = f"{dataset}: {len(best)} of {len(frame)} cells are on the front (grey line). Bars: 95 % intervals."
-    left_out = len(everything) - len(frame)
+    left_out = len(everything) - len(frame) - len(unknown)
     if left_out:
         detail += f" {left_out} diverged {'cell is' if left_out == 1 else 'cells are'} left out."
+    if len(unknown):
+        named = listed([f"{row.strategy} on {row.backbone}" for row in unknown.itertuples()], 3)
+        detail += f" Left out, since what it cost is not known: {named}."
     if cost.show is operations:
         detail += (
             " Cost is in operations: the cells ran on different devices or thread counts, whose seconds do not compare."

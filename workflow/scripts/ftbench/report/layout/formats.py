@@ -20,10 +20,17 @@ def duration(seconds: float) -> str:
 
 def count(number: float) -> str:
     """'5.1 k', '3.4 M': a number of parameters."""
+    if pd.isna(number):
+        return MISSING
     for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
         if number >= size:
             return f"{number / size:.3g}{unit}"
     return f"{number:.0f}"
+
+
+def megabytes(number: float) -> str:
+    """'44.8': bytes in megabytes."""
+    return MISSING if pd.isna(number) else f"{number / 1e6:.3g}"
 
 
 def operations(number: float) -> str:

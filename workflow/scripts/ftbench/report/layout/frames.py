@@ -6,6 +6,8 @@ from ftbench.base.csv_text import guarded, plain
 from ftbench.base.errors import InputError
 from ftbench.base.files import atomic_write
 from ftbench.evaluate.cells import CELL, config_order
+from ftbench.evaluate.runs_csv import whole
+from ftbench.study.kinds import having
 
 # The same in all finished runs of a cell. A diverged run leaves no network, so its checkpoint_bytes are few.
 OF_CELL = [
@@ -22,7 +24,7 @@ OF_CELL = [
 
 def write_csv(frame: pd.DataFrame, out) -> None:
     with atomic_write(out) as temporary:
-        guarded(frame).to_csv(temporary, index=False)
+        guarded(whole(frame)).to_csv(temporary, index=False)
 
 
 def by_cell(runs: pd.DataFrame, cells: list[dict]) -> list[tuple[tuple, pd.DataFrame]]:
@@ -36,7 +38,14 @@ def by_cell(runs: pd.DataFrame, cells: list[dict]) -> list[tuple[tuple, pd.DataF
 
 
 def joined(values: pd.Series) -> str:
-    return "; ".join(dict.fromkeys(values.astype(str)))
+    """The different values, with semicolons between; "" where none is known."""
+    known = values.dropna()
+    return "; ".join(dict.fromkeys(known.map("{:g}".format) if known.dtype.kind == "f" else known.astype(str)))
+
+
+def from_outside(kind: str) -> bool:
+    """Whether a strategy of this kind is predictions from outside: its costs are what their owner states, or unknown."""
+    return kind in having("strategies", "engine", "given")
 
 
 def finished_or_all(own: pd.DataFrame) -> pd.DataFrame:
@@ -46,8 +55,9 @@ def finished_or_all(own: pd.DataFrame) -> pd.DataFrame:
 
 
 def mixed_hardware(frame: pd.DataFrame) -> bool:
-    """Whether the rows ran on more than one device or thread count, so that their seconds do not compare."""
-    joined = "; " in " ".join(frame["device_name"].astype(str)) or "; " in " ".join(frame["threads"].astype(str))
+    """Whether the rows ran on more than one device or thread count, so that their seconds do not compare; unknown ones do not count."""
+    known = [frame[name].dropna().astype(str) for name in ("device_name", "threads")]
+    joined = any("; " in " ".join(values) for values in known)
     return joined or frame["device_name"].nunique() > 1 or frame["threads"].nunique() > 1
 
 

@@ -11,6 +11,7 @@ from ftbench.report.layout.formats import percent
 ALPHA = 0.05
 # Why a cell is or is not called the cheapest that is good enough: values of recommendation.csv's cheapest_why.
 SHOWN, ITSELF, WORSE, OPEN, UNTESTED = "shown", "itself", "others worse", "open", "untested"
+UNKNOWN_COST = "cost not known"
 
 INTERVALS_NOTE = (
     "intervals and tests: seed variances are learnt from all cells of a data set together, because two or three seeds say little of "
@@ -23,7 +24,7 @@ NOT_TOLD_NOTE = (
 )
 CHEAPEST_NOTE = (
     "cheapest: least of the resource that the budget limits, or least training time where it limits none or several. It is named once its "
-    "test shows that it is not worse by the margin (margin in the config), corrected by Holm's method over the cheaper cells"
+    "test shows that it is not worse by the margin (margin in the config), corrected by Holm's method over the cheaper cells. A cell of unknown cost keeps no budget on it, and is never the cheapest"
 )
 ONE_SEED_NOTE = "one seed says nothing of a recipe: intervals are of these trained models, and there are no p values"
 
@@ -37,6 +38,8 @@ def cheapest_said(row, name: str) -> str:
         return f"{name}, the best itself: no other that lost no more seeds costs less"
     if row.cheapest_why == WORSE:
         return f"{name}, the best itself: every cheaper one measures more than {margin} below"
+    if row.cheapest_why == UNKNOWN_COST:
+        return "open, since what the best one costs is not known"
     if row.cheapest_why == UNTESTED:
         return "cannot be said yet: one seed says nothing of a recipe"
     if pd.isna(row.seeds_needed):

@@ -40,7 +40,7 @@ def learning_curves(runs: list[dict], dataset: str, strategies: list[str], backb
         title(
             figure,
             finding(best_epochs, dataset),
-            "Thick: mean over seeds. Thin: single seeds. Level line: probe without epochs. ×: diverged.",
+            "Thick: mean over seeds. Thin: single seeds. Level line: without epochs, such as a probe. ×: diverged.",
         )
         handles = [
             Line2D([], [], color=styles[name].colour, ls=styles[name].dash, lw=1.8, label=name)

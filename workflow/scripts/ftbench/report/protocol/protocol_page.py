@@ -89,6 +89,12 @@ def protocol_page(study_path, out) -> None:
         *filter(None, [unequal(budgets(study))]),
         *data,
         *backbones,
+        *(
+            said
+            for name, entry in study["strategies"].items()
+            if entry.get("given")
+            for said in _files(name, entry["given"])
+        ),
     ]
     subtitle = "The recipe of every strategy as the config resolved it."
     publish(pd.DataFrame(rows), PROTOCOL, {"html": out}, "Protocol", subtitle, notes)
@@ -100,7 +106,17 @@ def _tried(entry: dict, declares: dict) -> str:
     tried = entry["learning_rate" if declares["engine"] == "loop" else "grid"]
     values = ", ".join(f"{value:g}" for value in tried) if isinstance(tried, list) else tried and f"{tried:g}, fixed"
     said = [f"made of the runs of {entry['of']}"] * bool(entry.get("of"))
+    said += ["predictions given from outside"] * bool(entry.get("given"))
     return "; ".join(said + [f"{tuned.replace('_', ' ')}: {values}"] * bool(values))
+
+
+def _files(name: str, given: dict) -> list[str]:
+    """Which files predictions from outside come from."""
+    files = {
+        dataset: " and ".join(paths) if isinstance(paths, list) else paths for dataset, paths in given["files"].items()
+    }
+    said = "; ".join(f"{dataset}: {paths}" for dataset, paths in files.items())
+    return [f"strategy {name}, shown as backbone {given['backbone']}: {given['values']} of {said}"]
 
 
 def _also(recipe: dict) -> str | None:

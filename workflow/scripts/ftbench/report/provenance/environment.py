@@ -53,9 +53,11 @@ def record_environment(
 
 
 def machines(records: list[dict]) -> list[dict]:
-    """Where the runs ran: one entry per device and set of versions, the most used first."""
+    """Where the runs ran: one entry per device and set of versions, the most used first; predictions from outside ran nowhere here."""
     counted = Counter(
-        (record["device"], record["device_name"], tuple(sorted(record["versions"].items()))) for record in records
+        (record["device"], record["device_name"], tuple(sorted(record["versions"].items())))
+        for record in records
+        if record["device_name"] is not None
     )
     return [
         {"device": device, "device_name": name, "versions": dict(versions), "runs": count}

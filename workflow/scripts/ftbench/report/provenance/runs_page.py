@@ -33,13 +33,16 @@ RUNS = {
 
 def provenance_page(runs: list[dict], study_path, out) -> None:
     """Write the page of all runs; `runs` holds {"labels", "run": path}, `study_path` is the resolved config."""
-    rows, versions, machines = [], {}, {}
+    rows, versions, machines, outside = [], {}, {}, 0
     for entry in runs:
         run = content(entry["run"])
         recipe, digests = run["recipe"] or {}, run["digests"]
         for name, version in run["versions"].items():
             versions.setdefault(name, set()).add(version)
-        machines.setdefault(run["device_name"], []).append(run)
+        if run["device_name"] is None:  # its predictions come from outside
+            outside += 1
+        else:
+            machines.setdefault(run["device_name"], []).append(run)
         rows.append(
             {
                 **entry["labels"],
@@ -51,7 +54,9 @@ def provenance_page(runs: list[dict], study_path, out) -> None:
     software = ", ".join(f"{name} {' and '.join(sorted(found))}" for name, found in sorted(versions.items()))
     study = read_json(study_path)
     notes = [
-        "machines: " + "; ".join(f"{name} ({len(own)} run{'s' * (len(own) != 1)})" for name, own in machines.items()),
+        "machines: "
+        + ("; ".join(f"{name} ({len(own)} run{'s' * (len(own) != 1)})" for name, own in machines.items()) or MISSING),
+        *([f"{outside} of the runs are predictions from outside, of which no machine is known"] if outside else []),
         f"software: {software or MISSING}",
         f"study {study['study']}, seeds {', '.join(map(str, study['seeds']))}, tuning seed {study['tuning']['seed']}, selected by "
         f"validation {study['selection_metric'].replace('_', ' ')}; every default is written out in study.json",

@@ -6,7 +6,7 @@ import pandas as pd
 
 from ftbench.compare.statistics import holm
 from ftbench.report.layout.frames import mixed_hardware
-from ftbench.report.layout.words import ALPHA, ITSELF, OPEN, SHOWN, UNTESTED, WORSE
+from ftbench.report.layout.words import ALPHA, ITSELF, OPEN, SHOWN, UNKNOWN_COST, UNTESTED, WORSE
 
 # A budget's key -> the column of comparison.csv that it bounds.
 LIMITS = {"minutes": "minutes", "parameters": "total_params", "latency_ms": "latency_ms_batch1"}
@@ -63,6 +63,7 @@ def cheapest_of(kept: pd.DataFrame, best, others: list[tuple], limits: dict, mar
     Cost is the one resource that the budget limits, or time for training with tuning where it limits none or several (operations, where
     the cells ran on different hardware, whose seconds have no order). Of the cells that cost less, and have no more diverged seeds, one is
     named if its test of "worse by the margin" has p below 0.05 after Holm's correction over them, and its interval ends above -margin.
+    A cell whose cost is not known costs less than none, and beside a best one of unknown cost there is no cheaper.
     """
     limited = [name for name in LIMITS if limits.get(name) is not None]
     resource, mixed = limited[0] if len(limited) == 1 else "minutes", mixed_hardware(kept)
@@ -70,6 +71,8 @@ def cheapest_of(kept: pd.DataFrame, best, others: list[tuple], limits: dict, mar
         resource = "operations"
     column = LIMITS.get(resource, "operations")
     row = {"cheapest_by": resource, "mixed_hardware": mixed, "seeds_needed": None, "seeds_needed_for": None}
+    if pd.isna(best[column]):
+        return row | {"cheapest_why": UNKNOWN_COST}
     cheaper = [
         (one, gap)
         for one, gap in others

@@ -15,6 +15,7 @@ from ftbench.report.layout.frames import (
     OF_CELL,
     by_cell,
     finished_or_all,
+    from_outside,
     joined,
     mixed_hardware,
     read_table,
@@ -37,6 +38,9 @@ NOTES = {
     "it speaks of this one trained model, not of the recipe",
     "m": "made of trained models, or by others: its interval and its p values speak of these very models, whose luck of training it holds; "
     "others made in the same way would differ",
+    "g": "given from outside: its predictions come from files, its costs are what its owner states, or unknown",
+    "a": "approximate: its files have the probabilities of the best classes alone (how many says the column top_k of the CSV) and the rest was "
+    "spread evenly, so that NLL, calibration and what else uses probabilities are approximate; accuracy is not",
     "t": "the weights that it starts from were trained on test images (how many says the column seen_test_images of the CSV; empty: it "
     "cannot be known), so its scores flatter it; the config allows that",
 }
@@ -66,11 +70,13 @@ def _seeds(row) -> str:
 def _flags(row) -> str:
     marks = {
         "r": row.recommended,
-        "u": not row.tuned,
+        "u": pd.notna(row.tuned) and not row.tuned,
         "e": pd.notna(row.at_grid_edge) and row.at_grid_edge,
         "d": row.diverged_seeds > 0,
         "1": row.seeds == 1 and row.stochastic != row.of_recipe,
         "m": row.seeds == 1 and not row.stochastic and not row.of_recipe,
+        "g": from_outside(row.kind),
+        "a": pd.notna(row.top_k),
         "t": row.seen_test_images != 0,
     }
     return " ".join(mark for mark, holds in marks.items() if holds)
@@ -144,6 +150,7 @@ EXTRA_COLUMNS = [
     "test_groups",
     "train_flops",
     "seen_test_images",
+    "top_k",
     *OF_CELL,
 ]
 AVERAGED = [score.name for score in SCORES if score.kind == MEAN]
@@ -211,6 +218,7 @@ def _costs(own: pd.DataFrame) -> dict:
     timed, first = finished_or_all(own), own.iloc[0]
     means = ("train_seconds", "tuning_seconds", "images_per_second", "train_flops")
     shared = ("trainable_params", "total_params", "kind", "stochastic", "tuned", "at_grid_edge", "learning_rate", "l2")
+    shared += ("top_k",)
     return {
         **{name: timed[name].mean() for name in means},
         **{name: first[name] for name in shared},

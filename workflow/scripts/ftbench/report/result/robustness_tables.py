@@ -99,8 +99,9 @@ def _drop(clean: float, corrupted: float) -> float:
     return float((clean - corrupted) / clean) if clean > 0 else float("nan")
 
 
-def robustness_pages(summary_csv, out: dict, together: Sequence[str] = ()) -> None:
-    """Write robustness.csv for readers, in the formats of `out`. `together` are strategies whose networks answer together."""
+def robustness_pages(summary_csv, out: dict, together: Sequence[str] = (), given: Sequence[str] = ()) -> None:
+    """Write robustness.csv for readers, in the formats of `out`. `together` are strategies whose networks answer together, `given` those
+    whose predictions come from outside."""
     frame = read_table(summary_csv)
     families = [name.removeprefix("accuracy_") for name in frame.columns[len(SUMMARY) :]]
     columns = {
@@ -125,6 +126,7 @@ def robustness_pages(summary_csv, out: dict, together: Sequence[str] = ()) -> No
             if together
             else []
         ),
+        *([f"without {', '.join(given)}: given from outside, of the images as they are"] if given else []),
     ]
     publish(frame, columns, out, "Robustness to corruptions", "Accuracy on corrupted test images.", notes)
 

@@ -7,6 +7,7 @@ import pandas as pd
 from ftbench.compare.slice_accuracy import SMALL
 from ftbench.report.classes.slices_table import gap_said, worse, worse_said
 from ftbench.report.layout.formats import capital, count, duration, percent, points
+from ftbench.report.layout.frames import from_outside
 from ftbench.report.layout.words import SHOWN, cheapest_said
 from ftbench.report.summary.facts import ABOVE, DIVERGED, UNTESTED, Cell, Facts
 
@@ -81,6 +82,8 @@ def _covered(row: pd.Series) -> str:
 
 def what_it_costs(cell: Cell) -> Sentence:
     row = cell.row
+    if from_outside(row.get("kind")):
+        return Sentence(_stated_cost(row), COMPARISON)
     said = f"One model takes {duration(row['train_seconds'])} to train"
     said += (
         f" after {duration(row['tuning_seconds'])} of tuning" if row["tuning_seconds"] > 0 else ", without any tuning,"
@@ -89,6 +92,14 @@ def what_it_costs(cell: Cell) -> Sentence:
     if pd.notna(row["latency_ms_batch1"]):
         said += f" and answers one image in {row['latency_ms_batch1']:.3g} ms"
     return Sentence(f"{said}.", COMPARISON)
+
+
+def _stated_cost(row: pd.Series) -> str:
+    """Of predictions from outside: what their owner states, and that the rest is not known."""
+    if pd.isna(row["train_seconds"]):
+        return "Its predictions come from outside: what it cost, its size and its latency are not known."
+    stated = f"{duration(row['train_seconds'])} to train with its tuning, as its owner states"
+    return f"Its predictions come from outside: it took {stated}; its size and its latency are not known."
 
 
 def _machine(row: pd.Series) -> str:

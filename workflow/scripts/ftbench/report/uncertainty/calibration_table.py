@@ -1,5 +1,7 @@
 """The table of calibration: how far confidence and accuracy are apart, before and after temperature scaling."""
 
+import pandas as pd
+
 from ftbench.report.layout.columns import CELL_COLUMNS, as_percent
 from ftbench.report.layout.frames import read_table
 from ftbench.report.layout.pages import publish
@@ -21,4 +23,11 @@ def calibration_pages(comparison_csv, out: dict) -> None:
     frame = read_table(comparison_csv)
     finished = frame[frame["accuracy_mean"].notna()].reset_index(drop=True)
     subtitle = "Whether the models know how sure they may be: test set, means over seeds."
-    publish(finished, CALIBRATION, out, "Calibration and selective prediction", subtitle, NOTES)
+    rough = [
+        f"{row.strategy} on {row.backbone} ({row.dataset})" for row in finished.itertuples() if pd.notna(row.top_k)
+    ]
+    notes = [
+        *NOTES,
+        *([f"approximate, since its files have the best classes alone: {', '.join(rough)}"] if rough else []),
+    ]
+    publish(finished, CALIBRATION, out, "Calibration and selective prediction", subtitle, notes)

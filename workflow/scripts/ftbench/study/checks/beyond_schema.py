@@ -7,6 +7,7 @@ from ftbench.base.errors import InputError, choices
 from ftbench.study import grid, kinds
 from ftbench.study import trials as search
 from ftbench.study.checks.backbones import check_backbones, check_path
+from ftbench.study.checks.given import check_given, check_given_files
 from ftbench.study.checks.made_of_runs import check_made_of, check_members_in_grid
 from ftbench.study.downloads import download_of
 from ftbench.study.paths import file_and_key
@@ -35,6 +36,7 @@ SOURCES = {
 def check(config: dict) -> None:
     """Raise InputError, one sentence, at the first thing that contradicts another. Fills in the probe that a strategy starts from."""
     check_made_of(config)
+    check_given(config)
     _seeds_and_trials(config)
     _halving(config)
     _datasets(config)
@@ -66,6 +68,7 @@ def check_files(config: dict) -> None:
                 "path of the weights."
             )
         _check_run_weights(name, entry["weights"], config["study"])
+    check_given_files(config, _missing)
 
 
 def _check_run_weights(backbone: str, weights: str, study: str) -> None:
@@ -156,8 +159,8 @@ def _label_issues(config: dict) -> None:
             cell
             for cell in grid.cells(config)
             if cell.dataset == name
+            and grid.start(config, cell.backbone, cell.strategy) in grid.PRETRAINED
             and config["backbones"][cell.backbone]["weights"] != "none"
-            and grid.start(config, cell.backbone, cell.strategy) != "random"
         ]
         if entry["drop_label_issues"] and not judges:
             raise InputError(
@@ -261,13 +264,14 @@ def _probes(config: dict) -> None:
 
 def _grid(config: dict) -> None:
     tables = {"dataset": "datasets", "backbone": "backbones", "strategy": "strategies"}
+    names = {table: list(config[table]) for table in tables.values()} | {"backbones": grid.backbones(config)}
     for number, pattern in enumerate(config["exclude"]):
         for axis, given in pattern.items():
             for name in given if isinstance(given, list) else [given]:
-                if name not in config[tables[axis]]:
+                if name not in names[tables[axis]]:
                     raise InputError(
                         f"config: exclude.{number}.{axis} is {name!r}, which is not in {tables[axis]}; "
-                        f"valid: {choices(config[tables[axis]])}."
+                        f"valid: {choices(names[tables[axis]])}."
                     )
     random = kinds.having("strategies", "start", "random")
     if not grid.cells(config):
@@ -281,6 +285,7 @@ def _grid(config: dict) -> None:
             for dataset in config["datasets"]
             for strategy in config["strategies"]
             if not grid.excluded(grid.Cell(dataset, name, strategy), config["exclude"])
+            and not grid.given(config, strategy)
         ]
         if left and not any(grid.admits(config, name, strategy) for strategy in left):
             raise InputError(

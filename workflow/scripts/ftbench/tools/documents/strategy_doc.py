@@ -20,7 +20,9 @@ STARTS = {
     "probe": "pretrained, head of the probe",
     "any": "pretrained where there are weights, else random",
     "of": "finished runs of another strategy",
+    "given": "nothing: another model answered elsewhere",
 }
+NOTHING_TRAINS = {"runs": "those of its members, before", "given": "not known"}  # engine -> what moves
 
 
 def network(name: str) -> Backbone:
@@ -52,7 +54,7 @@ def table() -> str:
         declares = kinds.declared(kind)
         counts = [moving(kind, name) for name in NETWORKS]
         on_features = declares["engine"] == "features"
-        trains = declares["engine"] != "runs"
+        trains = declares["engine"] not in NOTHING_TRAINS
         frozen = [round(100 * (1 - count / parameters(name))) for count, name in zip(counts, NETWORKS)]
         state = "none" if on_features or not trains else " / ".join(f"{8 * count / 1e6:,.1f} MB" for count in counts)
         uses = on_features or declares["start"] == "probe"
@@ -60,7 +62,7 @@ def table() -> str:
             [
                 f"`{kind}`",
                 STARTS[declares["start"]],
-                " / ".join(f"{count:,}" for count in counts) if trains else "those of its members, before",
+                " / ".join(f"{count:,}" for count in counts) if trains else NOTHING_TRAINS[declares["engine"]],
                 "all the time"
                 if on_features
                 else "nothing trains"
