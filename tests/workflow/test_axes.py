@@ -5,7 +5,7 @@ import json
 import re
 
 import pytest
-from studies import Clone, settings, write_photos
+from studies import WEIGHTS, Clone, settings, tiny, write_photos, write_weights
 
 
 def rows(path) -> list[dict]:
@@ -113,3 +113,37 @@ def test_weights_that_saw_the_test_images_stop_the_study_before_it_scores(tmp_pa
     clone.snakemake(cells)
     (row,) = rows(clone.root / cells)
     assert int(row["seen_test_images"]) > 0
+
+
+def test_cells_made_of_finished_runs_stand_beside_them_and_are_charged_with_them(tmp_path):
+    """An ensemble, a soup and WiSE-FT of two seeds, with flips and on corrupted images; a second start has nothing to do."""
+    digits = settings()["datasets"]["digits"] | {"flip": True}
+    strategies = {
+        "linear_probe": {"kind": "linear_probe"},
+        "finetune": {"kind": "finetune", "learning_rate": 0.01},
+        "together": {"kind": "ensemble", "of": "finetune"},
+        "soup": {"kind": "soup", "of": "finetune"},
+        "wise_ft": {"kind": "wise_ft", "of": "finetune", "probe": "linear_probe"},
+    }
+    study = settings(
+        seeds=[0, 1],
+        datasets={"digits": digits},
+        backbones={"pretrained": tiny()["backbones"]["pretrained"]},
+        strategies=strategies,
+        corruptions={"enabled": True, "kinds": ["contrast"], "severities": [3], "images": 40},
+    )
+    clone = Clone.of_repository(tmp_path / "clone", study)
+    write_weights(clone.root / WEIGHTS)
+    targets = [f"results/tiny/tables/{name}" for name in ("comparison.csv", "robustness.csv")]
+    clone.snakemake(*targets)
+    table = {row["strategy"]: row for row in rows(clone.root / targets[0])}
+    assert list(table) == list(strategies)
+    params = {name: float(row["total_params"]) for name, row in table.items()}
+    assert params["together"] == 2 * params["finetune"] == 2 * params["soup"] == 2 * params["wise_ft"]
+    assert {name: row["seeds"] for name, row in table.items()} == {
+        "linear_probe": "1", "finetune": "2", "together": "1", "soup": "1", "wise_ft": "2"}  # fmt: skip
+    both = 2 * float(table["finetune"]["train_seconds"])
+    assert all(float(table[name]["train_seconds"]) > both for name in ("together", "soup"))
+    assert all(row["tta_accuracy"] for row in table.values())
+    assert {row["strategy"] for row in rows(clone.root / targets[1])} == set(strategies) - {"together"}
+    assert clone.plan(*targets) == []
