@@ -98,7 +98,7 @@ def test_without_a_gpu_in_the_config_none_is_asked_for(submit):
 
 
 def test_small_jobs_share_an_allocation_and_ask_for_the_sum(submit):
-    (arguments,) = submit("evaluate", "evaluate_features")
+    (arguments,) = submit("evaluate", "evaluate_once")
     assert "evaluate" in arguments[-1]
     assert value(arguments, "--mem") == "4000"
     assert value(arguments, "--cpus-per-task") == "2"

@@ -101,7 +101,7 @@ rule evaluate:
         "../scripts/evaluate.py"
 
 
-use rule evaluate as evaluate_features with:
+use rule evaluate as evaluate_once with:
     input:
         logits=seed_files("test_logits.npz", SEED_0),
         val_logits=seed_files("val_logits.npz", SEED_0),
@@ -111,7 +111,7 @@ use rule evaluate as evaluate_features with:
     output:
         seed_files("metrics.json", SEED_0),
     log:
-        "<logs>/evaluate_features/{dataset}/{backbone}/{strategy}.log",
+        "<logs>/evaluate_once/{dataset}/{backbone}/{strategy}.log",
     wildcard_constraints:
         strategy=any_of(ONCE),
 
