@@ -3,8 +3,15 @@
 Only the unopened download is shared by both sides, and the weights file of the user.
 """
 
+import json
+import re
+
+import pandas as pd
 import pytest
 from studies import Node
+
+from ftbench.evaluate.metrics import SCORES
+from ftbench.tools import command_line
 
 CHOSEN = ("model.safetensors", "selected.json", "trial.json")
 TEST_FILES = (
@@ -102,3 +109,55 @@ def test_no_test_image_was_prepared_while_anything_trained(finished):
     assert {"model.safetensors", "selected.json", "trial.json", "val_logits.npz"} <= names
     assert sum(name.endswith("model.safetensors") for name in finished.trained) == 13
     assert [name for name in finished.trained if name.split("/")[-1].startswith("test")] == []
+
+
+def test_predictions_from_outside_keep_the_seal_and_the_scores_of_the_run_that_they_were_written_from(
+    clone, monkeypatch
+):
+    """The photos of both parts have the same names, train/dark/00.png and test/dark/00.png, and stand in one file."""
+    monkeypatch.chdir(clone.root)
+    written = ["predictions", "tiny", "--dataset", "photos", "--backbone", "small", "--strategy", "scratch"]
+    assert command_line.main([*written, "--seed", "0", "cloud.csv"]) == 0
+    config = clone.read_config()
+    given = {"kind": "predictions", "backbone": "cloud", "values": "logits", "files": {"photos": "cloud.csv"}}
+    clone.write_config(config | {"strategies": config["strategies"] | {"api": given}})
+    assert broken_seals(clone.graph()) == []
+    targets = [
+        f"results/tiny/{name}"
+        for name in (
+            "tables/comparison.html",
+            "tables/cost.html",
+            "tables/recommendation.html",
+            "plots/photos.pareto.svg",
+        )
+    ]
+    clone.snakemake(*targets)
+    own, again = (clone.path(f"runs/photos/{cell}/seed0") for cell in ("small/scratch", "cloud/api"))
+    for name in ("val_logits.npz", "test_logits.npz"):
+        assert (own / name).read_bytes() == (again / name).read_bytes()
+    scores = [json.loads((folder / "metrics.json").read_text()) | {"tta_accuracy": None} for folder in (own, again)]
+    assert scores[0] == scores[1]  # an answer for the mirrored image is not in the file
+    runs = (
+        pd.read_csv(clone.path("tables/runs.csv"), dtype=str)
+        .query("dataset == 'photos' and seed == '0'")
+        .set_index("backbone")
+    )
+    same = [score.name for score in SCORES if score.name in runs and score.name != "tta_accuracy"]
+    same += ["validation_accuracy", "validation_balanced_accuracy", "validation_nll"]
+    assert runs.loc["small", same].fillna("").tolist() == runs.loc["cloud", same].fillna("").tolist()
+    assert (
+        runs.loc["cloud", ["train_seconds", "tuning_seconds", "total_params", "latency_ms_batch1", "peak_memory_mb"]]
+        .isna()
+        .all()
+    )
+    choice = pd.read_csv(clone.path("tables/recommendation.csv")).query("dataset == 'photos' and budget != 'no limit'")
+    assert (choice["cells"] == 1).all() and (choice["best_backbone"] == "small").all()
+    page = clone.path("tables/comparison.html").read_text()
+    assert "given from outside" in page and "nan" not in re.sub("<[^>]*>", " ", page).lower().split()
+    assert "what it cost is not known: api on cloud" in clone.path("plots/photos.pareto.svg").read_text()
+    (clone.root / "cloud.csv").write_text((clone.root / "cloud.csv").read_text() + "train/new/1.png,0,0\n")
+    assert {job.rule for job in clone.plan("results/tiny/runs/photos/cloud/api/seed0/metrics.json")} == {
+        "take_predictions",
+        "take_test_predictions",
+        "evaluate_features",
+    }

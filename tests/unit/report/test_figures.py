@@ -238,6 +238,19 @@ def test_the_cost_axis_is_time_on_equal_hardware_and_operations_on_mixed(study, 
     assert "FLOP" in text and "Cost is in operations" in text
 
 
+def test_a_cell_of_unknown_cost_has_no_place_on_the_front_and_is_named(study, tmp_path):
+    comparison = pd.read_csv(study[1]["comparison"])
+    costs = ["train_seconds", "tuning_seconds", "train_flops", "latency_ms_batch1", "total_params", "latency_threads"]
+    for rows, said in (
+        (comparison.index[:1], "cost is not known: tutorial on lite0."),
+        (comparison.index, "No cost is known on shapes"),
+    ):
+        comparison.loc[rows, costs] = np.nan
+        comparison.to_csv(tmp_path / "comparison.csv", index=False)
+        pareto(tmp_path / "comparison.csv", "shapes", study[0]["strategies"], study[0]["backbones"], tmp_path / "p.svg")
+        assert said in " ".join(re.findall("<!-- (.*?) -->", (tmp_path / "p.svg").read_text()))
+
+
 def twelve_data_sets() -> pd.DataFrame:
     """The columns of comparison.csv that ranks need: five strategies on twelve data sets, s0 the best on each."""
     rng = np.random.default_rng(0)

@@ -6,7 +6,7 @@ from unit.synthetic import evaluate_study, write_study
 
 from ftbench.compare.crossfit import Run, crossfitted_accuracy
 from ftbench.report.layout.frames import read_table
-from ftbench.report.layout.words import ITSELF, OPEN, SHOWN, UNTESTED, WORSE
+from ftbench.report.layout.words import ITSELF, OPEN, SHOWN, UNKNOWN_COST, UNTESTED, WORSE
 from ftbench.report.recommendation.recommendation_table import COLUMNS, recommend_one
 from ftbench.report.uncertainty.ranks_tables import rank_cells, ranks_table
 
@@ -165,6 +165,21 @@ def test_on_mixed_hardware_operations_decide_which_is_cheapest():
     assert (row["cheapest_strategy"], row["cheapest_by"], row["mixed_hardware"]) == ("x", "operations", True)
     row = recommend_one(cells, differences, {"parameters": 1000})
     assert (row["cheapest_strategy"], row["cheapest_by"]) == ("y", "parameters")
+
+
+@pytest.mark.parametrize("limits", [{}, {"minutes": 10.0}, {"parameters": 10}, {"latency_ms": 10.0}])
+def test_a_cell_of_unknown_cost_keeps_no_budget_on_it_and_is_never_the_cheapest(limits):
+    unknown = dict.fromkeys(
+        ("minutes", "total_params", "latency_ms_batch1", "operations", "device_name", "threads"), np.nan
+    )
+    differences = pairs(("x", "y", 0.0, 0.001))
+    cells = pd.DataFrame([cell("x", 0.9, 0.8, 9.0), cell("y", 0.8, 0.8, 1.0) | unknown])
+    row = recommend_one(cells, differences, limits)
+    assert (row["cells"], row["cheapest_strategy"]) == (1 if limits else 2, "x")
+    cells = pd.DataFrame([cell("x", 0.9, 0.8, 9.0) | unknown, cell("y", 0.8, 0.8, 1.0)])
+    row = recommend_one(cells, differences, limits)
+    assert (row["best_strategy"], row["cheapest_why"]) == (("y", ITSELF) if limits else ("x", UNKNOWN_COST))
+    assert row.get("cheapest_strategy") == ("y" if limits else None)
 
 
 def test_the_choice_on_test_is_by_the_metric_that_selects():

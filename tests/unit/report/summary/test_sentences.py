@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from ftbench.report.layout.words import ITSELF, SHOWN
+from ftbench.report.layout.words import ITSELF, SHOWN, UNKNOWN_COST
 from ftbench.report.summary import sentences
 from ftbench.report.summary.facts import ABOVE, BELOW, RECOMMENDED, SAME, UNTESTED, Cell, Facts
 
@@ -108,6 +108,26 @@ def test_what_was_not_measured_or_tuned_is_not_said_to_be():
         cell("a on b", BELOW, tuning_seconds=0.0, latency_ms_batch1=float("nan"), threads="2")
     ).text
     assert text == "One model takes 21 s to train, without any tuning, on a CPU (2 threads); it has 3.4 M parameters."
+
+
+def test_what_nobody_knows_of_predictions_from_outside_is_said():
+    unknown = dict.fromkeys(("train_seconds", "tuning_seconds", "total_params", "latency_ms_batch1"), float("nan"))
+    given = unknown | {"kind": "predictions", "stochastic": False, "of_recipe": False}
+    assert sentences.what_it_costs(cell("api on cloud", RECOMMENDED, **given)).text == (
+        "Its predictions come from outside: what it cost, its size and its latency are not known."
+    )
+    stated = sentences.what_it_costs(
+        cell("api on cloud", RECOMMENDED, **given | {"train_seconds": 120.0, "tuning_seconds": 0.0})
+    ).text
+    assert stated == (
+        "Its predictions come from outside: it took 2.0 min to train with its tuning, as its owner states; its size and its latency are "
+        "not known."
+    )
+    found = facts(cell("api on cloud", RECOMMENDED, **given), cell("probe on a", SAME))
+    found.choice["cheapest_why"] = UNKNOWN_COST
+    assert (
+        "The cheapest that is as good: open, since what the best one costs is not known." in sentences.doubt(found).text
+    )
 
 
 def test_the_cheapest_that_is_shown_to_be_as_good_is_named_with_its_difference():

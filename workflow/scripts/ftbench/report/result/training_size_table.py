@@ -6,7 +6,7 @@ from ftbench.base.files import read_json
 from ftbench.evaluate.cells import CELL, recommended_cell
 from ftbench.report.layout.columns import ACCURACY, ACCURACY_COLUMN, Column, as_number, as_plain, as_text
 from ftbench.report.layout.formats import MISSING, capital, points
-from ftbench.report.layout.frames import read_table, write_csv
+from ftbench.report.layout.frames import from_outside, read_table, write_csv
 from ftbench.report.layout.pages import publish
 
 COLUMNS = ["family", *CELL, "images_per_class", "start", "seeds", "recommended", "validation_score", "accuracy_mean"]
@@ -34,11 +34,17 @@ def training_size_table(
     `members` holds {"family", "dataset", "limit", "about": path of train.json}; `random` lists {dataset, backbone, strategy} of the
     cells that start from random weights. images_per_class is the mean over classes, training and validation together. gain is the
     accuracy minus that of `against`, the cell from random weights with the best validation score at this size, with the interval of
-    differences.csv, as fractions; missing for cells from random weights, and where there is none or one of the two did not finish.
+    differences.csv, as fractions; predictions from outside are in no row; missing for cells from random weights, and where there is none or one of the two did not finish.
     """
     comparison = read_table(comparison_csv).merge(
         read_table(cells_csv)[[*CELL, "validation_score", "validation_nll"]], on=CELL
     )
+    outside = comparison["kind"].map(from_outside)
+    for row in comparison[outside].itertuples():
+        print(
+            f"without {row.strategy} on {row.backbone} ({row.dataset}): given from outside, whatever it was trained on"
+        )
+    comparison = comparison[~outside]
     differences = read_table(differences_csv)
     from_random = {tuple(cell[label] for label in CELL) for cell in random}
     rows = []

@@ -2,7 +2,7 @@
 
 A file declares its facts in `DECLARES` (read without import, see `ftbench.study.kinds`). One of the training loop defines
 `trainable`, and of the other functions of `Strategy` those that make it what it is; one that is fitted on cached features
-defines `fit` and `logits`; one that is made of finished runs defines `answers` or `search`. Parameters that do not move are frozen, with every module that holds only frozen ones in eval
+defines `fit` and `logits`; one that is made of finished runs defines `answers` or `search`; predictions from outside define nothing. Parameters that do not move are frozen, with every module that holds only frozen ones in eval
 mode.
 """
 
