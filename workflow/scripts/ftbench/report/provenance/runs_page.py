@@ -56,7 +56,11 @@ def provenance_page(runs: list[dict], study_path, out) -> None:
     notes = [
         "machines: "
         + ("; ".join(f"{name} ({len(own)} run{'s' * (len(own) != 1)})" for name, own in machines.items()) or MISSING),
-        *([f"{outside} of the runs are predictions from outside, of which no machine is known"] if outside else []),
+        *(
+            [f"predictions from outside, of which no machine is known: {outside} run{'s' * (outside != 1)}"]
+            if outside
+            else []
+        ),
         f"software: {software or MISSING}",
         f"study {study['study']}, seeds {', '.join(map(str, study['seeds']))}, tuning seed {study['tuning']['seed']}, selected by "
         f"validation {study['selection_metric'].replace('_', ' ')}; every default is written out in study.json",
