@@ -71,6 +71,8 @@ PRETRAINED = inputs.places(inputs.pretrained(STUDY, CELLS))
 AXES = {"strategies": list(STUDY["strategies"]), "backbones": grid.backbones(STUDY)}
 FAMILIES = dict.fromkeys(entry["family"] for entry in STUDY["strategies"].values())
 FAMILY_AXES = AXES | {"strategies": list(FAMILIES)}
+if workflow.is_main_process and (absent := [name for name in config["strategies"] if name not in FAMILIES]):
+    logger.warning(f"The rehearsal leaves out {', '.join(absent)}: it validates on other images than the study.")
 # What a job that runs a network asks for; a trial or final run asks for that of all its processes.
 THREADS, GPUS = STUDY["threads"], 0 if STUDY["device"] == "cpu" else STUDY["gpus"]
 # Decoding images takes every core that this machine was given; on a cluster, where nobody has said how many, two, or what set-threads says.
