@@ -14,7 +14,9 @@ def photo(size: tuple[int, int] = (640, 480), kind: str = "JPEG", **options) -> 
     """A picture of 64 x 48 random colours, enlarged to `size` pixels."""
     small = Image.fromarray(np.random.default_rng(1).integers(0, 256, (48, 64, 3), dtype=np.uint8))
     stream = io.BytesIO()
-    small.resize(size).save(stream, kind, **({"quality": 85} if kind == "JPEG" else options))
+    small.resize(size, Image.Resampling.NEAREST if kind == "PNG" else None).save(
+        stream, kind, **({"quality": 85} if kind == "JPEG" else options)
+    )
     return stream.getvalue()
 
 

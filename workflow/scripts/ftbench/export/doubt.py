@@ -103,7 +103,7 @@ def unit(features: np.ndarray) -> np.ndarray:
 
 def distances(features: np.ndarray, reference: np.ndarray, k: int) -> np.ndarray:
     """(N,) Euclidean distance of features (N, D), scaled to length 1, to the k-th nearest of `reference` (M, D), which are."""
-    bank, found = reference.astype(np.float32).T, []
+    bank, found = np.asarray(reference, np.float32).T, []
     for first in range(0, len(features), 1024):
         cosines = unit(features[first : first + 1024].astype(np.float32)) @ bank
         found.append(np.partition(cosines, -k, axis=1)[:, -k])

@@ -28,7 +28,7 @@ class Model:
         self.doubt = json.loads((folder / "confidence.json").read_text(encoding="utf-8"))
         self.reference = None
         if (folder / "reference.npy").exists():  # features of training images, each of length 1
-            self.reference = np.load(folder / "reference.npy")
+            self.reference = np.load(folder / "reference.npy").astype(np.float32)
 
     def read(self, images):
         """(N, H, W, 3) uint8 of N files, their bytes, PIL images or uint8 arrays of any size, as the study stored its own."""
@@ -54,7 +54,7 @@ class Model:
         if self.reference is None or not features.shape[1]:
             return None
         features = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
-        cosines = features @ self.reference.T.astype(np.float32)
+        cosines = features @ self.reference.T
         kth = np.partition(cosines, -self.doubt["unlike"]["k"], axis=1)[:, -self.doubt["unlike"]["k"]]
         return np.sqrt(np.maximum(2 - 2 * kth, 0))
 

@@ -35,7 +35,9 @@ class Model:
     about: dict  # how images are stored: size, range, source (fit, max_pixels)
     confidence: dict  # as confidence.json
     validation: tuple | None  # logits, labels and ids of the validation images; None if it was exported without them
-    reference: np.ndarray | None  # features of training images, of length 1
+    reference: (
+        np.ndarray | None
+    )  # features of training images, of length 1, in float32: a cast for every answer took longer than the network
     answer: object
     neighbours: Neighbours | None = None
     network: object = None  # () -> ftbench.export.complete.Complete, the network in torch; None if it is not known
@@ -84,6 +86,12 @@ def _exported(folder: Path, threads: int | None) -> Model:
         probabilities, features = session.run(["probabilities", "features"], {"images": pixels})
         return probabilities, features
 
+    def network():
+        import torch
+
+        torch.set_num_threads(1)  # it explains, beside answers in ONNX: threads of its own only waited for each other
+        return complete_of(folder, about)
+
     about, reference = read_json(folder / "preprocessing.json"), folder / "reference.npy"
     run = about["run"]
     return Model(
@@ -92,10 +100,10 @@ def _exported(folder: Path, threads: int | None) -> Model:
         about=about,
         confidence=read_json(folder / "confidence.json"),
         validation=None,
-        reference=np.load(reference) if reference.exists() else None,
+        reference=np.load(reference).astype(np.float32) if reference.exists() else None,
         answer=answer,
         neighbours=_exported_neighbours(folder),
-        network=lambda: complete_of(folder, about),
+        network=network,
     )
 
 
@@ -177,4 +185,4 @@ def _cached_features(run: Finished, validation: tuple) -> tuple[np.ndarray | Non
     bank = doubt.unit(np.array(features[is_train])).astype(np.float16)
     k = min(doubt.K, len(bank))
     far = doubt.distances(np.array(features[np.isin(rows, validation[2])]), bank, k)
-    return bank, {"k": k, "threshold": float(np.quantile(far, 1 - doubt.ALARMS))}
+    return bank.astype(np.float32), {"k": k, "threshold": float(np.quantile(far, 1 - doubt.ALARMS))}

@@ -35,7 +35,7 @@ SUMMARY = "summary.png"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # A container's root has no sandbox, and its /dev/shm is small.
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
-WIDTH, MARGIN = 1280, 24  # pixels
+WIDTH, MARGIN = 1280, 8  # pixels
 
 
 def make(study: Path, docs: Path) -> list[str]:
