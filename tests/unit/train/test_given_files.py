@@ -191,6 +191,20 @@ def test_a_class_order_of_other_classes_is_refused(tmp_path):
         read_predictions(settings(tmp_path / "a.csv", class_order=["ant", "bee"]), CLASSES)
 
 
+@pytest.mark.parametrize("row", ["train/ant/1.jpg,0.5,0.5", "train/ant/1.jpg,0.5,0.5,0,0"])
+def test_a_row_of_another_length_is_refused(tmp_path, row):
+    (tmp_path / "a.csv").write_text(f"file,ant,bee,cat\n{row}\n")
+    with pytest.raises(InputError, match="line 2 of .* cells, and the header has 4"):
+        read_predictions(settings(tmp_path / "a.csv"), CLASSES)
+
+
+@pytest.mark.parametrize("name, divided", [("a.csv", ";"), ("a.tsv", "\t"), ("a.txt", ",")])
+def test_a_table_may_be_divided_as_spreadsheets_do(tmp_path, name, divided):
+    lines = [("file", *CLASSES), *((name, *map(str, row)) for name, row in zip(NAMES, LOGITS))]
+    (tmp_path / name).write_text("\n".join(map(f"{divided} ".join, lines)), encoding="utf-8-sig")
+    assert np.array_equal(read_predictions(settings(tmp_path / name, values="logits"), CLASSES).logits, LOGITS)
+
+
 def rows(tmp_path, files, wanted=(0, 1, 2), values=ONE, **more):
     found = read_predictions(
         settings(write(tmp_path / "a.csv", {"file": files} | by_class(values[: len(files)]))), CLASSES

@@ -8,15 +8,19 @@ Probabilities become logits by the natural logarithm. One below `FLOOR` counts a
 to 0, and a wrong answer of probability 0 would make the mean of the negative log-likelihoods infinite.
 """
 
+import csv
+import warnings
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from ftbench.base.errors import InputError, listed
 from ftbench.base.given.image_names import suffix
-from ftbench.study.rows.table_file import PARQUET, Table, column_text, import_pyarrow, read_table
+from ftbench.base.given.user_csv import delimiter_of
+from ftbench.study.rows.table_file import PARQUET, TEXT, Table, column_text, import_pyarrow, read_table
 from ftbench.train.given import timm_columns
 from ftbench.train.given.numbers import numbers, places_of
 
@@ -53,7 +57,9 @@ def read_predictions(settings: dict, classes: list[str]) -> Predictions:
     if suffix(path.name) == ".npz":
         found, values, kind = _arrays(path, key, classes, order)
     else:
-        table = _parquet(path, key) if suffix(path.name) in PARQUET else read_table(path, key)
+        table = (
+            _parquet(path, key) if suffix(path.name) in PARQUET else _numbers(path, classes) or read_table(path, key)
+        )
         found, values, kind = _columns(table, key, classes, order, settings["values"])
     if kind != settings["values"]:
         raise InputError(f"{key}: {path} holds {kind}, and values is {settings['values']}; write values: {kind}.")
@@ -99,11 +105,11 @@ def _arrays(path: Path, key: str, classes: list[str], order: list[str] | None) -
 
 
 def _parquet(path: Path, key: str) -> Table:
-    """As `read_table`, with lists inside of cells, as timm writes them."""
+    """As `read_table`, with lists inside of cells, as timm writes them; numbers stay numbers, of which there may be very many."""
     pyarrow, parquet = import_pyarrow(key)
     try:
         table = parquet.read_table(path)
-        columns = {name: column_text(table.column(name).to_pylist()) for name in table.column_names}
+        columns = {name: _cells(pyarrow.types, table.column(name)) for name in table.column_names}
     except (pyarrow.ArrowException, OSError) as error:
         raise InputError(
             f"{key}: {path} is no parquet file that can be read ({str(error).splitlines()[0]})."
@@ -111,6 +117,42 @@ def _parquet(path: Path, key: str) -> Table:
     if not table.num_rows:
         raise InputError(f"{key}: {path} has no rows; it needs one for each image.")
     return Table(path, columns, range(1, table.num_rows + 1), "row")
+
+
+def _numbers(path: Path, classes: list[str]) -> Table | None:
+    """A CSV with a column of numbers per class, which may have tens of millions of cells; None if it is no such, or any cell is no number:
+    then `read_table` says of every cell what it holds."""
+    if suffix(path.name) not in TEXT or not path.is_file():
+        return None
+    try:
+        with path.open(encoding="utf-8-sig") as stream:
+            first = stream.readline()
+        divided = "\t" if suffix(path.name) == ".tsv" else delimiter_of(first)
+        header = [name.strip() for name in next(csv.reader([first], delimiter=divided, skipinitialspace=True), [])]
+        real = [name for name in header if name in classes or timm_columns.NUMBERED.fullmatch(name)]
+        if len(real) < len(classes) or len(set(header)) < len(header):
+            return None
+        kinds = dict.fromkeys(header, str) | dict.fromkeys(real, np.float64)
+        options = {"dtype": kinds, "keep_default_na": False, "encoding": "utf-8-sig"}
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # of rows that are too long
+            frame = pd.read_csv(
+                path, sep=divided, skipinitialspace=True, names=header, header=0, index_col=False, **options
+            )
+    except (ValueError, OSError, pd.errors.ParserWarning):  # of pandas' parser, of a cell, of the encoding
+        return None
+    if frame.isna().any(axis=None):  # rows that are too short
+        return None
+    columns = {name: frame[name].to_numpy() if name in real else frame[name].str.strip().tolist() for name in header}
+    return Table(path, columns, range(2, len(frame) + 2), "line") if len(frame) else None
+
+
+def _cells(types, column):
+    """(N,) float64 of a column of real numbers, N lists of one of lists, else N texts."""
+    if types.is_floating(column.type):
+        return column.to_numpy().astype(np.float64)
+    is_list = types.is_list(column.type) or types.is_large_list(column.type) or types.is_fixed_size_list(column.type)
+    return column.to_pylist() if is_list else column_text(column.to_pylist())
 
 
 def _columns(

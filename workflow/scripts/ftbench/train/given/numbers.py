@@ -13,8 +13,11 @@ QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
 
 def numbers(table: Table, key: str, column: str) -> np.ndarray:
     """(N,) float64 of a column, each exactly the double that its text means."""
+    cells = table.columns[column]
+    if isinstance(cells, np.ndarray):  # of a parquet file
+        return cells
     found = np.empty(len(table))
-    for row, cell in enumerate(table.columns[column]):
+    for row, cell in enumerate(cells):
         try:
             found[row] = float(cell)
         except ValueError:
@@ -39,6 +42,9 @@ def lists(table: Table, key: str, column: str) -> np.ndarray:
     """(N, K) float64 of a column whose cells are one number, or a list such as `[0.1 0.9]` or `[0.1, 0.9]`; all of one length."""
     rows = []
     for row, cell in enumerate(table.columns[column]):
+        if isinstance(cell, (list, float)):  # of a parquet file
+            rows.append([float(part) for part in np.atleast_1d(cell)])
+            continue
         try:
             rows.append([float(part) for part in cell.strip("[]() \n").replace(",", " ").split()])
         except ValueError:
@@ -51,7 +57,9 @@ def words(table: Table, key: str, column: str) -> list[list[str]]:
     return _of_one_length(table, key, column, [_texts(cell) for cell in table.columns[column]])
 
 
-def _texts(cell: str) -> list[str]:
+def _texts(cell: str | list) -> list[str]:
+    if isinstance(cell, list):
+        return [str(part) for part in cell]
     if not (cell.startswith("[") and cell.endswith("]")):
         return [cell]
     try:

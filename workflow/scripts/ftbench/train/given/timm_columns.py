@@ -20,6 +20,7 @@ from ftbench.train.given.numbers import lists, numbers, words
 
 BY_LABEL = "Classes are taken by label."
 OUTPUTS = {"prob": False, "logit": True}  # column -> whether it holds logits
+NUMBERED = re.compile(f"({'|'.join(OUTPUTS)})_[0-9]+")
 
 
 @dataclass
