@@ -124,6 +124,10 @@ def test_what_nobody_knows_of_predictions_from_outside_is_said():
         "not known."
     )
     found = facts(cell("api on cloud", RECOMMENDED, **given), cell("probe on a", SAME))
+    assert (
+        "1,597 test images, of which nobody here can know how many it was trained on, 95 %"
+        in sentences.how_good(found).text
+    )
     found.choice["cheapest_why"] = UNKNOWN_COST
     assert (
         "The cheapest that is as good: open, since what the best one costs is not known." in sentences.doubt(found).text

@@ -38,7 +38,8 @@ NOTES = {
     "it speaks of this one trained model, not of the recipe",
     "m": "made of trained models, or by others: its interval and its p values speak of these very models, whose luck of training it holds; "
     "others made in the same way would differ",
-    "g": "given from outside: its predictions come from files, its costs are what its owner states, or unknown",
+    "g": "given from outside: its predictions come from files, its costs are what its owner states, or unknown; nobody here can know "
+    "what it was trained on",
     "a": "approximate: its files have the probabilities of the best classes alone (how many says the column top_k of the CSV) and the rest was "
     "spread evenly, so that NLL, calibration and what else uses probabilities are approximate; accuracy is not",
     "t": "the weights that it starts from were trained on test images (how many says the column seen_test_images of the CSV; empty: it "

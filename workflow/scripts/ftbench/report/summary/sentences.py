@@ -52,6 +52,8 @@ def how_good(facts: Facts) -> Sentence:
 
 def _seen(row: pd.Series) -> str:
     """ "sealed test images", or what takes from their worth: the weights that the cell starts from were trained on some of them."""
+    if from_outside(row.get("kind")):
+        return "test images, of which nobody here can know how many it was trained on"
     if row["seen_test_images"] == 0:
         return "sealed test images"
     if pd.isna(row["seen_test_images"]):
