@@ -2,6 +2,7 @@
 
 import io
 import json
+import socket
 import struct
 import threading
 import time
@@ -260,6 +261,7 @@ def test_a_port_that_cannot_be_had_is_said_in_a_sentence():
 
     with serve.listening(serving.HOST, 0) as taken:
         port = taken.getsockname()[1]
+        assert taken.proto == socket.IPPROTO_TCP  # else asyncio leaves Nagle's algorithm on
         with pytest.raises(InputError, match=f"--port: {port} cannot be had on 127.0.0.1 .*such as --port"):
             serve.listening(serving.HOST, port)
     with pytest.raises(InputError, match="ports are numbers up to 65535"):

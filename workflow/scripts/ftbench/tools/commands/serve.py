@@ -45,8 +45,17 @@ def listening(host: str, port: int):
 
     from ftbench.base.errors import InputError
 
+    # asyncio switches Nagle's algorithm off where the protocol is named: with it every answer waits 40 ms.
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        return socket.create_server((host, port), backlog=AT_ONCE)
+        if os.name == "posix":
+            made.setsockopt(
+                socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+            )  # a port that was just left; elsewhere it means another thing
+        made.bind((host, port))
+        made.listen(AT_ONCE)
+        return made
     except (OSError, OverflowError) as error:
+        made.close()
         why = os.strerror(error.errno) if isinstance(error, OSError) else "ports are numbers up to 65535"
         raise InputError(f"--port: {port} cannot be had on {host} ({why}); give another, such as --port 8766, or 0 for any that is free.") from error  # fmt: skip
