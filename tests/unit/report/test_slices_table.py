@@ -10,7 +10,7 @@ from ftbench.base.files import write_json
 from ftbench.report.classes.slices_figure import slices
 from ftbench.report.classes.slices_table import gap_said, slice_pages, slice_tables, worse, worse_said
 from ftbench.report.layout.frames import read_table
-from ftbench.report.summary import sentences
+from ftbench.report.summary import failings
 
 NOTE = "age is left out."
 
@@ -68,13 +68,13 @@ def test_the_summary_names_worse_slices_gaps_and_those_too_small_to_say(made):
     class Given:
         slices, gaps = (read_table(path).query("recommended") for path in (slices_csv, gaps_csv))
 
-    said = [one.text for one in sentences.slices(Given)]
+    said = [one.text for one in failings.slices(Given)]
     assert said[0].startswith("With site = =dark it is right on") and said[1].startswith("By site the best slice")
     assert said[2] == "Too small to say: site = tiny (6) is shown and not tested."
     Given.slices = Given.slices.assign(p_holm=0.5)
-    assert sentences.slices(Given)[0].text == "No test tells any of 2 slices from the rest as worse."
+    assert failings.slices(Given)[0].text == "No test tells any of 2 slices from the rest as worse."
     Given.slices = Given.slices.assign(p_holm=float("nan"))
-    assert sentences.slices(Given)[0].text.startswith("One seed says nothing of a recipe")
+    assert failings.slices(Given)[0].text.startswith("One seed says nothing of a recipe")
 
 
 def test_pages_and_figure_show_them(made):

@@ -121,7 +121,7 @@ def test_the_note_on_detectable_differences_leaves_out_what_no_difference_can_re
     )
     pairs = pd.DataFrame({"dataset": "d", "detectable": [0.02, 0.04, 2.5]})
     said = detectable_note(comparison, pairs, "d")
-    assert "differences of 3.0 points" in said and "from 2.0 to 4.0" in said
+    assert "a true difference of 3.0 points" in said and "2.0 to 4.0 points" in said
     assert "for 1 of 3 pairs the seeds vary so much that no difference could have been detected" in said
     of_models = comparison.assign(of_recipe=False)  # what stands once on trained models does not speak of single seeds
     assert "one seed says" in detectable_note(of_models, pairs, "d")
@@ -244,7 +244,7 @@ def test_html_is_self_contained_small_and_repeats(study, pages, tmp_path):
 
 
 def test_the_comparison_says_what_could_have_been_found(study, pages):
-    note = "alpha, 200 test images, 3 seeds: of true differences of "
+    note = "alpha, 200 test images, 3 seeds: a true difference of "
     for name in ("comparison.md", "comparison.html", "comparison.tex"):
         assert note in pages[name]
     frame = read_table(study[1]["comparison"])

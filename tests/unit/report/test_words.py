@@ -13,8 +13,11 @@ CHOICE = {"margin": 0.01, "cheapest_why": words.SHOWN, "seeds_needed": float("na
     [
         ({}, "a: at least as good within 1 point"),
         ({"margin": 0.005}, "a: at least as good within 0.5 points"),
-        ({"cheapest_why": words.ITSELF}, "a, the best itself: no other that lost no more seeds costs less"),
-        ({"cheapest_why": words.WORSE}, "a, the best itself: every cheaper one measures more than 1 point below"),
+        ({"cheapest_why": words.ITSELF}, "a, the best itself: no other that finished as many seeds costs less"),
+        (
+            {"cheapest_why": words.WORSE},
+            "a, the best itself: every cheaper one measured more than 1 point below it, which need not be real",
+        ),
         ({"cheapest_why": words.UNTESTED}, "cannot be said yet: one seed says nothing of a recipe"),
         (
             {"cheapest_why": words.OPEN, "seeds_needed": 7.0, "seeds_needed_for": "b"},

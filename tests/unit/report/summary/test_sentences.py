@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from ftbench.report.layout.words import ITSELF, SHOWN, UNKNOWN_COST
-from ftbench.report.summary import sentences
+from ftbench.report.summary import failings, sentences
 from ftbench.report.summary.facts import ABOVE, BELOW, RECOMMENDED, SAME, UNTESTED, Cell, Facts
 
 ROW = {
@@ -66,12 +66,12 @@ def test_three_sentences_say_how_good_at_which_cost_and_what_else():
     assert sentences.headline(found) == "Use lp_ft on a"
     assert [one.text for one in sentences.answer(found)] == [
         "It is right on 93.2 % of the 1,597 sealed test images, 95 % interval 91.0 to 95.4 %, which covers the choice of test images "
-        "and the luck of 3 training seeds; validation images chose it among 3 cells (a backbone with a strategy).",
-        "It was chosen by the same trained networks that it is reported on; chosen without each of them in turn, they reach 92.1 %, the "
-        "fairer figure.",
+        "and the luck of 3 training seeds, not that of the training images; validation images chose it among 3 cells (a backbone with a strategy).",
+        "The same trained networks chose it and are scored here. Chosen on some seeds and scored on the others, what is chosen reaches 92.1 % "
+        "on average, whichever cell that is: the fairer figure.",
         "One model takes 21 s to train after 63 s of tuning on a CPU (1 thread); it has 3.4 M parameters and answers one image in "
         "11.3 ms.",
-        "No test tells finetune on a from it. The cheapest that is as good: lp_ft on a, the best itself: no other that lost no more "
+        "These test images do not tell finetune on a from it. The cheapest that is shown to be as good: lp_ft on a, the best itself: no other that finished as many "
         "seeds costs less.",
     ]
 
@@ -130,14 +130,15 @@ def test_what_nobody_knows_of_predictions_from_outside_is_said():
     )
     found.choice["cheapest_why"] = UNKNOWN_COST
     assert (
-        "The cheapest that is as good: open, since what the best one costs is not known." in sentences.doubt(found).text
+        "The cheapest that is shown to be as good: open, since what the best one costs is not known."
+        in sentences.doubt(found).text
     )
 
 
 def test_the_cheapest_that_is_shown_to_be_as_good_is_named_with_its_difference():
     found = facts(BEST, cell("probe on a", SAME), cheapest="probe on a")
     assert sentences.doubt(found).text == (
-        "No test tells probe on a from it, which is every other cell. The cheapest that is as good: probe on a: at least as good within "
+        "These test images do not tell probe on a from it, which is every other cell. The cheapest that is shown to be as good: probe on a: at least as good within "
         "1 point (-0.10 [-0.60, +0.40] points, 12 s of training and tuning, not 84 s)."
     )
 
@@ -145,8 +146,8 @@ def test_the_cheapest_that_is_shown_to_be_as_good_is_named_with_its_difference()
 def test_a_cell_that_is_better_on_the_test_images_is_not_kept_silent():
     text = sentences.doubt(facts(cell("scratch on b", ABOVE), BEST, cell("probe on a", BELOW))).text
     assert text == (
-        "A test tells each of the 2 other cells from it; on the test images scratch on b did better. The cheapest that is as good: lp_ft on "
-        "a, the best itself: no other that lost no more seeds costs less."
+        "A test tells each of the 2 other cells from it; on the test images scratch on b did better. The cheapest that is shown to be as good: lp_ft on "
+        "a, the best itself: no other that finished as many seeds costs less."
     )
 
 
@@ -157,7 +158,10 @@ def test_one_seed_compares_no_recipes():
 
 def test_many_cells_are_counted():
     many = [cell(f"s{k} on a", SAME) for k in range(6)]
-    assert "No test tells s0 on a, s1 on a, s2 on a and 3 others from it" in sentences.doubt(facts(BEST, *many)).text
+    assert (
+        "These test images do not tell s0 on a, s1 on a, s2 on a and 3 others from it"
+        in sentences.doubt(facts(BEST, *many)).text
+    )
 
 
 def test_one_cell_alone_and_none_finished():
@@ -199,12 +203,12 @@ def test_what_would_change_the_answer():
 
 
 def test_faults_of_the_data_are_said_also_where_nobody_judged_them():
-    said = [one.text for one in sentences.faults(facts(BEST))]
+    said = [one.text for one in failings.faults(facts(BEST))]
     assert said == [
         "0 test images of 1,597 have a near duplicate in training; 1 pair of near duplicates lies inside test, 1,200 inside training.",
         "1 test label and 5 training labels look mistaken to a linear probe on a; people should look at them.",
     ]
-    blind = sentences.faults(facts(BEST, audit=AUDIT | {"labels_judged_by": None}))
+    blind = failings.faults(facts(BEST, audit=AUDIT | {"labels_judged_by": None}))
     assert (
         blind[1].text
         == "No label was judged: that needs a backbone with pretrained weights and a few images of each class."
@@ -214,34 +218,59 @@ def test_faults_of_the_data_are_said_also_where_nobody_judged_them():
 def test_odd_images_and_parts_that_differ_are_faults_too():
     shift = {"by": "lite0", "auc": 0.71, "null_low": 0.47, "null_high": 0.53, "p": 0.01}
     more = AUDIT | {"odd_images": {"blank": 2, "dark": 1}, "training_against_test": shift}
-    assert [one.text for one in sentences.faults(facts(BEST, audit=more))][2:] == [
+    assert [one.text for one in failings.faults(facts(BEST, audit=more))][2:] == [
         "Odd images: 2 blank, 1 dark.",
         "Training and test images can be told apart by lite0: AUC 0.71, by chance 0.47 to 0.53; they may not be drawn alike.",
     ]
     alike = AUDIT | {"odd_images": {}, "training_against_test": shift | {"p": 0.4}}
-    assert len(sentences.faults(facts(BEST, audit=alike))) == 2
+    assert len(failings.faults(facts(BEST, audit=alike))) == 2
 
 
 def test_mistakes_are_counted():
     shown = {"images": 200, "wrong": 40, "sure": 3, "sure_above": 0.9, "seed": 0, "shown": [{}] * 24}
-    assert sentences.mistakes(facts(BEST, mistakes=shown)).text == (
-        "Seed 0 errs on 40 of 200 test images, on 3 of them with more than 90 % confidence; the 24 most confident are these."
+    assert failings.mistakes(facts(BEST, mistakes=shown)).text == (
+        "Seed 0 (all 3 seeds are right on 93.2 %) errs on 40 of 200 test images, on 3 of them with more than 90 % confidence; the 24 most confident are these."
     )
     perfect = shown | {"wrong": 0, "sure": 0, "shown": []}
-    assert sentences.mistakes(facts(BEST, mistakes=perfect)).text == "Seed 0 errs on 0 of 200 test images."
-    assert sentences.mistakes(facts(BEST)).text == "No run finished, so there is no mistake to show."
+    assert failings.mistakes(facts(BEST, mistakes=perfect)).text == (
+        "Seed 0 (all 3 seeds are right on 93.2 %) errs on 0 of 200 test images."
+    )
+    assert failings.mistakes(facts(BEST)).text == "No run finished, so there is no mistake to show."
 
 
 STABLE = {"p_best": 0.712, "p_top3": 0.96, "p_chosen": 0.6, "trials": 3, "last_gain": 0.012}
 
 
 def test_the_order_is_said_to_be_as_firm_as_it_is():
-    found = facts(BEST, cell("probe on a", SAME))._replace(stability=pd.DataFrame([STABLE]))
-    texts = [one.text for one in sentences.changes(found, "d: nothing")]
-    assert texts[1:3] == [
-        "With other test images and seeds it would be the most accurate in 71.2 % of draws and among the first three in 96.0 %; "
-        "validation would choose it again in 60.0 %.",
-        "More trials: the last of its 3 still added 1.2 points of validation score on average.",
-    ]
+    stable = pd.DataFrame([STABLE])
+    others = [cell(f"s{number} on a", SAME) for number in range(3)]
+    found = facts(BEST, *others)._replace(stability=stable)
+    assert sentences.answer(found)[1].text == (
+        "With other test images and seeds it would be the most accurate in 71.2 % of draws, and among the first three in 96.0 %; "
+        "validation would choose it again in 60.0 %."
+    )
+    assert sentences.changes(found, "d: nothing")[1].text == (
+        "More trials: the last of its 3 still added 1.2 points of validation score on average."
+    )
+    few = sentences.firm(facts(BEST, others[0])._replace(stability=stable))
+    assert "first three" not in few[0].text  # of two cells it says nothing
     alone = facts(BEST)._replace(stability=pd.DataFrame([STABLE | {"last_gain": float("nan")}]))
-    assert len(sentences.changes(alone, "d: nothing")) == 1
+    assert sentences.firm(alone) == [] and len(sentences.changes(alone, "d: nothing")) == 1
+
+
+def test_doubted_labels_flatter_who_answers_like_the_probe():
+    row = {
+        "without": "suspected label error",
+        "removed": 13,
+        "accuracy_mean": 0.814,
+        "accuracy_full": 0.694,
+        "rank": 1,
+        "rank_full": 1,
+    }
+    found = facts(BEST, clean=pd.DataFrame([row, row | {"without": "any mark", "rank": 2}]))
+    texts = [one.text for one in sentences.changes(found, "d: nothing")[-2:]]
+    assert texts == [
+        "Without the 13 test images marked as “suspected label error” the recommended cell scores 81.4 %, not 69.4 %, and its rank stays 1. "
+        "A probe on a doubts these labels; without them, cells that answer like it look better.",
+        "Without the 13 test images marked as “any mark” the recommended cell scores 81.4 %, not 69.4 %, and its rank is 2, not 1.",
+    ]

@@ -35,9 +35,11 @@ def cheapest_said(row, name: str) -> str:
     if row.cheapest_why == SHOWN:
         return f"{name}: at least as good within {margin}"
     if row.cheapest_why == ITSELF:
-        return f"{name}, the best itself: no other that lost no more seeds costs less"
+        return f"{name}, the best itself: no other that finished as many seeds costs less"
     if row.cheapest_why == WORSE:
-        return f"{name}, the best itself: every cheaper one measures more than {margin} below"
+        return (
+            f"{name}, the best itself: every cheaper one measured more than {margin} below it, which need not be real"
+        )
     if row.cheapest_why == UNKNOWN_COST:
         return "open, since what the best one costs is not known"
     if row.cheapest_why == UNTESTED:

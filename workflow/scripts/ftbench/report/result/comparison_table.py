@@ -258,9 +258,9 @@ def detectable_note(frame: pd.DataFrame, differences: pd.DataFrame, dataset: str
         said += f"{ONE_SEED_NOTE}; "
     if len(seen):
         said += (
-            f"of true differences of {percent(seen.median())} points 80 % would be found (p < 0.05 before correction; median over "
-            f"the pairs of cells, which range from {percent(seen.min())} to {percent(seen.max())}); smaller differences may exist "
-            "without being seen"
+            f"a true difference of {percent(seen.median())} points would be found in 80 of 100 such studies (p < 0.05 before correction; the "
+            f"median over the pairs of cells: for single pairs it takes {percent(seen.min())} to {percent(seen.max())} points); smaller ones "
+            "may exist without being seen"
         )
     if len(seen) < len(found):
         said += "; " * bool(len(seen))

@@ -9,7 +9,7 @@ from ftbench.base.files import read_json, write_text
 from ftbench.report.layout.formats import percent
 from ftbench.report.layout.frames import read_table
 from ftbench.report.result.comparison_table import detectable_note
-from ftbench.report.summary import sentences, tables
+from ftbench.report.summary import failings, sentences, tables
 from ftbench.report.summary.bars import bars
 from ftbench.report.summary.facts import Facts, read_facts
 from ftbench.report.summary.page_script import SCRIPT
@@ -54,9 +54,9 @@ def _part(root: Path, limits: list[dict], place: int, facts: Facts) -> dict:
         "comparison": tables.comparison(facts),
         "worst_classes": tables.worst_classes(facts),
         "confused": tables.confused_pairs(facts),
-        "slices": sentences.slices(facts) if len(facts.slices) else [],
-        "mistakes": sentences.mistakes(facts),
-        "faults": sentences.faults(facts),
+        "slices": failings.slices(facts) if len(facts.slices) else [],
+        "mistakes": failings.mistakes(facts),
+        "faults": failings.faults(facts),
         "budgets": tables.budgets(facts),
         "changes": sentences.changes(facts, detectable_note(whole, differences, facts.dataset)),
     }

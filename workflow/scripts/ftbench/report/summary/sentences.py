@@ -4,20 +4,19 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from ftbench.compare.slice_accuracy import SMALL
-from ftbench.report.classes.slices_table import gap_said, worse, worse_said
 from ftbench.report.layout.formats import capital, count, duration, percent, points
 from ftbench.report.layout.frames import from_outside
 from ftbench.report.layout.words import SHOWN, cheapest_said
 from ftbench.report.summary.facts import ABOVE, DIVERGED, UNTESTED, Cell, Facts
 
+SUSPECTED = "suspected label error"  # a mark of the audit
 NAMED = 3  # cells that a sentence names; the others are counted
 COMPARISON, RECOMMENDATION, DIFFERENCES = (
     f"tables/{name}.csv" for name in ("comparison", "recommendation", "differences")
 )
 
-SLICES = "tables/slices.csv"
 STABILITY = "tables/stability.csv"
+TOP = 3  # "among the first three" says something of four cells or more
 NOTABLE_GAIN = 0.005  # of the last trial, as a fraction: half a point of validation score
 
 
@@ -38,7 +37,7 @@ def answer(facts: Facts) -> list[Sentence]:
     if facts.best is None:
         return [Sentence(f"Every run of all {len(facts.cells)} cells diverged, so there is no accuracy.", COMPARISON)]
     fairer = [without_luck(facts)] if facts.several and pd.notna(facts.choice["best_crossfitted"]) else []
-    return [how_good(facts), *fairer, what_it_costs(facts.best), doubt(facts)]
+    return [how_good(facts), *firm(facts), *fairer, what_it_costs(facts.best), doubt(facts)]
 
 
 def how_good(facts: Facts) -> Sentence:
@@ -46,7 +45,7 @@ def how_good(facts: Facts) -> Sentence:
     low, high = percent(row["accuracy_ci_low"]), percent(row["accuracy_ci_high"])
     said = f"It is right on {percent(row['accuracy_mean'])} % of the {int(row['test_images']):,} {_seen(row)}, "
     said += f"95 % interval {low} to {high} %, which covers {_covered(row)}; validation images chose it"
-    said += f" among {_many(len(facts.cells), 'cell')} (a backbone with a strategy)" if facts.several else ""
+    said += f" among {many(len(facts.cells), 'cell')} (a backbone with a strategy)" if facts.several else ""
     return Sentence(f"{said}.", COMPARISON)
 
 
@@ -62,24 +61,37 @@ def _seen(row: pd.Series) -> str:
     return f"test images, {seen:,} of which the weights that it starts from were trained on, so this flatters it"
 
 
+def firm(facts: Facts) -> list[Sentence]:
+    """How often the recommended cell would be first, and chosen, again; nothing if there is no other."""
+    said = []
+    for _, row in facts.stability.iterrows():
+        text = f"With other test images and seeds it would be the most accurate in {percent(row['p_best'])} % of draws"
+        text += f", and among the first three in {percent(row['p_top3'])} %" * (len(_other_finished(facts)) >= TOP)
+        said.append(Sentence(f"{text}; validation would choose it again in {percent(row['p_chosen'])} %.", STABILITY))
+    return said * facts.several
+
+
 def without_luck(facts: Facts) -> Sentence:
     """The accuracy on seeds that did not choose: the fairer one beside that of the seeds that did."""
-    said = "It was chosen by the same trained networks that it is reported on; chosen without each of them in turn, they reach "
-    return Sentence(f"{said}{percent(facts.choice['best_crossfitted'])} %, the fairer figure.", RECOMMENDATION)
+    said = "The same trained networks chose it and are scored here. Chosen on some seeds and scored on the others, what is chosen reaches "
+    said += f"{percent(facts.choice['best_crossfitted'])} % on average, whichever cell that is: the fairer figure."
+    return Sentence(said, RECOMMENDATION)
 
 
 def _covered(row: pd.Series) -> str:
     if not row["stochastic"] and not row["of_recipe"]:
         return "the choice of test images alone, of the very models that it stands on: others made in the same way would differ"
     if not row["stochastic"]:
-        return "the choice of test images (the strategy itself leaves nothing to chance)"
+        return "the choice of test images (the strategy itself leaves nothing to chance; other training images could move it)"
     if not row["of_recipe"]:
         return "the choice of test images alone, of this one trained model: one seed says nothing about the luck of training"
     if row["seeds"] == 1:
         return (
             "the choice of test images and the luck of training, as the other cells show it: this one has a single seed"
         )
-    return f"the choice of test images and the luck of {int(row['seeds'])} training seeds"
+    return (
+        f"the choice of test images and the luck of {int(row['seeds'])} training seeds, not that of the training images"
+    )
 
 
 def what_it_costs(cell: Cell) -> Sentence:
@@ -118,10 +130,10 @@ def doubt(facts: Facts) -> Sentence:
     if untested:
         said = f"{_few(untested)} cannot be compared with it yet: one seed says nothing of a recipe"
     elif same:
-        said = f"No test tells {_few(same)} from it"
+        said = f"These test images do not tell {_few(same)} from it"
         said += "" if len(same) < len(others) else ", which is every other cell"
     else:
-        said = f"A test tells each of the {_many(len(others), 'other cell')} from it"
+        said = f"A test tells each of the {many(len(others), 'other cell')} from it"
     better = [cell for cell in others if cell.verdict == ABOVE]
     said += f"; on the test images {_few(better)} did better" if better else ""
     return Sentence(f"{said}. {_cheaper(facts)}.", RECOMMENDATION)
@@ -131,17 +143,17 @@ def _cheaper(facts: Facts) -> str:
     cheapest, choice = facts.named("cheapest"), facts.choice
     said = cheapest_said(choice, "" if cheapest is None else cheapest.name)
     if choice["cheapest_why"] != SHOWN:
-        return f"The cheapest that is as good: {said}"
+        return f"The cheapest that is shown to be as good: {said}"
     own, other = (duration(60 * choice[f"{who}_minutes"]) for who in ("cheapest", "best"))
     gap = points(choice["cheapest_difference"], choice["cheapest_difference_low"], choice["cheapest_difference_high"])
-    return f"The cheapest that is as good: {said} ({gap} points, {own} of training and tuning, not {other})"
+    return f"The cheapest that is shown to be as good: {said} ({gap} points, {own} of training and tuning, not {other})"
 
 
 def _other_finished(facts: Facts) -> list[Cell]:
     return [cell for cell in facts.cells if cell.verdict != DIVERGED and cell.name != facts.best.name]
 
 
-def _many(number: int, what: str) -> str:
+def many(number: int, what: str) -> str:
     return f"{number} {what}{'s' * (number != 1)}"
 
 
@@ -149,7 +161,7 @@ def _few(cells: list[Cell]) -> str:
     """ "a, b and c", or "a, b, c and 4 others"."""
     names = [cell.name for cell in cells[:NAMED]]
     if len(cells) > NAMED:
-        names.append(_many(len(cells) - NAMED, "other"))
+        names.append(many(len(cells) - NAMED, "other"))
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
 
 
@@ -161,15 +173,15 @@ def changes(facts: Facts, detectable: str) -> list[Sentence]:
     said = [Sentence(_capital(detectable) + ".", DIFFERENCES)]
     if facts.best is None:
         return said
-    said += _firm(facts)
+    said += _short_search(facts)
     open_ones = [facts.best, *facts.same()]
     drawn = [cell for cell in open_ones if cell.row["stochastic"]]
     if len(open_ones) > 1 and drawn:
         seconds = sum(cell.row["train_seconds"] for cell in drawn)
         said.append(
             Sentence(
-                f"More seeds: one more for the recommended cell and the {_many(len(open_ones) - 1, 'cell')} that no test tells from it "
-                f"is {_many(len(drawn), 'run')}, {duration(seconds)} of training; finished runs stay as they are.",
+                f"More seeds: one more for the recommended cell and the {many(len(open_ones) - 1, 'cell')} that no test tells from it "
+                f"is {many(len(drawn), 'run')}, {duration(seconds)} of training; finished runs stay as they are.",
                 COMPARISON,
             )
         )
@@ -192,25 +204,24 @@ def changes(facts: Facts, detectable: str) -> list[Sentence]:
     return [*said, *_clean(facts)]
 
 
-def _firm(facts: Facts) -> list[Sentence]:
-    """How often the recommended cell would be first, and chosen, again; and whether its search was short."""
-    said = []
-    for _, row in facts.stability.iterrows():
-        text = f"With other test images and seeds it would be the most accurate in {percent(row['p_best'])} % of draws and among the first three "
-        text += f"in {percent(row['p_top3'])} %; validation would choose it again in {percent(row['p_chosen'])} %."
-        said += [Sentence(text, STABILITY)] * facts.several
-        if row["last_gain"] >= NOTABLE_GAIN:
-            text = f"More trials: the last of its {row['trials']:.0f} still added {percent(row['last_gain'])} points of validation score on average."
-            said.append(Sentence(text, STABILITY))
-    return said
+def _short_search(facts: Facts) -> list[Sentence]:
+    """Whether the last of the recommended cell's trials still brought something."""
+    return [
+        Sentence(
+            f"More trials: the last of its {row['trials']:.0f} still added {percent(row['last_gain'])} points of validation score on average.",
+            STABILITY,
+        )
+        for _, row in facts.stability.iterrows()
+        if row["last_gain"] >= NOTABLE_GAIN
+    ]
 
 
 def _clean(facts: Facts) -> list[Sentence]:
     """How the recommended cell scores without the test images that the audit or the user marked."""
     return [
         Sentence(
-            f"Without the {_many(int(row['removed']), 'test image')} marked as “{row['without']}” the recommended cell scores "
-            f"{percent(row['accuracy_mean'])} %, not {percent(row['accuracy_full'])} %, and its rank is {row['rank']:.0f}, not {row['rank_full']:.0f}.",
+            f"Without the {many(int(row['removed']), 'test image')} marked as “{row['without']}” the recommended cell scores "
+            f"{percent(row['accuracy_mean'])} %, not {percent(row['accuracy_full'])} %, and its rank {_moved(row)}.{_flattered(row, facts.audit)}",
             "tables/clean_test.csv",
         )
         for _, row in facts.clean.iterrows()
@@ -218,77 +229,18 @@ def _clean(facts: Facts) -> list[Sentence]:
     ]
 
 
+def _moved(row: pd.Series) -> str:
+    same = row["rank"] == row["rank_full"]
+    return f"stays {row['rank']:.0f}" if same else f"is {row['rank']:.0f}, not {row['rank_full']:.0f}"
+
+
+def _flattered(row: pd.Series, audit: dict) -> str:
+    """Who doubts labels favours those that answer alike."""
+    if row["without"] != SUSPECTED or row["removed"] == 0:
+        return ""
+    return f" A probe on {audit['labels_judged_by']} doubts these labels; without them, cells that answer like it look better."
+
+
 def _capital(text: str) -> str:
     """ "detectable" notes begin with the data set's name, which a sentence under its heading needs no more."""
     return capital(text.partition(": ")[2])
-
-
-def slices(facts: Facts) -> list[Sentence]:
-    """The slices in which the recommended cell is clearly worse, the gap of every column, and slices too small to say."""
-    found = worse(facts.slices)
-    said = [Sentence(capital(worse_said(row)) + ".", SLICES) for row in found.head(NAMED).itertuples()]
-    if len(found) > NAMED:
-        said.append(Sentence(f"So it is with {_many(len(found) - NAMED, 'other slice')}.", SLICES))
-    if found.empty:
-        tested = int(facts.slices["difference"].notna().sum())
-        why = (
-            f"No test tells any of {_many(tested, 'slice')} from the rest as worse"
-            if facts.slices["p_holm"].notna().any()
-            else "One seed says nothing of a recipe, so that no slice is tested"
-            if tested
-            else f"No slice has {SMALL} independent images, with as many outside it"
-        )
-        said.append(Sentence(f"{why}.", SLICES))
-    said += [Sentence(capital(gap_said(row)) + ".", "tables/slice_gaps.csv") for row in facts.gaps.itertuples()]
-    small = facts.slices[facts.slices["small"].astype(bool)]
-    if len(small):
-        names = [f"{row.column} = {row.slice} ({row.images})" for row in small.head(NAMED).itertuples()]
-        names += [_many(len(small) - NAMED, "other")] * (len(small) > NAMED)
-        verb = "is" if len(small) == 1 else "are"
-        said.append(Sentence(f"Too small to say: {', '.join(names)} {verb} shown and not tested.", SLICES))
-    return said
-
-
-def faults(facts: Facts) -> list[Sentence]:
-    """What the audit found in the data."""
-    audit, source = facts.audit, f"data/{facts.dataset}/audit/audit.json"
-    copies, inside = audit["test_images_with_a_training_duplicate"], audit["pairs_inside_test"]
-    said = f"{_many(copies, 'test image')} of {audit['test_images']:,} {'has' if copies == 1 else 'have'} a near duplicate in training"
-    said += f"; {_many(inside, 'pair')} of near duplicates {'lies' if inside == 1 else 'lie'} inside test, "
-    said += f"{audit['pairs_inside_training']:,} inside training"
-    said += "" if audit.get("shifted_copies_sought", True) else " (of so many images, shifted copies were not sought)"
-    found = [Sentence(f"{said}.", source)]
-    if audit["labels_judged_by"] is None:
-        needed = "a backbone with pretrained weights and a few images of each class"
-        found.append(Sentence(f"No label was judged: that needs {needed}.", source))
-    else:
-        suspected = audit["suspected_labels"]
-        trained = suspected["train"] + suspected["validation"]
-        said = f"{_many(suspected['test'], 'test label')} and {_many(trained, 'training label')} look mistaken to a linear probe on "
-        found.append(Sentence(said + f"{audit['labels_judged_by']}; people should look at them.", source))
-    odd = audit.get("odd_images")
-    if odd:
-        counts = ", ".join(f"{number:,} {reason}" for reason, number in odd.items())
-        found.append(Sentence(f"Odd images: {counts}.", source))
-    shift = audit.get("training_against_test")
-    if shift and shift["p"] < 0.05:
-        found.append(
-            Sentence(
-                f"Training and test images can be told apart by {shift['by']}: AUC {shift['auc']:.2f}, by chance {shift['null_low']:.2f} to "
-                f"{shift['null_high']:.2f}; they may not be drawn alike.",
-                source,
-            )
-        )
-    return found
-
-
-def mistakes(facts: Facts) -> Sentence:
-    """How many mistakes the gallery draws from, and how sure the model was of them."""
-    found, source = facts.mistakes, f"plots/{facts.dataset}.mistakes.json"
-    if not found["images"]:
-        return Sentence("No run finished, so there is no mistake to show.", source)
-    said = f"Seed {found['seed']} errs on {found['wrong']:,} of {found['images']:,} test images"
-    if found["wrong"]:
-        said += f", on {found['sure']:,} of them with more than {100 * found['sure_above']:.0f} % confidence"
-        said += f"; the {len(found['shown'])} most confident are these" if len(found["shown"]) > 1 else ""
-    return Sentence(said + ".", source)
