@@ -22,9 +22,8 @@ from ftbench.base import verified
 from ftbench.base.digests import damaged
 from ftbench.base.errors import InputError
 
-HOST = hashlib.sha256(socket.gethostname().encode()).hexdigest()[
-    :4
-]  # machines that share a folder share no numbers of processes
+# Machines that share a folder share no numbers of processes.
+HOST = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:4]
 
 
 @contextlib.contextmanager

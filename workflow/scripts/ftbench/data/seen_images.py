@@ -12,6 +12,7 @@ import pandas as pd
 from ftbench.base.errors import InputError
 from ftbench.base.files import read_json, write_json
 from ftbench.data.split import digest_of_split, training_rows
+from ftbench.study.paths import run_of_weights
 
 SHOWN = 3  # file names in a message
 ADVICE = "or set seen_test_images: allow for the backbone to score without this check"
@@ -85,9 +86,7 @@ def seen_by(run: Path, weights: str, passed: tuple[str, ...] = ()) -> set[str]:
         return seen
     if origin in passed:
         raise InputError(f"{weights}: the runs that it started from start from each other; name another run")
-    owner, *names, seed = origin.removeprefix("run:").split("/")
-    folder = f"seed{seed.removeprefix('seed')}"
-    return seen | seen_by(study.parent.joinpath(owner, "runs", *names, folder, "run.json"), origin, (*passed, origin))
+    return seen | seen_by(study.parent.joinpath(*run_of_weights(origin), "run.json"), origin, (*passed, origin))
 
 
 def _read(run: Path, weights: str) -> dict:

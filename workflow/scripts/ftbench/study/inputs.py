@@ -19,6 +19,7 @@ from ftbench.study.paths import (
     SELECTED,
     TUNING,
     file_and_key,
+    run_of_weights,
     weights_stem,
 )
 from ftbench.study.trials import Trial
@@ -153,9 +154,9 @@ def weights_origin(study: dict, weights: str, name: str) -> str | list:
         return file_and_key(rest)[0]
     if scheme != "run":
         return []
-    owner, dataset, backbone, strategy, seed = rest.split("/")
+    owner, run = run_of_weights(weights)
     root = "<results>" if owner == study["study"] else f"<studies>/{owner}"
-    return f"{root}/runs/{dataset}/{backbone}/{strategy}/seed{seed.removeprefix('seed')}/{name}"
+    return f"{root}/{run}/{name}"
 
 
 def start_files(study: dict, cell, trial: Trial | None = None) -> dict:

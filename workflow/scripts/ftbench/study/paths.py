@@ -42,6 +42,12 @@ def file_and_key(weights: str) -> tuple[str, str | None]:
     return path, key or None
 
 
+def run_of_weights(weights: str) -> tuple[str, str]:
+    """("demo", "runs/digits/small/scratch/seed0") of run:demo/digits/small/scratch/0: a study, and the run's folder in it."""
+    owner, *cell, seed = weights.removeprefix("run:").split("/")
+    return owner, "/".join(["runs", *cell, f"seed{seed.removeprefix('seed')}"])
+
+
 def resume_folder(output: str | Path) -> str:
     """The folder of the unfinished state of the job that makes `output`, its first file: a sibling that no rule declares."""
     return f"{output}.resume"

@@ -10,7 +10,7 @@ from ftbench.study.checks.backbones import check_backbones, check_path
 from ftbench.study.checks.given import check_given, check_given_files
 from ftbench.study.checks.made_of_runs import check_made_of, check_members_in_grid
 from ftbench.study.downloads import download_of
-from ftbench.study.paths import file_and_key
+from ftbench.study.paths import file_and_key, run_of_weights
 from ftbench.study.reader import shown_text
 from ftbench.study.rows.shards import is_hub, shards_of
 
@@ -73,14 +73,13 @@ def check_files(config: dict) -> None:
 
 def _check_run_weights(backbone: str, weights: str, study: str) -> None:
     """A run of another study has left its model, its record, and what says which images it was trained on."""
-    scheme, _, run = weights.partition(":")
-    owner, *names = run.split("/")
-    if scheme != "run" or owner == study:
+    if not weights.startswith("run:"):
         return
-    *cell, seed = names
-    folder = Path("results", owner)
-    trained = folder.joinpath("runs", *cell, f"seed{seed.removeprefix('seed')}")
-    data = folder / "data" / cell[0]
+    owner, run = run_of_weights(weights)
+    if owner == study:
+        return
+    trained = Path("results", owner, run)
+    data = Path("results", owner, "data", trained.parents[2].name)
     for needed in (trained / "run.json", trained / "model.safetensors", data / "files.csv", data / "split.npz"):
         if not needed.is_file():
             raise InputError(

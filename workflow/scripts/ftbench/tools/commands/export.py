@@ -7,17 +7,13 @@ gets another class than in the study, or a probability differs by 1e-4 in float3
     ftbench export demo --backbone efficientnet_lite0 --strategy finetune --seed 0 --dtype int8 model_int8
 """
 
+from ftbench.tools.commands._arguments import add_run_options, chosen_run
+
 
 def add_arguments(parser) -> None:
     parser.add_argument("study", metavar="STUDY", help="the name of a study below results/, or its folder")
     parser.add_argument("out", metavar="OUT", help="the folder to write, which must not exist yet")
-    parser.add_argument("--dataset", help="needed if the study has several")
-    parser.add_argument("--backbone", help="the backbone's name in the config")
-    parser.add_argument("--strategy", help="the strategy's name in the config")
-    parser.add_argument("--seed", type=int, help="default: the seed with the best validation accuracy")
-    parser.add_argument(
-        "--recommended", action="store_true", help="the cell that the study recommends without any limit"
-    )
+    add_run_options(parser)
     parser.add_argument(
         "--dtype",
         choices=("float32", "bfloat16", "int8"),
@@ -34,16 +30,9 @@ def add_arguments(parser) -> None:
 def run(arguments) -> None:
     from pathlib import Path
 
-    from ftbench.export import finished, package
+    from ftbench.export import package
 
-    chosen = finished.choose(
-        arguments.study,
-        arguments.dataset,
-        arguments.backbone,
-        arguments.strategy,
-        arguments.seed,
-        arguments.recommended,
-    )
+    chosen = chosen_run(arguments)
     proof = package.export(chosen, Path(arguments.out), arguments.dtype, arguments.training_images)
     form = proof["forms"][-1]
     where = f"{proof['from_original_files']:,} from their files, {proof['from_stored_images']:,} from the stored images"

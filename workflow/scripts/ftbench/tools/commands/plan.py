@@ -6,7 +6,7 @@ each backbone, which takes some seconds.
     ftbench plan config/demo.yaml
 """
 
-from ftbench.tools.commands._config import add_config
+from ftbench.tools.commands._arguments import add_config
 
 
 def add_arguments(parser):

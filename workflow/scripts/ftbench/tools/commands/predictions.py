@@ -7,17 +7,13 @@ this study can stand beside those of another one; docs/predictions.md shows how.
     ftbench predictions demo --backbone efficientnet_lite0 --strategy finetune --seed 0 --part test test.npz
 """
 
+from ftbench.tools.commands._arguments import add_run_options, chosen_run
+
 
 def add_arguments(parser) -> None:
     parser.add_argument("study", metavar="STUDY", help="the name of a study below results/, or its folder")
     parser.add_argument("out", metavar="OUT", help="the file to write, which must not exist yet")
-    parser.add_argument("--dataset", help="needed if the study has several")
-    parser.add_argument("--backbone", help="the backbone's name in the config")
-    parser.add_argument("--strategy", help="the strategy's name in the config")
-    parser.add_argument("--seed", type=int, help="default: the seed with the best validation accuracy")
-    parser.add_argument(
-        "--recommended", action="store_true", help="the cell that the study recommends without any limit"
-    )
+    add_run_options(parser)
     parser.add_argument("--part", choices=("validation", "test"), help="of the images (default: both in one file)")
     parser.add_argument(
         "--values",
@@ -30,16 +26,9 @@ def add_arguments(parser) -> None:
 def run(arguments) -> None:
     from pathlib import Path
 
-    from ftbench.export import finished, predictions_file
+    from ftbench.export import predictions_file
 
-    chosen = finished.choose(
-        arguments.study,
-        arguments.dataset,
-        arguments.backbone,
-        arguments.strategy,
-        arguments.seed,
-        arguments.recommended,
-    )
+    chosen = chosen_run(arguments)
     parts = [arguments.part] if arguments.part else list(predictions_file.PARTS)
     images = predictions_file.write_predictions(chosen, Path(arguments.out), parts, arguments.values)
     print(

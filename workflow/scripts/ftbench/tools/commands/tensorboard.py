@@ -6,7 +6,7 @@ They are made from the histories that the jobs write anyway, so that nothing tra
     tensorboard --logdir results/demo/tensorboard
 """
 
-from ftbench.tools.commands._config import add_config
+from ftbench.tools.commands._arguments import add_config
 
 
 def add_arguments(parser):

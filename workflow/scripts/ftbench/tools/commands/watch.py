@@ -6,7 +6,7 @@ holds `results/`.
     ftbench watch config/demo.yaml
 """
 
-from ftbench.tools.commands._config import add_config
+from ftbench.tools.commands._arguments import add_config
 
 
 def add_arguments(parser):
