@@ -1,6 +1,7 @@
 import json
 import re
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -196,12 +197,28 @@ def test_pictures():
     assert step == 11
 
 
+def other_ids(runs: list[dict], folder: Path) -> list[dict]:
+    """The same runs, those of seed 1 with answers to other images."""
+    moved = []
+    for number, run in enumerate(runs):
+        if run["labels"]["seed"] == 1:
+            saved = dict(np.load(run["test_logits"]))
+            saved["ids"] = saved["ids"] + 1
+            np.savez(folder / f"{number}.npz", **saved)
+            run = run | {"test_logits": folder / f"{number}.npz"}
+        moved.append(run)
+    return moved
+
+
 def test_bad_input_is_named(study, tmp_path):
     np.savez(tmp_path / "a.npz", original=np.zeros((1, 4, 4, 3), np.uint8))
     with pytest.raises(InputError, match="at least one policy"):
         augmentations(tmp_path / "a.npz", "shapes", tmp_path / "a.svg")
     with pytest.raises(InputError, match="names test image 199"):
         find_mistakes(study[0]["runs"], study[1]["cells"], np.zeros((3, 4, 4, 3), np.uint8), "shapes")
+    with pytest.raises(InputError, match="answers other test images than"):
+        runs = other_ids(study[0]["runs"], tmp_path)
+        find_mistakes(runs, study[1]["cells"], np.zeros((300, 4, 4, 3), np.uint8), "shapes")
 
 
 def test_the_list_of_mistakes_names_the_files_of_the_most_confident_ones(study, tmp_path):
@@ -212,15 +229,23 @@ def test_the_list_of_mistakes_names_the_files_of_the_most_confident_ones(study, 
     found = find_mistakes(made["runs"], tables["cells"], images, "shapes")
     write_mistakes(found, images, data / "classes.json", tmp_path / "f.csv", tmp_path / "m.json")
     listed = json.loads((tmp_path / "m.json").read_text())
-    (run,) = (one for one in made["runs"] if one["labels"] == found.labels)
-    logits, labels = (np.load(run["test_logits"])[key] for key in ("logits", "labels"))
-    assert (listed["images"], listed["wrong"]) == (200, int((logits.argmax(axis=1) != labels).sum()))
+    runs = [one for one in made["runs"] if found.cell.items() <= one["labels"].items()]
+    logits = np.stack([np.load(run["test_logits"])["logits"] for run in runs]).astype(float)
+    labels = np.load(runs[0]["test_logits"])["labels"]
+    wrong = logits.argmax(axis=2) != labels
+    assert listed["seeds"] == [run["labels"]["seed"] for run in runs] and len(runs) > 1
+    assert (listed["images"], listed["wrong"]) == (200, int((wrong.sum(axis=0) * 2 > len(runs)).sum()))
+    assert listed["wrong_of_every_seed"] == wrong.all(axis=0).sum() <= listed["wrong"]
+    assert listed["wrong_of_any_seed"] == wrong.any(axis=0).sum() >= listed["wrong"]
     assert len(listed["shown"]) == min(24, listed["wrong"])
     assert sorted(one["confidence"] for one in listed["shown"])[::-1] == [one["confidence"] for one in listed["shown"]]
+    mean = (np.exp(logits) / np.exp(logits).sum(axis=2, keepdims=True)).mean(axis=0)
     for one in listed["shown"]:
-        assert one["file"] == f"test/{one['row']}.png"
-        assert (one["predicted"], one["label"]) == (names[logits[one["row"]].argmax()], names[labels[one["row"]]])
-        assert one["predicted"] != one["label"] and one["picture"].startswith("data:image/png;base64,")
+        row, said = one["row"], names.index(one["predicted"])
+        assert one["file"] == f"test/{row}.png" and one["seeds"] == wrong[:, row].sum() > len(runs) / 2
+        assert one["label"] == names[labels[row]] and one["picture"].startswith("data:image/png;base64,")
+        assert said != labels[row] and one["confidence"] == pytest.approx(np.delete(mean[row], labels[row]).max())
+        assert one["confidence"] == pytest.approx(mean[row, said])
     write_mistakes(None, images, data / "classes.json", tmp_path / "f.csv", tmp_path / "none.json")
     assert json.loads((tmp_path / "none.json").read_text())["shown"] == []
 

@@ -97,7 +97,9 @@ def test_names_are_the_files_of_the_folder(door):
     assert list(found) == sorted(found) and found
     for name in found:
         text = (kinds.PACKAGE / kinds.DOORS[door] / f"{name}.py").read_text(encoding="utf-8")
-        assert ast.get_docstring(ast.parse(text))
+        # Readers of the report get it as it is.
+        assert kinds.says(name, door) == ast.get_docstring(ast.parse(text)).splitlines()[0]
+        assert kinds.says(name, door).endswith((".", ":")) and len(kinds.says(name, door)) > 20
         kinds.check(door, name, "key")
 
 
@@ -118,13 +120,14 @@ def test_a_dropped_in_file_is_a_kind_and_one_without_facts_is_refused(tmp_path, 
     (folder / "bare.py").write_text('"""Bare."""\n')
     (folder / "_helper.py").write_text('"""Not a kind."""\n')
     monkeypatch.setattr(kinds, "PACKAGE", tmp_path)
-    for cached in (kinds.names, kinds.declared):
+    for cached in (kinds.names, kinds.declared, kinds._tree):
         cached.cache_clear()
     try:
         assert kinds.names("strategies") == ("bare", "mine")
+        assert kinds.says("mine") == "Mine."
         assert kinds.declared("mine") == {"start": "any"}  # read without importing it
         with pytest.raises(InputError, match=r"strategies/bare\.py has no DECLARES"):
             kinds.declared("bare")
     finally:
-        for cached in (kinds.names, kinds.declared):
+        for cached in (kinds.names, kinds.declared, kinds._tree):
             cached.cache_clear()

@@ -4,6 +4,7 @@ import re
 
 import pandas as pd
 import pytest
+from markupsafe import escape
 from unit.report.summary.conftest import DATASETS, written
 
 from ftbench.report.layout.formats import interval
@@ -11,6 +12,7 @@ from ftbench.report.layout.frames import read_table
 from ftbench.report.summary.bars import bars
 from ftbench.report.summary.facts import ABOVE, BELOW, DIVERGED, RECOMMENDED, SAME, read_facts
 from ftbench.report.summary.page import summary_page
+from ftbench.study import kinds
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +27,7 @@ def test_every_cell_stands_in_the_page_with_its_interval(folder, page):
         assert f">{row.backbone}</td>" in page and f">{row.strategy}</td>" in page
         if pd.notna(row.accuracy_mean):
             assert interval(row.accuracy_mean, row.accuracy_ci_low, row.accuracy_ci_high) in page
+        assert f"<dt>{row.strategy}</dt><dd>{escape(kinds.says(row.kind))}</dd>" in page
     assert page.count("<b>class_") == 2 * 24  # the galleries
 
 

@@ -226,14 +226,22 @@ def test_odd_images_and_parts_that_differ_are_faults_too():
     assert len(failings.faults(facts(BEST, audit=alike))) == 2
 
 
-def test_mistakes_are_counted():
-    shown = {"images": 200, "wrong": 40, "sure": 3, "sure_above": 0.9, "seed": 0, "shown": [{}] * 24}
+def test_mistakes_are_counted_over_all_seeds():
+    shown = {"images": 200, "wrong": 40, "wrong_of_any_seed": 55, "wrong_of_every_seed": 20, "sure": 3, "sure_above": 0.9,
+             "seeds": [0, 1, 2], "shown": [{}] * 24}  # fmt: skip
     assert failings.mistakes(facts(BEST, mistakes=shown)).text == (
-        "Seed 0 (all 3 seeds are right on 93.2 %) errs on 40 of 200 test images, on 3 of them with more than 90 % confidence; the 24 most confident are these."
+        "Its 3 seeds all err on 20 of 200 test images, at least one of them on 55, most on 40; of these 40, 3 with more than 90 % confidence "
+        "(mean over seeds); the 24 most confident are these."
     )
-    perfect = shown | {"wrong": 0, "sure": 0, "shown": []}
+    two = shown | {"seeds": [0, 1], "wrong": 20}
+    assert "at least one of them on 55, both on 20" in failings.mistakes(facts(BEST, mistakes=two)).text
+    one = shown | {"seeds": [0], "wrong": 2, "shown": [{}, {}]}
+    assert failings.mistakes(facts(BEST, mistakes=one)).text == (
+        "Its one model errs on 2 of 200 test images; of these 2, 3 with more than 90 % confidence; all are these."
+    )
+    perfect = shown | {"wrong": 0, "wrong_of_any_seed": 0, "wrong_of_every_seed": 0, "sure": 0, "shown": []}
     assert failings.mistakes(facts(BEST, mistakes=perfect)).text == (
-        "Seed 0 (all 3 seeds are right on 93.2 %) errs on 0 of 200 test images."
+        "Its 3 seeds all err on 0 of 200 test images, at least one of them on 0, most on 0."
     )
     assert failings.mistakes(facts(BEST)).text == "No run finished, so there is no mistake to show."
 

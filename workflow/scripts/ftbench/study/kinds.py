@@ -78,11 +78,20 @@ def having(door: str, fact: str, value=True) -> list[str]:
 
 
 @functools.cache
+def _tree(kind: str, door: str) -> ast.Module:
+    check(door, kind, "kind")
+    return ast.parse((PACKAGE / DOORS[door] / f"{kind}.py").read_text(encoding="utf-8"))
+
+
+@functools.cache
 def declared(kind: str, door: str = "strategies") -> dict:
     """The `DECLARES` dict of strategy `kind`, or of a kind behind another door, as written in its file."""
-    check(door, kind, "kind")
-    tree = ast.parse((PACKAGE / DOORS[door] / f"{kind}.py").read_text(encoding="utf-8"))
-    for node in tree.body:
+    for node in _tree(kind, door).body:
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == "DECLARES":
             return ast.literal_eval(node.value)
     raise InputError(f"{DOORS[door]}/{kind}.py has no DECLARES dict; see ftbench/study/kinds.py for its keys.")
+
+
+def says(kind: str, door: str = "strategies") -> str:
+    """What strategy `kind`, or a kind behind another door, is: the first line of its file, for readers of the report; "" if there is none."""
+    return (ast.get_docstring(_tree(kind, door)) or "").partition("\n")[0]

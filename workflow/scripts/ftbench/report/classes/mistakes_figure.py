@@ -18,22 +18,27 @@ def mistakes(found: Mistakes | None, test_images: np.ndarray, classes_path, data
             f"No run on {dataset} finished", "Every seed of every cell diverged, so there are no mistakes to show.", out
         )
         return
-    cell, wrong = found.labels, len(found.confidence)
-    who = f"{cell['strategy']} on {cell['backbone']}, seed {cell['seed']}"
+    wrong = len(found.confidence)
+    who = f"{found.cell['strategy']} on {found.cell['backbone']}"
     if not wrong:
-        message(
-            f"{who} makes no mistake on {dataset}", f"All {found.images:,} test images are classified as labelled.", out
-        )
+        few = f"No test image of {found.images:,} is wrong in {_most(found.seeds)}."
+        message(f"{who} makes no mistake on {dataset}", few, out)
         return
     with style():
         figure, axes = panels(len(found.rows), 1.25, 1.62, columns=8)
         names = shortened(read_json(classes_path), CAPTION)
         for panel, row, said, true, sure in zip(axes, found.rows, found.said, found.true, found.sureness):
             _picture(panel, test_images[row], names[said], sure, names[true])
-        detail = f"{who}: {100 * wrong / found.images:.1f} % of {found.images:,} test images are wrong. The {len(found.rows)} most "
-        detail += "confident; above each image what was predicted, below it the label of the data set, which may be the one in error."
+        detail = f"{who}: {100 * wrong / found.images:.1f} % of {found.images:,} test images are wrong in {_most(found.seeds)}. The "
+        detail += f"{len(found.rows)} most confident; above each image what was predicted, with its probability"
+        detail += f"{', a mean over seeds' if len(found.seeds) > 1 else ''}; below it the label of the data set, which may be the one in error."
         title(figure, _finding(found.confidence, dataset), detail)
         save(figure, out)
+
+
+def _most(seeds: list[int]) -> str:
+    """ "seed 0", "both seeds" or "most of 3 seeds": who must err for an image to be shown."""
+    return f"seed {seeds[0]}" if len(seeds) == 1 else "both seeds" if len(seeds) == 2 else f"most of {len(seeds)} seeds"
 
 
 def _picture(panel, image: np.ndarray, said: str, confidence: float, true: str) -> None:

@@ -2,7 +2,7 @@
 
 from ftbench.compare.slice_accuracy import SMALL
 from ftbench.report.classes.slices_table import gap_said, worse, worse_said
-from ftbench.report.layout.formats import capital, percent
+from ftbench.report.layout.formats import capital
 from ftbench.report.summary.facts import Facts
 from ftbench.report.summary.sentences import NAMED, Sentence, many
 
@@ -69,19 +69,20 @@ def faults(facts: Facts) -> list[Sentence]:
 
 
 def mistakes(facts: Facts) -> Sentence:
-    """How many mistakes the gallery draws from, and how sure the model was of them."""
+    """How many mistakes the gallery draws from, in how many seeds, and how sure the models were of them."""
     found, source = facts.mistakes, f"plots/{facts.dataset}.mistakes.json"
     if not found["images"]:
         return Sentence("No run finished, so there is no mistake to show.", source)
-    several = facts.best is not None and facts.best.row["seeds"] > 1
-    mean = (
-        f" (all {facts.best.row['seeds']:.0f} seeds are right on {percent(facts.best.row['accuracy_mean'])} %)"
-        if several
-        else ""
-    )
-    said = f"Seed {found['seed']}{mean} errs on {found['wrong']:,} of {found['images']:,} test images"
+    seeds, images = len(found["seeds"]), f"{found['images']:,} test images"
+    if seeds == 1:
+        said = f"Its one model errs on {found['wrong']:,} of {images}"
+    else:
+        most = "both" if seeds == 2 else "most"
+        said = f"Its {seeds} seeds all err on {found['wrong_of_every_seed']:,} of {images}, at least one of them on "
+        said += f"{found['wrong_of_any_seed']:,}, {most} on {found['wrong']:,}"
     if found["wrong"]:
-        said += f", on {found['sure']:,} of them with more than {100 * found['sure_above']:.0f} % confidence"
+        said += f"; of these {found['wrong']:,}, {found['sure']:,} with more than {100 * found['sure_above']:.0f} % confidence"
+        said += " (mean over seeds)" if seeds > 1 else ""
         shown = "all" if len(found["shown"]) == found["wrong"] else f"the {len(found['shown'])} most confident"
         said += f"; {shown} are these" if len(found["shown"]) > 1 else ""
     return Sentence(said + ".", source)

@@ -52,6 +52,7 @@ def _part(root: Path, limits: list[dict], place: int, facts: Facts) -> dict:
         "bars": bars(facts.cells),
         "sizes": sizes(root, limits, facts.dataset),
         "comparison": tables.comparison(facts),
+        "glossary": tables.glossary(facts),
         "worst_classes": tables.worst_classes(facts),
         "confused": tables.confused_pairs(facts),
         "slices": failings.slices(facts) if len(facts.slices) else [],

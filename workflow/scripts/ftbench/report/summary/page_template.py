@@ -66,6 +66,8 @@ TEMPLATE = """\
 {% endif %}
 <h3>All cells</h3>
 {{ grid(part.comparison) }}
+<details><summary>What each strategy does</summary>
+<dl>{% for name, text in part.glossary %}<dt>{{ name }}</dt><dd>{{ text }}</dd>{% endfor %}</dl></details>
 
 <h3>Where it fails</h3>
 {% if facts.best %}<p class="soft">All of this is about {{ facts.best.name }}.</p>
@@ -81,7 +83,7 @@ TEMPLATE = """\
 <p>{{ part.mistakes.text }} {{ source(part.mistakes.source) }}</p>
 {% if facts.mistakes.shown %}<p class="soft">Each image was taken for the class in bold. The label under it may be the one that is wrong.</p>
 <div class="pictures">{% for one in facts.mistakes.shown %}
-<figure><img alt="" src="{{ one.picture }}"><figcaption><b>{{ one.predicted }}</b> ({{ "%.1f"|format(100 * one.confidence) }} %)<br>
+<figure><img alt="" src="{{ one.picture }}"><figcaption><b>{{ one.predicted }}</b> ({{ "%.1f"|format(100 * one.confidence) }} %{% if facts.mistakes.seeds|length > 1 %}, {{ one.seeds }} of {{ facts.mistakes.seeds|length }} seeds{% endif %})<br>
 label: {{ one.label }}<br><span class="soft">{{ one.file }}</span></figcaption></figure>{% endfor %}
 </div>{% endif %}{% endif %}
 <h4>Faults in the data</h4>

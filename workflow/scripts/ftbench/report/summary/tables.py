@@ -6,10 +6,11 @@ import pandas as pd
 
 from ftbench.report.classes.per_class_tables import CONFUSED, PER_CLASS
 from ftbench.report.layout.columns import ACCURACY, Column, as_decimal, readable
-from ftbench.report.layout.formats import count, points
+from ftbench.report.layout.formats import count, percent, points
 from ftbench.report.recommendation.recommendation_table import RECOMMENDATION
 from ftbench.report.result.comparison_table import COMPARISON, NOTES, WORST_CLASS
 from ftbench.report.summary.facts import Facts
+from ftbench.study import kinds
 
 WORST = 5  # classes that are listed
 
@@ -38,12 +39,16 @@ def table(frame: pd.DataFrame, columns: dict[str, Column], source: str, marked=(
 
 
 VERDICT = "Against the recommended, points [95 % interval]"
-KEPT = ("Backbone", "Strategy", "Flags", "Seeds", ACCURACY)
-AFTER = ("Macro F1, %", "ECE, %", WORST_CLASS, "Training, per run", "Tuning, all trials")
+FIRST = ("Backbone", "Strategy", "Flags", "Seeds", ACCURACY)
+# What it costs stands before the other scores: it is the other half of the question.
 COSTS = {
+    **{heading: COMPARISON[heading] for heading in ("Training, per run", "Tuning, all trials")},
     "Parameters": Column(lambda row: count(row.total_params), "total_params"),
     "Latency of 1, ms": as_decimal("latency_ms_batch1", ".3g"),
 }
+CHOSE = {"Validation accuracy, %": Column(lambda row: percent(row.validation_accuracy), "validation_accuracy")}
+LAST = ("Macro F1, %", "ECE, %", WORST_CLASS)
+OWN_WORST = f"{WORST_CLASS}: the lowest recall of each seed, averaged, and the class that it most often is; “Its weakest classes” averages each class first"
 
 
 def comparison(facts: Facts) -> Table:
@@ -52,13 +57,18 @@ def comparison(facts: Facts) -> Table:
     gaps = [cell.gap for cell in facts.cells]
     frame["gap"] = [gap[0] if gap else None for gap in gaps]
     frame["verdict"] = [f"{points(*cell.gap)} ({cell.verdict})" if cell.gap else cell.verdict for cell in facts.cells]
-    columns = {heading: COMPARISON[heading] for heading in KEPT}
-    columns[VERDICT] = Column(lambda row: row.verdict, "gap")
-    columns |= {heading: COMPARISON[heading] for heading in AFTER if heading in COMPARISON} | COSTS
+    columns = {heading: COMPARISON[heading] for heading in FIRST}
+    columns |= {VERDICT: Column(lambda row: row.verdict, "gap"), **COSTS, **CHOSE}
+    columns |= {heading: COMPARISON[heading] for heading in LAST}
     marked = [place for place, cell in enumerate(facts.cells) if cell is facts.best]
     flags = {mark for text in readable(frame, {"Flags": COMPARISON["Flags"]})[0]["Flags"] for mark in text.split()}
-    notes = [f"{mark}: {note}" for mark, note in NOTES.items() if mark in flags]
+    notes = [f"{mark}: {note}" for mark, note in NOTES.items() if mark in flags] + [OWN_WORST]
     return table(frame, columns, "tables/comparison.csv", marked, notes)
+
+
+def glossary(facts: Facts) -> list[tuple[str, str]]:
+    """What each strategy of the cells does: its name, and the sentence that its file begins with."""
+    return sorted({(cell.row["strategy"], kinds.says(cell.row["kind"])) for cell in facts.cells})
 
 
 def budgets(facts: Facts) -> Table:
