@@ -1,6 +1,7 @@
 """The audit of a small data set with planted faults, and the scores without what it marks."""
 
 import csv
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -28,9 +29,11 @@ VALIDATION = np.arange(10, 40)
 WRONG = [23, 70]  # labels, the one in validation and the other in train
 
 
-def names(path, prefix, count):
+def names(path, prefix, count, sizes=()):
+    """A list of files, all of 64×48 pixels but those of `sizes`, {row: (width, height)}."""
+    rows = ((row, f"{prefix}{row}.png", *dict(sizes).get(row, (64, 48))) for row in range(count))
     with path.open("w", newline="") as stream:
-        csv.writer(stream).writerows([("id", "file"), *((row, f"{prefix}{row}.png") for row in range(count))])
+        csv.writer(stream).writerows([("id", "file", "width", "height"), *rows])
 
 
 @pytest.fixture
@@ -173,6 +176,35 @@ def test_blank_dark_bright_and_blurred_images_are_odd():
     images[4] = gaussian_filter(images[4].astype(float), (4, 4, 0))
     measured = quality.measure(images, np.arange(60))
     assert quality.odd(measured, measured) == [(1, "blank"), (2, "dark"), (3, "over-exposed"), (4, "blurred")]
+
+
+def test_files_of_another_size_or_shape_are_odd_beside_those_of_training(data):
+    asked, out = data
+    names(Path(asked["given"]["files"]), "train/", TRAIN, {5: (8, 6), 60: (16, 12)})  # the fifth is not used
+    names(Path(asked["given"]["test_files"]), "test/", TEST, {8: (320, 240), 9: (400, 64), 10: (60, 50), 11: (90, 36)})
+    audit_dataset(**asked, **out)
+    summary = read_json(out["summary"])
+    assert summary["odd_images"] == {"blank": 1, "small": 1, "large": 2, "wide": 2}
+    found = [(image["file"], image["odd"]) for image in summary["odd"]]
+    assert found == [
+        ("train/50.png", "blank"), ("train/60.png", "small"),
+        ("test/8.png", "large"), ("test/9.png", "large"), ("test/9.png", "wide"), ("test/11.png", "wide"),
+    ]  # fmt: skip
+
+
+def test_no_size_is_odd_among_sizes_of_all_kinds_nor_within_half_of_the_usual_one():
+    rng = np.random.default_rng(0)
+    photos = np.exp(rng.normal(6, 0.7, (2000, 1)) + rng.normal(0, 0.2, (2000, 2)))
+    assert len(quality.odd_sizes(photos, photos)) < 5
+    equal = np.full((50, 2), 100.0)
+    near = np.array([[149.0, 149.0], [67.0, 67.0], [120.0, 84.0]])
+    assert quality.odd_sizes(near, equal) == []
+    assert quality.odd_sizes(np.array([[152.0, 152.0], [65.0, 65.0], [80.0, 125.0]]), equal) == [
+        (0, "large"),
+        (1, "small"),
+        (2, "tall"),
+    ]
+    assert quality.odd_sizes(equal, equal[:0]) == []
 
 
 def test_without_features_no_label_is_judged(data):

@@ -35,8 +35,7 @@ def prepare_train(
 
     images (N, H, W, 3) uint8, labels (N,) int64, groups (N,) int64: .npy. Images of a group must not be split: listed
     together by the user or with equal pixels. classes: JSON list of names. files: CSV with the columns id, file, content (a digest of the
-    decoded pixels, before they are resized). metadata: CSV
-    with the column id and the further columns of the user's table, a row for each of files, if given.
+    decoded pixels, before they are resized), width, height (of these). metadata: CSV with the column id and the further columns of the user's table, a row for each of files, if given.
     summary: JSON with images, size, per_class, digest (of pixels, labels and classes), sha256 (images: of the pixels
     alone; labels: of the file), given_validation (how many of the last rows are the source's own validation part), range (black and
     white of values of more than 8 bits), skipped (files) and skipped_for (their reasons), contradictory, notes, left_out, remarks, source, homepage and licence as far as known.
@@ -131,8 +130,9 @@ def _finish(settings, root, name, part: Part, classes: list[str], labels, files,
     write_npy(labels, numbers)
     with atomic_write(files) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         table = csv.writer(stream, lineterminator="\n")
-        table.writerow(("id", "file", "content"))
-        table.writerows(zip(range(len(part.files)), part.files, part.contents))
+        table.writerow(("id", "file", "content", "width", "height"))
+        rows = zip(range(len(part.files)), part.files, part.contents, part.sizes)
+        table.writerows((number, file, content, *size) for number, file, content, size in rows)
     counts = np.bincount(numbers, minlength=len(classes)).tolist()
     source = sources.load(settings["source"])
     described = {

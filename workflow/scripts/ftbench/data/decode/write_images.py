@@ -32,6 +32,7 @@ class Part:
         self.labels: list[int] = []
         self.pixel_digests: list[bytes] = []  # of what is stored
         self.contents: list[str] = []  # of what was decoded, in hex: the same at every size that a study stores
+        self.sizes: list[tuple[int, int]] = []  # width and height of what was decoded
         self.corrupt: list[tuple[str, str]] = []  # (file, reason)
         self.remarks: Counter = Counter()  # what was left out of an image: how many images
         self.deep = 0  # images of more than 8 bits
@@ -81,7 +82,7 @@ def write_part(
 
 
 def _append(
-    part: Part, stream, name: str, label: int, array: np.ndarray, content: str, remarks, deep: bool, outside: int
+    part: Part, stream, name: str, label: int, array: np.ndarray, content: str, size, remarks, deep: bool, outside: int
 ) -> None:
     """Write one image and note what is to be said of it."""
     pixels = array.tobytes()
@@ -89,6 +90,7 @@ def _append(
     part.sha256.update(pixels)
     part.pixel_digests.append(hashlib.blake2b(pixels, digest_size=16).digest())
     part.contents.append(content)
+    part.sizes.append(size)
     part.files.append(name)
     part.labels.append(label)
     part.remarks.update(remarks)
@@ -193,12 +195,14 @@ def _in_order(function: Callable, items: Iterable, threads: int) -> Iterator:
 
 
 def _prepared(name: str, load: Callable, settings: dict, low_high: tuple | None) -> tuple | Exception:
-    """(pixels as they are stored, digest of what was decoded, remarks, whether it had more than 8 bits, values outside of the range), or why there are none."""
+    """(pixels as they are stored, digest of what was decoded, its width and height, remarks, whether it had more than 8 bits, values
+    outside of the range), or why there are none.
+    """
     opened = _load(name, load)
     if isinstance(opened, Exception):
         return opened
     pixels, outside = opened.pixels, 0
-    content = _content(pixels)
+    content, size = _content(pixels), (pixels.shape[1], pixels.shape[0])
     deep = pixels.dtype != np.uint8
     try:
         if pixels.dtype.kind == "f" and settings["range"] is None:
@@ -209,7 +213,8 @@ def _prepared(name: str, load: Callable, settings: dict, low_high: tuple | None)
             return NeedsRange(name)
         if deep:
             pixels, outside = grey_range.scaled(pixels, low_high)
-        return fit.fitted(pixels, settings["image_size"], settings["fit"]), content, opened.remarks, deep, outside
+        fitted = fit.fitted(pixels, settings["image_size"], settings["fit"])
+        return fitted, content, size, opened.remarks, deep, outside
     except ValueError as error:
         return error
 

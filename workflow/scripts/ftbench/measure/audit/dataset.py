@@ -173,8 +173,9 @@ def _quality_summary(data: Images, suspects: list[dict], cluster: np.ndarray, ju
     """Odd images, and what there is of each class."""
     measured = [quality.measure(stored, rows) for stored, rows in data.sides()]
     odd = []
-    for first, own in zip((0, data.train), measured):
-        for position, reason in quality.odd(own, measured[0]):
+    sizes = data.sizes()
+    for first, own, size in zip((0, data.train), measured, sizes):
+        for position, reason in sorted(quality.odd(own, measured[0]) + quality.odd_sizes(size, sizes[0])):
             row, file, part, label = data.describe(first + position)
             odd.append({"part": part, "row": row, "file": file, "label": label, "odd": reason})
     counts = pd.Series([image["odd"] for image in odd], dtype="str").value_counts()

@@ -22,7 +22,9 @@ class Images:
         parts = np.load(split)
         used = np.sort(np.concatenate([parts["train"], parts["validation"]]))
         self._stored = (PixelRows(images), PixelRows(test_images))
-        self._files = (_files(files), _files(test_files))
+        listed = (_listed(files), _listed(test_files))
+        self._files = [[line["file"] for line in lines] for lines in listed]
+        self._sizes = [np.array([(int(line["width"]), int(line["height"])) for line in lines]) for lines in listed]
         self.train, count = len(used), len(self._stored[1])
         self.rows = np.concatenate([used, np.arange(count)])
         self.labels = np.concatenate([np.load(labels)[used], np.load(test_labels)])
@@ -35,6 +37,10 @@ class Images:
     def sides(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """(array of images, rows of it that count) of training and of test."""
         return [(self._stored[0], self.rows[: self.train]), (self._stored[1], self.rows[self.train :])]
+
+    def sizes(self) -> list[np.ndarray]:
+        """(N, 2) and (M, 2): width and height of the files of training and of test, before they were resized."""
+        return [self._sizes[0][self.rows[: self.train]], self._sizes[1][self.rows[self.train :]]]
 
     def small(self) -> np.ndarray:
         """(N + M, h, w, 3) uint8, at most 32 px; both parts have one size, as all that a study prepares."""
@@ -54,6 +60,6 @@ class Images:
         return int(self.rows[number]), self.file(number), str(self.parts[number]), self.label(number)
 
 
-def _files(path: str) -> list[str]:
+def _listed(path: str) -> list[dict[str, str]]:
     with Path(path).open(newline="", encoding="utf-8") as stream:
-        return [line["file"] for line in csv.DictReader(stream)]
+        return list(csv.DictReader(stream))

@@ -12,6 +12,8 @@ BLANK = 3.0  # grey levels, standard deviation
 DARK = 40.0  # the brightest hundredth of a dark image's pixels is darker, of 255
 LIGHT = 225.0  # the darkest twentieth of an over-exposed image's pixels is lighter
 BLURRED = 5.0  # standard deviations below the median of the data set's sharpness
+FENCES = 3.0  # interquartile ranges beyond the quartiles: Tukey's outer fences
+SAME = np.log(1.5)  # sizes and shapes that differ by a factor of 1.5 from the quartiles are never odd
 VALUES = 2**24  # of pixels that are measured at a time: 67 MB
 
 
@@ -43,4 +45,33 @@ def odd(measured: dict[str, np.ndarray], usual: dict[str, np.ndarray]) -> list[t
         "over-exposed": (measured["dark"] > LIGHT) & ~blank,
         "blurred": (measured["sharpness"] < middle - BLURRED * max(middle - low, 0.05)) & ~blank,
     }
+    return _named(reasons)
+
+
+def odd_sizes(sizes: np.ndarray, usual: np.ndarray) -> list[tuple[int, str]]:
+    """(position, what is odd) of images by the width and height (N, 2) of their files, beside those of the training images, `usual` (M, 2).
+
+    The size is the square root of width × height, the shape is width / height, both on a log scale.
+    """
+    if not len(usual):
+        return []
+    side, shape = _side_and_shape(sizes)
+    sides, shapes = _side_and_shape(usual)
+    low, high = _fences(sides)
+    narrow, wide = _fences(shapes)
+    return _named({"small": side < low, "large": side > high, "tall": shape < narrow, "wide": shape > wide})
+
+
+def _side_and_shape(sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    width, height = np.log(sizes.astype(float)).T
+    return (width + height) / 2, width - height
+
+
+def _fences(values: np.ndarray) -> tuple[float, float]:
+    first, third = np.quantile(values, (0.25, 0.75))
+    beyond = max(FENCES * (third - first), SAME)
+    return first - beyond, third + beyond
+
+
+def _named(reasons: dict[str, np.ndarray]) -> list[tuple[int, str]]:
     return sorted((int(at), reason) for reason, mask in reasons.items() for at in np.flatnonzero(mask))
