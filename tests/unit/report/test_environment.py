@@ -6,7 +6,9 @@ import sys
 import pytest
 
 from ftbench.base.errors import InputError
-from ftbench.report.provenance.environment import machines
+from ftbench.base.files import read_json, write_json
+from ftbench.report.provenance.crate import describe_crate
+from ftbench.report.provenance.environment import given_predictions, machines
 from ftbench.study.commands import note_command, read_commands
 
 
@@ -38,3 +40,21 @@ def test_runs_are_counted_per_device_and_set_of_versions():
     assert machines(records)[0] == {"device": "cuda", "device_name": "A100", "versions": new, "runs": 2}
     assert sum(entry["runs"] for entry in machines(records)) == 4
     assert len(machines(records)) == 3
+
+
+def test_given_predictions_stand_beside_data_and_weights_with_their_digest(tmp_path):
+    trained = {"dataset": "pets", "backbone": "a", "strategy": "finetune", "digests": {"weights": "1"}}
+    given = {"dataset": "pets", "backbone": "a cloud", "strategy": "api", "digests": {"predictions": "ab12"}}
+    found = given_predictions([trained, given])
+    assert found == [{"dataset": "pets", "backbone": "a cloud", "strategy": "api", "sha256": "ab12"}]
+    known = {"study": "s", "config_sha256": "0" * 64, "finetune_bench": "0.1.0", "versions": {}, "machines": [],
+             "commands": [], "datasets": {}, "weights": [], "predictions": found}  # fmt: skip
+    write_json(tmp_path / "environment.json", known)
+    describe_crate(str(tmp_path / "environment.json"), [], "CC0", str(tmp_path / "ro-crate-metadata.json"))
+    entities = {entity["@id"]: entity for entity in read_json(tmp_path / "ro-crate-metadata.json")["@graph"]}
+    assert entities["#predictions-0"]["name"] == "Predictions of a cloud (api) on pets"
+    assert entities["#predictions-0"]["identifier"] == "sha256:ab12"
+    assert (
+        entities["#run"]["object"] == {"@id": "#predictions-0"}
+        or {"@id": "#predictions-0"} in entities["#run"]["object"]
+    )

@@ -54,7 +54,7 @@ def add_file(crate: ROCrate, root: Path, path: Path):
 
 
 def add_inputs(crate: ROCrate, known: dict) -> list:
-    """The data sets and weights that the study read: described with digest and licence, not part of the crate."""
+    """The data sets, weights and given predictions that the study read: described with digest and licence, not part of the crate."""
     entities = []
     for name, entry in known["datasets"].items():
         properties = {
@@ -75,6 +75,14 @@ def add_inputs(crate: ROCrate, known: dict) -> list:
             "identifier": f"sha256:{entry['sha256']}",
         }
         entities.append(crate.add(ContextEntity(crate, f"#weights-{number}", properties)))
+    for number, entry in enumerate(known["predictions"]):
+        properties = {
+            "@type": "Dataset",
+            "name": f"Predictions of {entry['backbone']} ({entry['strategy']}) on {entry['dataset']}",
+            "description": "probabilities or logits of the validation images, made outside of this study",
+            "identifier": f"sha256:{entry['sha256']}",
+        }
+        entities.append(crate.add(ContextEntity(crate, f"#predictions-{number}", properties)))
     return entities
 
 

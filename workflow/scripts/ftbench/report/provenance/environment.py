@@ -8,6 +8,7 @@ from importlib.metadata import version
 from ftbench import __version__
 from ftbench.base.digests import digest
 from ftbench.base.files import read_json, write_json
+from ftbench.evaluate.cells import CELL
 from ftbench.evaluate.records import content
 from ftbench.study.commands import read_commands
 
@@ -48,6 +49,7 @@ def record_environment(
             "code": sorted({record["digests"]["code"] for record in records}),
             "datasets": {entry["dataset"]: describe_dataset(entry, downloaded) for entry in datasets},
             "weights": [describe_weights(path) for path in weights],
+            "predictions": given_predictions(records),
         },
     )
 
@@ -62,6 +64,15 @@ def machines(records: list[dict]) -> list[dict]:
     return [
         {"device": device, "device_name": name, "versions": dict(versions), "runs": count}
         for (device, name, versions), count in counted.most_common()
+    ]
+
+
+def given_predictions(records: list[dict]) -> list[dict]:
+    """The files of predictions from outside that runs stand on: {dataset, backbone, strategy, sha256} of the validation images' file."""
+    return [
+        {name: record[name] for name in CELL} | {"sha256": record["digests"]["predictions"]}
+        for record in records
+        if "predictions" in record["digests"]
     ]
 
 
