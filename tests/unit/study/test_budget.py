@@ -1,5 +1,5 @@
-from ftbench.study.budget import Budget, budgets, unequal
 from ftbench.study.config import resolve
+from ftbench.study.tuning.budget import Budget, budgets, unequal
 
 
 def study(**strategies) -> dict:

@@ -17,7 +17,14 @@ VALUES = {
     "tuned": {"learning_rate", "l2", "k", "alpha", None},
     "stochastic": {True, False},
 }
-LEFT_OUT = ("options", "bank", "linear_head", "together", "shared_start")  # facts that most kinds do not state
+LEFT_OUT = (
+    "options",
+    "bank",
+    "linear_head",
+    "together",
+    "shared_start",
+    "training_passes",
+)  # facts that most kinds do not state
 
 
 @pytest.mark.parametrize("kind", kinds.names("strategies"))

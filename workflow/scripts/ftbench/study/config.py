@@ -18,6 +18,7 @@ from ftbench.base.given.user_csv import at_home
 from ftbench.study import kinds, reader
 from ftbench.study.checks import beyond_schema, given
 from ftbench.study.reader import shown, shown_text
+from ftbench.study.tuning.equal_compute import allot
 
 SCHEMA = Path(__file__).parents[3] / "schemas" / "config.schema.yaml"
 TYPES = {"array": "list", "object": "table of names"}  # as a user of YAML calls them
@@ -88,6 +89,7 @@ def resolve(config: dict) -> dict:
     if config["smoke"]:
         _shrink(config)
     beyond_schema.check(config)
+    allot(config)
     return config
 
 
@@ -287,9 +289,8 @@ def _shrink(config: dict) -> None:
     given.leave_out(config)
     config["seeds"] = config["seeds"][:1]
     kept = 1 if config["tuning"]["search"] == "grid" else 4  # of four, two reach the second rung
-    config["tuning"]["rungs"] = 2
     config["corruptions"]["images"] = min(config["corruptions"]["images"], SMOKE_LIMIT)
-    config["tuning"]["trials"] = min(config["tuning"]["trials"], kept)
+    config["tuning"] |= {"trials": min(config["tuning"]["trials"], kept), "rungs": 2, "equal_compute": False}
     for entry in config["datasets"].values():
         entry["train_limit"] = min(entry["train_limit"] or SMOKE_LIMIT, SMOKE_LIMIT)
         entry["validation_fraction"] = max(entry["validation_fraction"], 0.2)

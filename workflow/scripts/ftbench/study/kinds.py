@@ -21,6 +21,8 @@ What a strategy declares:
     together    True: it has no network of its own; the networks that it is made of answer together, and all are charged (may be left
                 out: False)
     shared_start    True: what it is made of must have started from the same weights (may be left out: False)
+    training_passes a training step's operations in forward passes of its images, about (may be left out: 3, one forward and two
+                    backward); tuning.equal_compute and the plan's comparison of budgets read it
 
 What an augmentation policy declares:
     without_flip    its stand-in for images that must not be mirrored; the policy itself if it mirrors none

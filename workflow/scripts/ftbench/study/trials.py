@@ -30,7 +30,11 @@ def rungs(config: dict, strategy: str) -> list[tuple[int, float]]:
 
     The last rung is as long as a final run. The config's checks see to it that at least two trials reach it.
     """
-    count, tuning = len(grid.trials_of(config, strategy)), config["tuning"]
+    return rungs_of(len(grid.trials_of(config, strategy)), config["tuning"])
+
+
+def rungs_of(count: int, tuning: dict) -> list[tuple[int, float]]:
+    """The same for `count` trials on the first rung."""
     if not count or tuning["search"] == "grid":
         return [(count, 1.0)] if count else []
     return [

@@ -18,8 +18,8 @@ from ftbench.data import sources
 from ftbench.model import architectures
 from ftbench.study import grid
 from ftbench.study import trials as search
-from ftbench.study.budget import budgets, unequal
 from ftbench.study.kinds import declared
+from ftbench.study.tuning.budget import described, said_of
 from ftbench.train import recipes
 
 CLASSES = 10  # of the head while counting; it is a rounding error
@@ -137,10 +137,22 @@ def show(study: dict, rows: list[dict]) -> str:
             f"  {f'{dataset} / {backbone}':<{width}}  {runs:4d} runs  {_time(hours)}"
             for (dataset, backbone), (runs, hours) in by_backbone.items()
         ),
+        *_tuning(study),
         f"Total {_time(total)} of training, {_time(total / machine['parallel_jobs'])} with {machine['parallel_jobs']} at a time.",
-        *(f"Note: {said}." for said in [unequal(budgets(study))] if said),
+        *(f"Note: {said}." for said in [said_of(study)] if said),
     ]
     return "\n".join(lines)
+
+
+def _tuning(study: dict) -> list[str]:
+    """A line for each strategy: its trials, and their compute beside that of the costliest ones."""
+    told = described(study)
+    width = max(map(len, told))
+    share = {name: "      " if part is None else f"{part:6.2f}" for name, (_, part) in told.items()}
+    return [
+        "Tuning per backbone and data set, beside the costliest (1.00; operations, estimated):",
+        *(f"  {name:<{width}} {share[name]}  {words}" for name, (words, _) in told.items()),
+    ]
 
 
 def _time(hours: float) -> str:

@@ -5,13 +5,15 @@ import pandas as pd
 from ftbench.base.files import read_json
 from ftbench.report.layout.columns import as_number, as_plain
 from ftbench.report.layout.pages import publish
-from ftbench.study.budget import budgets, unequal
 from ftbench.study.kinds import declared
+from ftbench.study.tuning.budget import described, said_of
 
 PROTOCOL = {
     "Strategy": as_plain("strategy"),
     "Kind": as_plain("kind"),
     "Tried on validation": as_plain("grid"),
+    "Tuning": as_plain("tuning"),
+    "Tuning compute": as_number("tuning_share", ".2f"),
     "Epochs": as_number("epochs"),
     "Batch": as_number("batch_size"),
     "Optimizer": as_plain("optimizer"),
@@ -58,7 +60,7 @@ RECIPE = (
 def protocol_page(study_path, out) -> None:
     """Write the page of all strategies: what each tries on validation and by which recipe it trains."""
     study = read_json(study_path)
-    rows = []
+    told, rows = described(study), []
     for name, entry in study["strategies"].items():
         declares = declared(entry["kind"])
         recipe = entry["recipe"] if declares["engine"] == "loop" else {}  # nothing else has one
@@ -68,6 +70,8 @@ def protocol_page(study_path, out) -> None:
                 "strategy": name,
                 "kind": entry["kind"],
                 "grid": _tried(entry, declares),
+                "tuning": told[name][0],
+                "tuning_share": told[name][1],
                 **{key: recipe.get(key) for key in RECIPE},
                 "epochs": recipe.get("epochs") if recipe.get("examples") is None else None,
                 "also": _also(recipe | options),
@@ -84,9 +88,11 @@ def protocol_page(study_path, out) -> None:
         for name, entry in study["backbones"].items()
     ]
     notes = [
-        f"every tuned strategy gets {study['tuning']['trials']} learning-rate trials{_search(study['tuning'])}; trial, epoch and L2 are chosen on validation images",
+        f"every tuned strategy gets {_least(study['tuning'])} learning-rate trials{_search(study['tuning'])}; trial, epoch and L2 are chosen on validation images",
+        "tuning compute: operations of all trials of one cell, as estimated from the training images that they see and the passes that a step "
+        "takes, beside those of the costliest strategy; cost.csv has what was counted",
         f"final runs use the seeds {', '.join(map(str, study['seeds']))}; the test set is read by no job that trains or selects",
-        *filter(None, [unequal(budgets(study))]),
+        *filter(None, [said_of(study)]),
         *data,
         *backbones,
         *(
@@ -125,6 +131,11 @@ def _also(recipe: dict) -> str | None:
     if recipe.get("optimizer") != "sgd":
         on = {key: value for key, value in on.items() if key not in ("momentum", "nesterov")}
     return ", ".join(f"{key.replace('_', ' ')} {value}".replace(" True", "") for key, value in on.items()) or None
+
+
+def _least(tuning: dict) -> str:
+    """How many trials a strategy has, or has at least."""
+    return f"at least {tuning['trials']}" if tuning.get("equal_compute") else str(tuning["trials"])
 
 
 def _search(tuning: dict) -> str:

@@ -90,10 +90,17 @@ def _words(chosen: list[Choice], dataset: str) -> tuple[str, str]:
         finding = f"{at_edge} of {len(chosen)} choices on {dataset} {lie}: widen {'it' if at_edge == 1 else 'them'}"
     else:
         finding = f"All {len(chosen)} choices on {dataset} lie inside their grids"
-    note = "Every tuned strategy had its own grid with the same number of trials."
+    counts = {len(_values(content)) for _, _, content in chosen if content["parameter"] == "learning_rate"}
+    alike = "the same number of trials" if len(counts) < 2 else f"{min(counts)} to {max(counts)} trials"
+    note = f"Every tuned strategy had its own grid with {alike}."
     if any(_rung(trial) for _, _, content in chosen for trial in content["trials"]):
         note += " Fainter: the shorter trials of the successive halving."
     return finding, note
+
+
+def _values(content: dict) -> set[float]:
+    """The values that were tried, each once: a halving tries some for longer."""
+    return {trial[content["parameter"]] for trial in content["trials"]}
 
 
 def _handles(names: list[str], styles: dict) -> list[Line2D]:

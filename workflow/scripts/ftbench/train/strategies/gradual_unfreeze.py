@@ -6,7 +6,14 @@ once, so that the last epoch always trains the whole network.
 
 from ftbench.model.stages import stages
 
-DECLARES = {"start": "pretrained", "engine": "loop", "tuned": "learning_rate", "stochastic": True, "recipe": {}}
+DECLARES = {
+    "start": "pretrained",
+    "engine": "loop",
+    "tuned": "learning_rate",
+    "stochastic": True,
+    "recipe": {},
+    "training_passes": 2.4,
+}
 
 
 def trainable(backbone):

@@ -2,7 +2,14 @@
 
 from ftbench.model.stages import stages
 
-DECLARES = {"start": "pretrained", "engine": "loop", "tuned": "learning_rate", "stochastic": True, "recipe": {}}
+DECLARES = {
+    "start": "pretrained",
+    "engine": "loop",
+    "tuned": "learning_rate",
+    "stochastic": True,
+    "recipe": {},
+    "training_passes": 1.35,
+}
 
 
 def trainable(backbone):

@@ -6,7 +6,14 @@ that moves is in train mode, so its running statistics adapt too.
 
 from ftbench.model.parameters import norm_parameters
 
-DECLARES = {"start": "pretrained", "engine": "loop", "tuned": "learning_rate", "stochastic": True, "recipe": {}}
+DECLARES = {
+    "start": "pretrained",
+    "engine": "loop",
+    "tuned": "learning_rate",
+    "stochastic": True,
+    "recipe": {},
+    "training_passes": 2,
+}
 
 
 def trainable(backbone):

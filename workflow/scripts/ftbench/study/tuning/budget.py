@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from ftbench.study.kinds import declared
 from ftbench.study.trials import shortened, trials
+from ftbench.study.tuning.equal_compute import equal_said, shares, tuning_compute
 
 
 class Budget(NamedTuple):
@@ -30,6 +31,34 @@ def budgets(study: dict) -> dict[str, Budget]:
         if tried:
             found[name] = Budget(len(tried), sum(recipe["epochs"] for recipe in tried) if counted else None)
     return found
+
+
+def said_of(study: dict) -> str:
+    """What page and plan say of the tuning budgets: how equal their compute is, or where they are unequal, or nothing."""
+    if study["tuning"].get("equal_compute"):  # a study.json of an earlier version lacks the key
+        return equal_said(study)
+    return unequal(budgets(study))
+
+
+def described(study: dict) -> dict[str, tuple[str, float | None]]:
+    """Strategy -> what its tuning is, in words, and its compute as a share of the costliest one's; None where there is no such share."""
+    found, of_all, told = tuning_compute(study), shares(study), {}
+    for name, entry in study["strategies"].items():
+        engine = declared(entry["kind"])["engine"]
+        if name in found:
+            one = found[name]
+            trials_said = f"{one.trials} trial{'s' * (one.trials != 1)}"
+            told[name] = (f"{trials_said}, {one.seen:,g} {one.counts} × {one.passes:g} forward passes", of_all[name])
+        elif engine == "features":
+            told[name] = (
+                f"{len(entry['grid'])} values of {declared(entry['kind'])['tuned']}, fitted on features that are computed once",
+                None,
+            )
+        elif engine == "runs":
+            told[name] = ("made of finished runs, no trials of its own", None)
+        else:
+            told[name] = ("answered elsewhere" if engine == "given" else "not tuned", None)
+    return told
 
 
 def unequal(found: Mapping[str, Budget]) -> str:

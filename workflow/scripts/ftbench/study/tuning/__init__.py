@@ -1,0 +1,1 @@
+"""What each strategy may try on validation, and what that takes."""
