@@ -38,6 +38,7 @@ TRAINING = {
     "label_smoothing": 0.0,
     "augmentation": "crop_flip",
     "examples": None,
+    "image_sizes": None,
     "patience": None,
     "accumulate": 1,
     "clip_norm": None,

@@ -90,6 +90,18 @@ def test_added_matrices_count(data):
     assert step("norm_bias", data) < small_rank < large_rank
 
 
+def test_steps_on_small_images_count_as_they_are_also_in_a_trial_that_is_shorter(data):
+    found = counted("scratch", data, image_sizes=[4, 8], epochs=3)
+    large, small_step = step("scratch", data), found["flops_at_sizes"][0][0]
+    assert small_step < large / 2 and found["flops_at_sizes"] == [[small_step, large]] * 3
+    early, late = 7, 8  # of 15 steps
+    assert found["step_flops"] == [small_step, (2 * small_step + 3 * large) / STEPS, large]
+    cell = found | {"validation_flops": 0, "feature_flops": 0}
+    charged = charge_flops(cell, run(3), {"trials": [run(2) | {"share": 0.5}, run(1, {"epoch": 2, "step": 1})]})
+    assert charged["train_flops"] == early * small_step + late * large == pytest.approx(15 * charged["step_flops"])
+    assert charged["tuning_flops"] == STEPS * (small_step + large) + (STEPS + 1) * small_step
+
+
 def test_a_budget_of_examples_ends_within_an_epoch(data):
     assert counted("scratch", data, examples=BATCH * (STEPS + 2))["steps"] == [STEPS, 2]
 

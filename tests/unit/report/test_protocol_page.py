@@ -19,8 +19,8 @@ def page(folder, **changes) -> str:
 
 
 def test_what_is_switched_on_is_said_and_what_is_off_is_not(tmp_path):
-    written = page(tmp_path, finetune={"mixup": 0.2, "patience": 3, "examples": 5000})
-    assert "examples 5000, patience 3, mixup 0.2" in written
+    written = page(tmp_path, finetune={"mixup": 0.2, "patience": 3, "image_sizes": [24, 48]})
+    assert "image sizes 24 → 48 px, patience 3, mixup 0.2" in written
     assert "cutmix" not in written and "None" not in written
 
 

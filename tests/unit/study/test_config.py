@@ -1,5 +1,6 @@
 import copy
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -147,14 +148,18 @@ def test_defaults_come_from_the_schema():
         ("mixup", 0.2),
         ("cutmix", 1.0),
         ("ema_decay", 0.999),
+        ("image_sizes", [4, 8]),
     ],
 )
 def test_a_strategy_overrides_the_recipe_which_overrides_the_default(key, value):
     default = config.resolve(minimal())["strategies"]["finetune"]["recipe"][key]
     assert default != value
-    shared = config.resolve(changed(f"training.{key}", value))
+    same_size = {
+        name: entry | {"image_size": 8} for name, entry in minimal()["backbones"].items()
+    }  # as image_sizes wants it
+    shared = config.resolve(changed(f"training.{key}", value) | {"backbones": same_size})
     assert shared["strategies"]["finetune"]["recipe"][key] == shared["strategies"]["scratch"]["recipe"][key] == value
-    own = config.resolve(changed(f"strategies.finetune.{key}", value))
+    own = config.resolve(changed(f"strategies.finetune.{key}", value) | {"backbones": same_size})
     assert own["strategies"]["finetune"]["recipe"][key] == value
     assert own["strategies"]["scratch"]["recipe"][key] == default
     assert set(kinds.declared("tutorial")["recipe"]) <= {*config.recipe_keys(), "learning_rate"}
@@ -390,6 +395,29 @@ def test_a_fault_is_one_sentence_with_key_value_and_choices(key, value, words):
     sentence = str(caught.value)
     assert all(word in sentence for word in words), sentence
     assert sentence.startswith("config: ") and sentence.endswith(".") and "\n" not in sentence
+
+
+@pytest.mark.parametrize(
+    "sizes, says",
+    [
+        ([24, 28], "strategies.finetune trains with image_sizes [24, 28], but backbones.trained has image_size 32"),
+        ([32, 24], "which do not grow"),
+        ([24, 24, 32], "which do not grow"),
+        ([32], "at least 2 entries"),
+        ([2, 32], "at least 4"),
+        (32, "not of type list or null"),
+    ],
+)
+def test_training_sizes_grow_to_the_backbones_own(sizes, says):
+    with pytest.raises(InputError, match=re.escape(says)):
+        config.resolve(changed("strategies.finetune.image_sizes", sizes))
+
+
+def test_a_cell_that_is_left_out_may_have_another_size_than_training_ends_at():
+    study = changed("training.image_sizes", [24, 32])
+    with pytest.raises(InputError, match="backbones.plain has image_size 8, .* or leave the cell out by exclude"):
+        config.resolve(study)
+    config.resolve(study | {"exclude": [{"backbone": "plain", "strategy": "scratch"}]})  # the tutorial never grows
 
 
 def test_a_key_that_stands_twice_is_refused_with_both_lines(tmp_path):

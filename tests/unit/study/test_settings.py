@@ -6,6 +6,7 @@ import json
 import pytest
 
 from ftbench.study import config, grid, kinds, settings, trials
+from ftbench.study.checks.image_sizes import relative_area
 
 RATES = [0.1, 0.2, 0.3, 0.4]
 
@@ -170,6 +171,12 @@ def test_cost_counts_a_step_of_every_trained_strategy_and_features_of_the_others
 def test_more_images_times_area_go_first_and_a_trial_before_a_run():
     small, large = (grid.Cell("cifar", name, "scratch") for name in ("plain", "net"))
     assert settings.priority(STUDY, large) == 16 * settings.priority(STUDY, small)  # 32 pixels beside 8
+    growing = copy.deepcopy(STUDY)
+    growing["strategies"]["scratch"]["recipe"]["image_sizes"] = [16, 32]
+    assert settings.priority(growing, large) == settings.priority(STUDY, large) * 5 / 8
+    assert (
+        relative_area(growing["strategies"]["scratch"]["recipe"]) == 5 / 8 < relative_area({"image_sizes": None}) == 1
+    )
     longest = trials.trials(STUDY, "scratch")[-1]
     assert longest.share == 1 and settings.priority(STUDY, small, longest) == 2 * settings.priority(STUDY, small)
 

@@ -60,6 +60,11 @@ def test_a_limit_per_class_counts_the_classes():
     assert plan.images_of("cifar", resolved["datasets"]["cifar"], "planned") == (10_000, 10_000)
 
 
+def test_training_on_small_images_first_takes_less_and_validation_stays():
+    growing = total(training={"image_sizes": [4, 8]})
+    assert total(image_size=4) < growing < total()
+
+
 def test_half_the_bytes_take_less_and_a_limit_too():
     assert total(precision="bfloat16") < total()
     limited = {"cifar": {"source": "torchvision", "name": "CIFAR10", "train_limit": 100}}

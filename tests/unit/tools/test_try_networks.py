@@ -47,6 +47,24 @@ def test_a_backbone_that_cannot_be_had_is_one_sentence(entry, says):
     assert sentence.startswith("backbones.other: ") and says in sentence and "\n" not in sentence
 
 
+@pytest.mark.parametrize(
+    "entry, sizes, says",
+    [
+        ({"source": "timm", "model": "vit_tiny_patch16_224", "image_size": 64}, [48, 64], "cannot run at size 48 of image_sizes"),
+        ({"source": "timm", "model": "test_vit", "image_size": 64}, [48, 64], ""),  # its positions fit any size
+        ({"source": "timm", "model": "convnext_atto", "image_size": 64}, [40, 64], "do not divide size 40 of image_sizes"),
+        ({"model": "alexnet", "image_size": 64}, [32, 64], "leave that size out, or train it at its own size alone"),
+        ({"source": "timm", "model": "tf_efficientnet_lite0", "image_size": 64}, [40, 48, 64], ""),
+    ],
+)  # fmt: skip
+def test_sizes_that_a_network_cannot_train_at_are_one_sentence(entry, sizes, says):
+    study = copy.deepcopy(STUDY) | {"backbones": {"other": entry}}
+    study["strategies"]["scratch"]["image_sizes"] = sizes
+    sentences = list(faults(config.resolve(study)))
+    assert len(sentences) == bool(says)
+    assert all(said.startswith("strategies.scratch on backbones.other: ") and says in said for said in sentences)
+
+
 def test_a_file_of_another_architecture_is_refused(tmp_path):
     save_file(dict(architectures.load("ftbench").build("resnet14", 3, 8).state_dict()), tmp_path / "w.safetensors")
     entry = {"source": "ftbench", "model": "resnet8", "image_size": 8, "weights": f"file:{tmp_path / 'w.safetensors'}"}

@@ -98,10 +98,26 @@ def test_another_seed_is_another_run_even_from_the_same_weights(inputs, tmp_path
                                         ("augmentation", "crop"), ("schedule", "constant"), ("batch_size", 7),
                                         ("norm_momentum", 0.5), ("optimizer", "sgd"), ("warmup_steps", 0),
                                         ("schedule", "linear"), ("mixup", 0.5), ("cutmix", 1.0), ("ema_decay", 0.9),
-                                        ("clip_norm", 0.1), ("examples", 64), ("accumulate", 2)])  # fmt: skip
+                                        ("clip_norm", 0.1), ("examples", 64), ("accumulate", 2),
+                                        ("image_sizes", (4, 8))])  # fmt: skip
 def test_every_key_of_a_recipe_changes_the_run(whole, key, value):
     first, other = whole(epochs=2, batch_size=8), whole(**({"epochs": 2, "batch_size": 8} | {key: value}))
     assert any(not torch.equal(tensor, other.best_state[name]) for name, tensor in first.best_state.items())
+
+
+def test_a_recipe_without_image_sizes_is_the_same_run_to_the_bit_as_one_that_lacks_the_key(inputs, tmp_path, whole):
+    recipe = {key: value for key, value in small.recipe(batch_size=BATCH).items() if key != "image_sizes"}
+    recipe |= {"augmentation": "crop_flip_rotate"}
+    run = small.run("scratch", 0)
+    assert_same(whole(), loop.fit(network(), small.loop_data(inputs), run, recipe, CPU, tmp_path / "r", "x"))
+
+
+def test_images_grow_step_by_step_and_validation_sees_the_own_size(inputs, tmp_path, capsys):
+    backbone, sides = network(), {True: [], False: []}
+    backbone.network.register_forward_pre_hook(lambda module, given: sides[module.training].append(given[0].shape[-1]))
+    fit(inputs, tmp_path / "r", backbone=backbone, recipe={"image_sizes": [4, 6, 8], "epochs": 4})
+    assert sides == {True: [4] * 4 + [6] * 4 + [8] * 4, False: [8] * 4}
+    assert "training images grow: 4 px for 4 steps, then 6 px for 4 steps, then 8 px for 4" in capsys.readouterr().out
 
 
 def test_the_learning_rate_follows_the_schedule_over_all_steps(inputs, tmp_path, monkeypatch):
@@ -192,6 +208,7 @@ def test_a_run_killed_at_any_step_ends_with_the_same_bits(
 
 OPTIONS = {
     "gradual_unfreeze": {"examples": 5 * BATCH, "ema_decay": 0.9},  # the budget ends within the second epoch
+    "finetune": {"image_sizes": [4, 6, 8], "examples": 7 * BATCH, "mixup": 0.3},  # sizes change within epochs
     "l2_sp": {"accumulate": 3, "clip_norm": 0.5, "class_weights": "balanced"},
     "layerwise_decay": {"mixup": 0.4, "cutmix": 1.0, "augmentation": "trivial_augment"},
     "lora": {"patience": 1, "learning_rate": 1e-12, "ema_decay": 0.9, "optimizer": "sgd"},

@@ -101,6 +101,8 @@ def test_the_strategy_says_what_moves_in_which_epoch(data):
         counts.append(sum(parameter.requires_grad for parameter in step.backbone.network.parameters()))
     assert counts == sorted(counts) and counts[0] == 2  # the head's weight and bias
     assert counts.index(counts[-1]) == step.opened_after() > 0
+    growing = step_of(data, image_sizes=[4, 8])
+    assert growing.image_size(growing.opened_after(), 0) == 8 > growing.image_size(growing.opened_after() - 1, 0)
     plain = step_of(data)
     assert plain.opened_after() == 0 and plain.moving_names(0) is None
 

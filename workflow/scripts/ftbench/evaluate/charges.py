@@ -8,6 +8,8 @@ import math
 
 import pandas as pd
 
+from ftbench.study.checks.image_sizes import flops_of_steps
+
 
 def charge(cost: dict, tuning_seconds: float) -> dict:
     """The seconds charged to one run.
@@ -76,10 +78,17 @@ def _loop_flops(counted: dict, run: dict) -> int:
     """
     share, planned = run.get("share", 1.0), len(counted["steps"])
     passed = [min(int(epoch / share), planned - 1) for epoch in range(math.ceil(planned * share))]
-    done = passed[: run["epochs"]]
-    flops = sum(counted["steps"][epoch] * counted["step_flops"][epoch] + counted["validation_flops"] for epoch in done)
+    lengths = [counted["steps"][epoch] for epoch in passed]
+    starts, total = [sum(lengths[:number]) for number in range(len(lengths))], sum(lengths)
+
+    def trained(number: int, steps: int) -> int:
+        first = starts[number]
+        return flops_of_steps(counted, passed[number], range(first, first + steps), total)
+
+    done = range(len(passed[: run["epochs"]]))
+    flops = sum(trained(number, lengths[number]) + counted["validation_flops"] for number in done)
     if run["diverged"]:
-        flops += run["diverged"]["step"] * counted["step_flops"][passed[run["diverged"]["epoch"] - 1]]
+        flops += trained(run["diverged"]["epoch"] - 1, run["diverged"]["step"])
     return flops
 
 

@@ -90,7 +90,7 @@ def _data(run: Finished, about: dict) -> list[str]:
 
 def _protocol(record: dict) -> list[str]:
     recipe = record.get("recipe") or {}
-    steps = {key: recipe[key] for key in ("optimizer", "learning_rate", "l2", "k", "epochs", "batch_size", "augmentation", "ema_decay") if recipe.get(key)}  # fmt: skip
+    steps = {key: recipe[key] for key in ("optimizer", "learning_rate", "l2", "k", "epochs", "batch_size", "image_sizes", "augmentation", "ema_decay") if recipe.get(key)}  # fmt: skip
     return [
         "## Protocol",
         "",

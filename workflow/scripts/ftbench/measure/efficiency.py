@@ -16,6 +16,7 @@ from ftbench.machine import devices
 from ftbench.measure.operations import operation_counter
 from ftbench.model import backbones
 from ftbench.model.backbones import Backbone
+from ftbench.study.checks.image_sizes import flops_of_steps
 from ftbench.train import strategies
 from ftbench.train.start import apply_strategy
 from ftbench.train.step import Step
@@ -112,24 +113,38 @@ def forward_flops(backbone: Backbone, data: Data, run: dict, device: torch.devic
 def count_steps(run: dict, data: Data, device: torch.device) -> dict:
     """batch_size, and per epoch of the planned run the number of steps and the operations of one.
 
-    A strategy that moves other parameters in other epochs is counted once for each set of them.
+    A strategy that moves other parameters in other epochs is counted once for each set of them. Where images grow, each size is
+    counted: step_flops are then the means of each epoch's steps, and beside them are the recipe's image_sizes and, per epoch, the
+    operations of a step at each of them (flops_at_sizes).
     """
     recipe = run["recipe"] | {"learning_rate": 0.0}  # the tuned one changes no count
     backbone = backbones.build(run["network"], data.classes, 0, None, STATISTICS)
     apply_strategy(backbone, run, recipe, device)
     step = Step(backbone, data, run, recipe, device)
-    counted: dict[tuple, int] = {}
-    steps, flops = [], []
+    sizes = recipe.get("image_sizes") or [backbone.image_size]
+    counted: dict[tuple, list[int]] = {}
     for epoch in range(step.epochs):
         moving = tuple(step.moving_names(epoch) or ())
         if moving not in counted:
             step.open_epoch(epoch)
-            with operation_counter() as counter:
-                step.take(data.train[: step.batch_size], epoch, 0)
-            counted[moving] = counter.get_total_flops()
-        steps.append(step.in_epoch(epoch))
-        flops.append(counted[moving])
-    return {"batch_size": step.batch_size, "steps": steps, "step_flops": flops}
+            counted[moving] = [_step_flops(step, data, epoch, side) for side in sizes]
+    steps = [step.in_epoch(epoch) for epoch in range(step.epochs)]
+    flops = [counted[tuple(step.moving_names(epoch) or ())] for epoch in range(step.epochs)]
+    found = {"batch_size": step.batch_size, "steps": steps, "step_flops": [at[-1] for at in flops]}
+    if not recipe.get("image_sizes"):
+        return found
+    growing = {"image_sizes": sizes, "flops_at_sizes": flops}
+    means = [
+        flops_of_steps(found | growing, epoch, range(first, first + count), sum(steps)) / count
+        for epoch, (first, count) in enumerate(zip(np.cumsum([0, *steps]).tolist(), steps))
+    ]
+    return found | {"step_flops": means} | growing
+
+
+def _step_flops(step: Step, data: Data, epoch: int, side: int) -> int:
+    with operation_counter() as counter:
+        step.take(data.train[: step.batch_size], epoch, 0, side)
+    return counter.get_total_flops()
 
 
 def latency_ms(backbone: Backbone, data: Data, size: int, run: dict, device: torch.device) -> float:

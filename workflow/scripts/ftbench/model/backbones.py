@@ -64,13 +64,13 @@ class Backbone:
         parameters = heads.as_parameters(self.network, self.heads, self.to_input(blank), weight, bias)
         self.network.load_state_dict(parameters, strict=False)
 
-    def to_input(self, images: torch.Tensor) -> torch.Tensor:
-        """(B, H, W, 3) uint8 -> (B, 3, S, S) float32, resized to the network's size and normalized.
+    def to_input(self, images: torch.Tensor, side: int | None = None) -> torch.Tensor:
+        """(B, H, W, 3) uint8 -> (B, 3, S, S) float32, resized to S = `side`, by default the network's size, and normalized.
 
         The permuted view of NHWC data is a channels_last tensor already. Antialiasing matters where S < H only.
         """
         pixels = images.permute(0, 3, 1, 2).float()
-        size = (self.image_size, self.image_size)
+        size = (side or self.image_size,) * 2
         if pixels.shape[-2:] != size:
             pixels = F.interpolate(pixels, size, mode="bilinear", align_corners=False, antialias=True)
         mean = torch.tensor(self.mean, device=pixels.device).view(3, 1, 1) * 255

@@ -7,13 +7,17 @@ from ftbench.base.errors import InputError
 from ftbench.model import architectures
 
 
-def check_size(network: nn.Module, entry: dict) -> None:
+def check_size(network: nn.Module, entry: dict, smaller: int | None = None) -> None:
     """Raise InputError where `network` cannot take images of the entry's image_size, or would not see all of one.
+
+    `smaller` asks for one of a strategy's image_sizes in its place: many networks with a table of positions have it for one size.
 
     A network that cuts images into patches drops what is left over at the right and the bottom, in silence: a vision transformer of
     16-pixel patches at 100 pixels never sees the last four.
     """
-    size, model = entry["image_size"], entry["model"]
+    size, model = smaller or entry["image_size"], entry["model"]
+    key = f"size {size} of image_sizes" if smaller else f"image_size {size}"
+    advice = "leave that size out, or train it at its own size alone (image_sizes null)" if smaller else _advice(entry)
     cut: list[tuple[int, int]] = []  # (pixels of the image in one patch, pixels of it that are left over)
 
     def watch(module, inputs):
@@ -30,9 +34,7 @@ def check_size(network: nn.Module, entry: dict) -> None:
         with torch.inference_mode():
             network(torch.zeros(1, 3, size, size, device=example.device, dtype=example.dtype))
     except Exception as error:  # each library and layer fails with errors of its own
-        raise InputError(
-            f"config: {model!r} cannot run at image_size {size} ({_reason(error)}); {_advice(entry)}."
-        ) from error
+        raise InputError(f"config: {model!r} cannot run at {key} ({_reason(error)}); {advice}.") from error
     finally:
         for hook in hooks:
             hook.remove()
@@ -43,7 +45,7 @@ def check_size(network: nn.Module, entry: dict) -> None:
         lower = size // patch * patch
         near = f"{lower} or {lower + patch}" if lower else str(patch)
         raise InputError(
-            f"config: {model!r} cuts images into patches of {patch} pixels, which do not divide image_size {size}: the last {left} rows "
+            f"config: {model!r} cuts images into patches of {patch} pixels, which do not divide {key}: the last {left} rows "
             f"and columns would never be seen; take {near}."
         )
 

@@ -249,7 +249,9 @@ def priority(study: dict, cell, trial: trials.Trial | None = None) -> int:
     recipe, size = study["strategies"][cell.strategy]["recipe"], study["backbones"][cell.backbone]["image_size"]
     if trial:
         recipe = trials.shortened(recipe, trial.share)
-    return (recipe["examples"] or recipe["epochs"] * EPOCH) * size * size * (2 if trial else 1)
+    sizes = recipe.get("image_sizes") or [size]
+    area = sum(side * side for side in sizes) // len(sizes)
+    return (recipe["examples"] or recipe["epochs"] * EPOCH) * area * (2 if trial else 1)
 
 
 # --- what is measured ------------------------------------------------------------------------------------------------

@@ -6,6 +6,8 @@ memory bandwidth. A training step counts three forward passes (one forward, two 
 network moves, so the plan of a partial strategy is an upper bound. Expect a factor of two either way.
 """
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -18,6 +20,7 @@ from ftbench.data import sources
 from ftbench.model import architectures
 from ftbench.study import grid
 from ftbench.study import trials as search
+from ftbench.study.checks.image_sizes import steps_at_sizes
 from ftbench.study.kinds import declared
 from ftbench.study.tuning.budget import described, said_of
 from ftbench.train import recipes
@@ -75,12 +78,12 @@ def plan(study: dict, counted: dict[str, tuple[int, int]] | None = None) -> list
     counted = dict(counted or {})
     machine = study["hardware"]
     bytes_per_value = 2 if study["precision"] == "bfloat16" else 4
-    seconds_per_image = {}
-    for name, entry in study["backbones"].items():
-        flops, moved = forward_cost(entry, bytes_per_value)
-        seconds_per_image[name] = flops / (machine["teraflops"] * 1e12) + moved / (
-            machine["gigabytes_per_second"] * 1e9
-        )
+
+    @functools.cache
+    def seconds_per_image(backbone: str, side: int) -> float:
+        flops, moved = forward_cost(study["backbones"][backbone] | {"image_size": side}, bytes_per_value)
+        return flops / (machine["teraflops"] * 1e12) + moved / (machine["gigabytes_per_second"] * 1e9)
+
     rows = []
     for cell in grid.cells(study):
         entry, dataset = study["strategies"][cell.strategy], study["datasets"][cell.dataset]
@@ -88,7 +91,8 @@ def plan(study: dict, counted: dict[str, tuple[int, int]] | None = None) -> list
             counted[cell.dataset] = images_of(cell.dataset, dataset, study["study"])
         images, test = counted[cell.dataset]
         validation = images * dataset["validation_fraction"]
-        forward = seconds_per_image.get(cell.backbone, 0.0)  # what was predicted outside takes no time here
+        own = study["backbones"].get(cell.backbone, {}).get("image_size")
+        forward = seconds_per_image(cell.backbone, own) if own else 0.0  # what was predicted outside takes no time here
         seeds = len(grid.seeds_of(study, cell.strategy))
         engine = declared(entry["kind"])["engine"]
         if engine == "given":
@@ -98,15 +102,24 @@ def plan(study: dict, counted: dict[str, tuple[int, int]] | None = None) -> list
         elif engine == "runs":
             runs, seconds = seeds, _combining(study, cell, images, test) * forward
         else:
-            trials = search.trials(study, cell.strategy)
-            runs = seeds + len(trials)
-            epoch = (images - validation) * TRAINING_PASSES * forward + validation * forward
-            shares = [1.0] * seeds + [trial.share for trial in trials]
+            shares = [1.0] * seeds + [trial.share for trial in search.trials(study, cell.strategy)]
             planned = [search.shortened(entry["recipe"], share) for share in shares]
-            steps = [recipes.steps_of(recipe, max(1, round(images - validation))) for recipe in planned]
-            seconds = sum(total / per_epoch for _, per_epoch, total in steps) * epoch + seeds * test * forward
+            runs = len(planned)
+            passes = functools.partial(seconds_per_image, cell.backbone)
+            seconds = _training(planned, images - validation, validation, own, passes) + seeds * test * forward
         rows.append({**cell._asdict(), "runs": runs, "hours": seconds / 3600})
     return rows
+
+
+def _training(recipes_of_runs: list[dict], train: float, validation: float, own: int, forward: Callable) -> float:
+    """Seconds of these runs on `train` and `validation` images; `forward(side)` is one image's forward pass at that size."""
+    seconds = 0.0
+    for recipe in recipes_of_runs:
+        _, per_epoch, total = recipes.steps_of(recipe, max(1, round(train)))
+        at = steps_at_sizes(recipe, own, total)
+        mean = sum(steps * forward(side) for side, steps in at.items()) / total
+        seconds += total / per_epoch * (train * TRAINING_PASSES * mean + validation * forward(own))
+    return seconds
 
 
 def _combining(study: dict, cell, images: float, test: int) -> float:

@@ -40,11 +40,18 @@ def faults(study: dict) -> Iterator[str]:
             continue
         tried = set()
         for strategy, given in entries.items():
-            what = (given["kind"], given["recipe"].get("batch_size"), given["recipe"].get("accumulate"))
+            what = (
+                given["kind"],
+                given["recipe"].get("batch_size"),
+                given["recipe"].get("accumulate"),
+                str(given["recipe"].get("image_sizes")),
+            )
             if what in tried:
                 continue
             tried.add(what)
             try:
+                if declared(given["kind"])["engine"] == "loop":
+                    start.refuse_sizes(backbone, entry, given["recipe"])
                 try_strategy(backbone, given)
             except InputError as error:
                 yield f"strategies.{strategy} on backbones.{name}: {_bare(error)}"
@@ -94,9 +101,9 @@ def try_strategy(backbone: Backbone, entry: dict) -> None:
         if strategy.moving:
             strategy.moving(own, 0, recipe["epochs"])
         freezing.train_mode(own.network)
-        size = own.image_size
-        logits = own.network(torch.empty(IMAGES, 3, size, size, device="meta"))
-        F.cross_entropy(logits, torch.zeros(IMAGES, dtype=torch.long, device="meta")).backward()
+        for size in recipe.get("image_sizes") or [own.image_size]:
+            logits = own.network(torch.empty(IMAGES, 3, size, size, device="meta"))
+            F.cross_entropy(logits, torch.zeros(IMAGES, dtype=torch.long, device="meta")).backward()
         strategy.merge(own)
     except InputError:
         raise

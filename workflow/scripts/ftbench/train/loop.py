@@ -81,7 +81,7 @@ class TrainingLoop:
             self.leave_if_asked()
 
     def out_of_patience(self) -> bool:
-        """Whether `patience` epochs passed without a better one, not counting those before everything moved."""
+        """Whether `patience` epochs passed without a better one, not counting those before everything moved at the own size."""
         patience, best = self.recipe["patience"], self.outcome.best_epoch
         if patience is None or best is None or self.epoch - best < patience:
             return False
@@ -108,7 +108,7 @@ class TrainingLoop:
             before = now
             if now - reported > REPORT_SECONDS:
                 reported = now
-                self.report((self.done - first) * size / (now - begun))
+                self.report((self.done - first) * size / (now - begun), self.done - first)
             self.leave_if_asked()
             if now - self._saved > SAVE_SECONDS:
                 self.save()
@@ -151,7 +151,8 @@ class TrainingLoop:
         self.outcome.history.append(row)
         if self.ranks.first:
             write_history(self.outcome.history, self.resume / HISTORY)
-        self.report(images_per_second, scores["validation_accuracy"])
+        behind = self.epoch * self.step.per_epoch + self.done
+        self.report(images_per_second, behind, scores["validation_accuracy"])
 
     def validate(self) -> dict:
         """Scores of the network as it is on the validation part; Diverged if its logits are not finite."""
@@ -174,10 +175,17 @@ class TrainingLoop:
     def mean_loss(self) -> float:
         return float(self.losses[: self.done].mean())
 
-    def report(self, images_per_second: float, validation_accuracy: float | None = None) -> None:
-        """Say where the run stands; the time left counts training steps only."""
+    def report(self, images_per_second: float, measured: int, validation_accuracy: float | None = None) -> None:
+        """Say where the run stands; the time left counts training steps only, by the area of their images.
+
+        `measured` is the number of steps, the last ones taken, whose speed `images_per_second` is.
+        """
         epoch, step = self.epoch, self.step
-        left = step.total - epoch * step.per_epoch - self.done
+        done = epoch * step.per_epoch + self.done
+        left = step.total - done
+        if left:
+            before, after = (step.mean_area(steps) for steps in (range(done - measured, done), range(done, step.total)))
+            left *= after / before
         report(
             self.resume if self.ranks.first else None,
             {"epoch": epoch + 1, "epochs": step.epochs, "step": self.done, "steps": step.in_epoch(epoch)},

@@ -1,5 +1,6 @@
 """What a trial or run starts from: its files, its data, and the network that its strategy begins with, on the device."""
 
+import copy
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from ftbench.data.split import digest_of_split
 from ftbench.machine import devices
 from ftbench.model import backbones, freezing
 from ftbench.model.backbones import Backbone
+from ftbench.model.sizes import check_size
 from ftbench.train import recipes, strategies
 from ftbench.train.strategies import Strategy
 
@@ -62,12 +64,14 @@ def start_run(run: dict, code: str, inputs: dict, recipe: dict) -> Start:
     digests = _digests(inputs, source, code)
     data = read_data(inputs, device)
     backbone = build(run, inputs, data.classes, source or read_json(inputs["normalization"]))
+    refuse_sizes(backbone, run["network"], recipe)
     total_params = sum(parameter.numel() for parameter in backbone.network.parameters())
     strategy = apply_strategy(backbone, run, recipe, device)
     refuse_single_images(backbone, recipe, len(data.train))
     frozen = freezing.frozen_digest(backbone.network)
     if run["compile"]:
-        backbone.network.compile()
+        # One kernel for each size: a kernel for any size would depend on which ones a resumed run has seen.
+        backbone.network.compile(**({"dynamic": False} if recipe.get("image_sizes") else {}))
     return Start(
         run=run,
         recipe=recipe,
@@ -107,6 +111,15 @@ def build(run: dict, inputs: dict, classes: int, statistics: dict) -> Backbone:
     if inputs["probe"]:
         backbone.take_head(load_file(inputs["probe"]["model"]))
     return backbone
+
+
+def refuse_sizes(backbone: Backbone, entry: dict, recipe: dict) -> None:
+    """Raise InputError if the network cannot run at one of the recipe's image_sizes; asked of a copy without numbers."""
+    smaller = [size for size in recipe.get("image_sizes") or [] if size != backbone.image_size]
+    if smaller:
+        copied = copy.deepcopy(backbone.network).to("meta")
+        for size in smaller:
+            check_size(copied, entry, size)
 
 
 def refuse_single_images(backbone: Backbone, recipe: dict, images: int) -> None:

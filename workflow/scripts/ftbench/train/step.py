@@ -17,6 +17,7 @@ from ftbench.machine.processes import Ranks, synchronise
 from ftbench.model import freezing
 from ftbench.model.backbones import Backbone
 from ftbench.pixels import policies
+from ftbench.study.checks.image_sizes import mean_area, size_of_step, steps_at_sizes
 from ftbench.train import objective, recipes, strategies
 from ftbench.train.averaging import WeightAverage
 
@@ -49,6 +50,10 @@ class Step:
         self.batch_size, self.per_epoch, self.total = recipes.steps_of(recipe, len(data.train))
         self.epochs = math.ceil(self.total / self.per_epoch)
         self.generator = torch.Generator()  # of the augmentation
+        if recipe.get("image_sizes"):
+            sizes = steps_at_sizes(recipe, backbone.image_size, self.total)
+            said = ", then ".join(f"{size} px for {steps} steps" for size, steps in sizes.items())
+            print(f"training images grow: {said}; validation at {backbone.image_size} px")
 
     def in_epoch(self, epoch: int) -> int:
         """Steps of an epoch (0-based): `per_epoch`, but in the last one perhaps fewer."""
@@ -57,6 +62,14 @@ class Step:
     def rate(self, epoch: int, number: int) -> float:
         """The learning rate of step `number` of `epoch`, both 0-based."""
         return recipes.learning_rate(self.recipe, epoch * self.per_epoch + number, self.total)
+
+    def image_size(self, epoch: int, number: int) -> int:
+        """Side, in pixels, of the images of step `number` of `epoch`, both 0-based."""
+        return size_of_step(self.recipe, self.backbone.image_size, epoch * self.per_epoch + number, self.total)
+
+    def mean_area(self, steps: range) -> float:
+        """Mean area, in pixels, of the images of these steps, counted from the run's first."""
+        return mean_area(self.recipe, self.backbone.image_size, steps, self.total)
 
     def group_rates(self, rate: float) -> list[float]:
         """The different learning rates of the optimizer's groups at the recipe's `rate`, the highest first."""
@@ -80,14 +93,20 @@ class Step:
         freezing.train_mode(self.backbone.network)
 
     def opened_after(self) -> int:
-        """Epochs that pass before all that the strategy trains moves: 0 unless it opens the network in stages."""
+        """Epochs that pass before all that the strategy trains moves, on images of the network's own size: 0 unless the strategy
+        opens the network in stages, or images grow.
+        """
+        own = [self.image_size(epoch, 0) == self.backbone.image_size for epoch in range(self.epochs)]
+        grown = own.index(True) if True in own else self.epochs - 1
         if not self.strategy.moving:
-            return 0
+            return grown
         moving = [set(self.moving_names(epoch)) for epoch in range(self.epochs)]
-        return moving.index(moving[-1])
+        return max(grown, moving.index(moving[-1]))
 
-    def take(self, ids: np.ndarray, epoch: int, number: int) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """One optimizer step on the images `ids` (B,), as step `number` of `epoch`.
+    def take(
+        self, ids: np.ndarray, epoch: int, number: int, side: int | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """One optimizer step on the images `ids` (B,), as step `number` of `epoch`, at `side` pixels or as the recipe has it.
 
         Returns the loss, and the gradient's norm before clipping (None if this step does not measure it). Both stay on
         the device.
@@ -95,7 +114,8 @@ class Step:
         rate = self.rate(epoch, number)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["scale"]
-        loss = self._add_gradients(ids, np.random.default_rng([self.run["seed"], epoch, number]))
+        rng = np.random.default_rng([self.run["seed"], epoch, number])
+        loss = self._add_gradients(ids, side or self.image_size(epoch, number), rng)
         norm = self._clip(measured=number % NORM_STEPS == 0)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -104,11 +124,13 @@ class Step:
             self.average.update()
         return loss, norm
 
-    def _add_gradients(self, ids: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
-        """Leave the gradients of the mean loss over `ids` in the parameters; returns that loss, both of all processes."""
+    def _add_gradients(self, ids: np.ndarray, side: int, rng: np.random.Generator) -> torch.Tensor:
+        """Leave the gradients of the mean loss over `ids`, seen at `side` pixels, in the parameters; returns that loss, both of
+        all processes. Augmentation comes before the resize: its random choices do not depend on the side.
+        """
         images = self.augment(self.data.images.batch(ids), self.generator)
         labels = torch.from_numpy(self.data.labels[ids]).to(self.device)
-        batch = objective.mix(self.backbone.to_input(images), labels, self.recipe, rng)
+        batch = objective.mix(self.backbone.to_input(images, side), labels, self.recipe, rng)
         weight = objective.total_weight(batch, self.class_weights)
         loss = torch.zeros((), device=self.device)
         if self.ranks.world > 1:

@@ -30,6 +30,7 @@ RARER = (
     "momentum",
     "nesterov",
     "examples",
+    "image_sizes",
     "patience",
     "accumulate",
     "clip_norm",
@@ -130,6 +131,8 @@ def _also(recipe: dict) -> str | None:
     on = {key: recipe[key] for key in RARER if recipe.get(key) not in (None, 0.0, False, 1, "none")}
     if recipe.get("optimizer") != "sgd":
         on = {key: value for key, value in on.items() if key not in ("momentum", "nesterov")}
+    if "image_sizes" in on:
+        on["image_sizes"] = " → ".join(map(str, on["image_sizes"])) + " px"
     return ", ".join(f"{key.replace('_', ' ')} {value}".replace(" True", "") for key, value in on.items()) or None
 
 

@@ -8,6 +8,7 @@ from ftbench.study import grid, kinds
 from ftbench.study import trials as search
 from ftbench.study.checks.backbones import check_backbones, check_path
 from ftbench.study.checks.given import check_given, check_given_files
+from ftbench.study.checks.image_sizes import check_image_sizes
 from ftbench.study.checks.made_of_runs import check_made_of, check_members_in_grid
 from ftbench.study.downloads import download_of
 from ftbench.study.paths import file_and_key, run_of_weights
@@ -45,6 +46,7 @@ def check(config: dict) -> None:
     _grid(config)
     check_members_in_grid(config)
     _policies(config)
+    check_image_sizes(config)
     _label_issues(config)
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from ftbench.base.errors import InputError
 from ftbench.study import grid, trials
+from ftbench.study.checks.image_sizes import relative_area
 from ftbench.study.kinds import declared
 
 TOLERANCE = 0.1  # what counts as equal, as a share of the largest
@@ -24,7 +25,7 @@ class Compute(NamedTuple):
 
     trials: int
     seen: float  # epochs, or training images where the recipe counts those, of all trials on all rungs together
-    passes: float  # forward passes of one training image
+    passes: float  # forward passes of one training image, at the backbone's own size
     counts: str  # "epochs" or "images": what `seen` is
 
     @property
@@ -52,7 +53,7 @@ def _compute(config: dict, name: str, count: int | None = None) -> Compute:
     key = "epochs" if recipe["examples"] is None else "examples"
     count = len(grid.trials_of(config, name)) if count is None else count
     seen = sum(size * trials.shortened(recipe, share)[key] for size, share in trials.rungs_of(count, config["tuning"]))
-    passes = declared(entry["kind"]).get("training_passes", FULL)
+    passes = declared(entry["kind"]).get("training_passes", FULL) * relative_area(recipe)
     return Compute(count, seen, passes, "epochs" if key == "epochs" else "images")
 
 

@@ -26,6 +26,7 @@ DECLARES = {
         "clip_norm": None,
         "class_weights": "none",
         "patience": None,
+        "image_sizes": None,
     },
 }
 
