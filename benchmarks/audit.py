@@ -1,9 +1,9 @@
 """What the audit finds of faults that were planted in real images: the figures of docs/audit.md.
 
-    python benchmarks/audit.py --images IMAGES.npy --labels LABELS.npy [--features FEATURES.npy] [--pairs PAIRS.csv] [--count N]
+    python benchmarks/audit.py --images IMAGES.npy --labels LABELS.npy [--features FEATURES.npy ...] [--pairs PAIRS.csv] [--count N]
 
-IMAGES holds (N, H, W, 3) uint8 and LABELS (N,) integers, such as a study leaves in data/<dataset>; FEATURES (N, D) those of a pretrained
-backbone. Of `--count` random images, `--planted` of each kind get a copy: as it is, re-encoded as JPEG of quality 50 to 90, mirrored, both, or
+IMAGES holds (N, H, W, 3) uint8 and LABELS (N,) integers, such as a study leaves in data/<dataset>; FEATURES (N, D) those of pretrained
+backbones, a file of each. Of `--count` random images, `--planted` of each kind get a copy: as it is, re-encoded as JPEG of quality 50 to 90, mirrored, both, or
 shifted by up to an eighth of the side with the edge repeated. Recall is the share of copies in the cluster of their source. Precision
 is the share, of all pairs with a copy in them, whose other image is in the cluster of the copy's source. PAIRS is a list of known near
 duplicates with the columns a, b, rows of IMAGES, all of which are among the images. With features, labels are changed at random, uniformly or from each class
@@ -89,7 +89,7 @@ def _precision(pairs: Pairs, cluster: np.ndarray, sources: np.ndarray, count: in
     return float((cluster[pairs.a[with_copy]] == home).mean()) if with_copy.any() else None
 
 
-def planted_labels(features: np.ndarray, labels: np.ndarray) -> list[dict]:
+def planted_labels(features: dict[str, np.ndarray], labels: np.ndarray) -> list[dict]:
     """Shares of changed labels among as many that are ranked worst, for each share of noise, uniform and from class to class."""
     rows = []
     classes = int(labels.max()) + 1
@@ -101,12 +101,13 @@ def planted_labels(features: np.ndarray, labels: np.ndarray) -> list[dict]:
             steps = rng.integers(1, classes, len(changed)) if form == "uniform" else 1
             given[changed] = (given[changed] + steps) % classes
             begun = time.perf_counter()
-            judged = judge({"features": (features, None)}, given, np.arange(len(given)), classes)
+            judged = judge({name: (own, None) for name, own in features.items()}, given, np.arange(len(given)), classes)
             worst = ranking(given, judged.train)[: len(changed)]
             rows.append(
                 {
                     "noise": form,
                     "share": share,
+                    "judged_by": judged.said,
                     "found": float(np.isin(worst, changed).mean()),
                     "probe_accuracy_on_true_labels": float((judged.train.argmax(axis=1) == labels).mean()),
                     "images": len(labels),
@@ -135,8 +136,9 @@ def known_pairs(path: Path | None) -> np.ndarray:
 
 def main() -> None:
     options = parser(__doc__, out="bench_audit.json")
-    for name in ("images", "labels", "features", "pairs"):
+    for name in ("images", "labels", "pairs"):
         options.add_argument(f"--{name}", type=Path)
+    options.add_argument("--features", type=Path, nargs="+")
     options.add_argument(
         "--count", type=int, default=5000, help="random images beside those of --pairs (default: %(default)s)"
     )
@@ -156,11 +158,12 @@ def main() -> None:
     chosen, own = np.asarray(images[rows]), np.searchsorted(rows, known)
     made = {"duplicates": [planted_copies(chosen, labels[rows], own, planted, thorough) for thorough in (False, True)]}
     if arguments.features:
-        features = np.load(arguments.features)
-        kept = np.flatnonzero(np.isfinite(features).all(axis=1))  # rows without features are NaN
-        made["labels"] = planted_labels(features[kept], labels[kept])
+        features = {path.stem: np.load(path) for path in arguments.features}
+        known = [np.isfinite(own).all(axis=1) for own in features.values()]  # rows without features are NaN
+        kept = np.flatnonzero(np.all(known, axis=0))
+        made["labels"] = planted_labels({name: own[kept] for name, own in features.items()}, labels[kept])
     elif not arguments.images:
-        made["labels"] = planted_labels(4 * np.eye(2)[labels] + rng.normal(size=(60, 2)), labels)
+        made["labels"] = planted_labels({"made": 4 * np.eye(2)[labels] + rng.normal(size=(60, 2))}, labels)
     if arguments.search or arguments.quick:
         made["feature_search"] = feature_search(*(arguments.search or (500, 16)))
     for name, found in made.items():

@@ -18,7 +18,7 @@ from ftbench.data.groups import read_groups
 from ftbench.measure.audit import quality
 from ftbench.measure.audit.dataset import DUPLICATE, SUSPECTED, audit_dataset
 from ftbench.measure.audit.domain import separability
-from ftbench.measure.audit.labels import folds
+from ftbench.measure.audit.labels import Judged, folds, judge
 from ftbench.report.data.audit_figure import audit as draw
 from ftbench.report.uncertainty.clean_test_table import ALL, LISTED, clean_test_pages, clean_test_table, read_exclusions
 
@@ -145,6 +145,20 @@ def test_labels_are_judged_by_the_better_features_and_planted_errors_found(data)
         (20, SUSPECTED),
         (33, SUSPECTED),
     }
+
+
+def test_features_with_errors_of_their_own_judge_together_and_useless_ones_do_not():
+    rng = np.random.default_rng(0)
+    labels = np.arange(600) % 4
+    views = {name: (2.0 * np.eye(4)[labels] + rng.normal(0, 1, (600, 4)), None) for name in "ab"}
+    noise = {"noise": (rng.normal(size=(600, 3)), None)}
+    alone = {name: judge({name: own}, labels, np.arange(600), 4) for name, own in views.items()}
+    both = judge(views | noise, labels, np.arange(600), 4)
+    assert sorted(both.judges) == ["a", "b"] and both.said in ("a and b", "b and a")
+    assert both.accuracy > max(one.accuracy for one in alone.values()) + 0.03
+    assert np.allclose(both.train, (alone["a"].train + alone["b"].train) / 2)
+    assert np.allclose(both.train.sum(axis=1), 1)
+    assert Judged(None, None, ["x", "y", "z"], 0.0).said == "x, y and z"
 
 
 def test_duplicates_lie_in_one_fold_and_every_class_in_all_folds():

@@ -32,7 +32,7 @@ def audit_dataset(
 
     `given` holds the files images, labels, files, test_images, test_labels, test_files, split, classes; `features` {"name", "train",
     "test"} of pretrained backbones, .npy of the rows that the split uses and of all test rows: they bring candidates for duplicates,
-    and the best of them judge labels, which nobody does without. `mirrored`: a mirror image shows the same picture.
+    and those that judge labels best do so, which nobody does without. `mirrored`: a mirror image shows the same picture.
     """
     data = Images(**given)
     seek_shifts = _seek_shifts(data)
@@ -161,7 +161,7 @@ def _duplicate_summary(data: Images, rows: list[dict], marked: list[dict], clust
 
 def _label_summary(data: Images, judged: labels.Judged | None, suspects: list[dict]) -> dict:
     return {
-        "labels_judged_by": judged and judged.judge,
+        "labels_judged_by": judged and judged.said,
         "judge_accuracy": judged and judged.accuracy,
         "suspected_labels": {
             part: sum(row["part"] == part for row in suspects) for part in ("train", "validation", "test")
@@ -195,9 +195,9 @@ def _quality_summary(data: Images, suspects: list[dict], cluster: np.ndarray, ju
 
 
 def _domain_summary(data: Images, loaded: dict, judged: labels.Judged | None) -> dict:
-    """How well training and test images can be told apart: by the features that judge labels, else by pixels."""
+    """How well training and test images can be told apart: by the best features that judge labels, else by pixels."""
     if judged:
-        by, sides = judged.judge, loaded[judged.judge]
+        by, sides = judged.judges[0], loaded[judged.judges[0]]
     else:
         described = describe(data.small())
         by, sides = "pixels", (described[: data.train], described[data.train :])

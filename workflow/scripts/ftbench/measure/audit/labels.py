@@ -1,7 +1,7 @@
 """Which labels look mistaken: confident learning on probabilities that no image had a part in.
 
-The training images are dealt into folds, duplicates into one. A linear probe, fitted on frozen features of all other folds, judges each
-fold; one that is fitted on all of them judges the test images. cleanlab (Northcutt et al. 2021, arXiv:1911.00068) says which labels are
+The training images are dealt into folds, duplicates into one. Linear probes, fitted on frozen features of all other folds, judge each
+fold; those that are fitted on all of them judge the test images. cleanlab (Northcutt et al. 2021, arXiv:1911.00068) says which labels are
 suspected, and ranks them.
 """
 
@@ -25,37 +25,63 @@ class Judged(NamedTuple):
 
     train: np.ndarray
     test: np.ndarray | None
-    judge: str
+    judges: list[str]  # the features whose probes answer together, the best first
     accuracy: float  # of the training images, out of fold
+
+    @property
+    def said(self) -> str:
+        """ "a", or "a, b and c"."""
+        return " and ".join(filter(None, (", ".join(self.judges[:-1]), self.judges[-1])))
 
 
 def judge(
     features: dict[str, tuple[np.ndarray, np.ndarray | None]], labels: np.ndarray, clusters: np.ndarray, classes: int
 ) -> Judged | None:
-    """Judge by the features whose probe is best on the first fold, by log loss; None without features or with too few images.
+    """Judge by the mean probabilities of one probe per kind of features; None without features or with too few images.
 
+    The best features on the first fold, by log loss, judge; the others join in that order as long as the loss of the mean falls.
     `features`: {name: (training (N, D), test (M, D) or None)}; `labels` and `clusters` are (N,), the latter equal for duplicates.
     """
     fold = folds(labels, clusters)
     if not features or len(np.unique(fold)) < FOLDS:
         return None
-    trials = [
-        (_loss(vectors, labels, fold, strength), name, strength)
-        for name, (vectors, _) in features.items()
-        for strength in STRENGTHS
-    ]
-    _, name, strength = min(trials)
-    train, test = features[name]
-    probabilities = np.zeros((len(labels), classes))
-    for number in range(FOLDS):
-        out = fold == number
-        probabilities[out] = _predict(_fit(train[~out], labels[~out], strength), train[out], classes)
-    of_test = None if test is None else _predict(_fit(train, labels, strength), test, classes)
+    tried = {name: _best_strength(vectors, labels, fold, classes) for name, (vectors, _) in features.items()}
+    judges = _together({name: answers for name, (_, answers) in tried.items()}, labels[fold == 0])
+    probabilities, of_test = np.zeros((len(labels), classes)), None
+    for name in judges:
+        train, test = features[name]
+        for number in range(FOLDS):
+            out = fold == number
+            fitted = _fit(train[~out], labels[~out], tried[name][0])
+            probabilities[out] += _predict(fitted, train[out], classes) / len(judges)
+        if test is not None:
+            answers = _predict(_fit(train, labels, tried[name][0]), test, classes) / len(judges)
+            of_test = answers if of_test is None else of_test + answers
     accuracy = float((probabilities.argmax(axis=1) == labels).mean())
+    judged = Judged(probabilities, of_test, judges, accuracy)
     print(
-        f"labels are judged by a linear probe on {name}, right on {accuracy:.1%} of the training images, each out of its fold"
+        f"labels are judged by a linear probe on {judged.said}, right on {accuracy:.1%} of the training images, each out of its fold"
     )
-    return Judged(probabilities, of_test, name, accuracy)
+    return judged
+
+
+def _best_strength(vectors: np.ndarray, labels: np.ndarray, fold: np.ndarray, classes: int) -> tuple[float, np.ndarray]:
+    """The strength whose probe has the lowest loss on the first fold, and its probabilities there."""
+    out = fold == 0
+    answers = {each: _predict(_fit(vectors[~out], labels[~out], each), vectors[out], classes) for each in STRENGTHS}
+    best = min(answers, key=lambda each: _loss(answers[each], labels[out]))
+    return best, answers[best]
+
+
+def _together(answers: dict[str, np.ndarray], labels: np.ndarray) -> list[str]:
+    """The names whose mean answers have a low loss: the best one, then each next one that lowers it."""
+    ranked = sorted(answers, key=lambda name: (_loss(answers[name], labels), name))
+    chosen = ranked[:1]
+    for name in ranked[1:]:
+        before, after = (np.mean([answers[each] for each in names], axis=0) for names in (chosen, [*chosen, name]))
+        if _loss(after, labels) < _loss(before, labels):
+            chosen.append(name)
+    return chosen
 
 
 def folds(labels: np.ndarray, clusters: np.ndarray) -> np.ndarray:
@@ -92,9 +118,6 @@ def _predict(probe: Pipeline, vectors: np.ndarray, classes: int) -> np.ndarray:
     return probabilities
 
 
-def _loss(vectors: np.ndarray, labels: np.ndarray, fold: np.ndarray, strength: float) -> float:
-    """Mean -log of the probability that a probe gives the labels of the first fold."""
-    out = fold == 0
-    probabilities = _predict(_fit(vectors[~out], labels[~out], strength), vectors[out], labels.max() + 1)
-    given = probabilities[np.arange(out.sum()), labels[out]]
-    return float(-np.log(np.maximum(given, 1e-9)).mean())
+def _loss(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """Mean -log of the probability that is given to the labels."""
+    return float(-np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-9)).mean())
