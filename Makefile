@@ -13,7 +13,7 @@ NAMED = @test -n "$(STUDY)"
 # What is wrong with a config, in a sentence, before Snakemake reads it.
 CHECKED = @$(FTBENCH) check --quiet $(CONFIG)
 
-.PHONY: help setup docs figures demo study smoke unlock plan watch tensorboard report crate test test-unit test-slurm stress lint format bench bench-halving bench-tables scale simulate image lock clean
+.PHONY: help setup docs figures demo study smoke unlock plan watch tensorboard report crate test test-unit test-slurm stress lint format bench bench-accuracy bench-halving bench-tables scale simulate image lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -97,6 +97,9 @@ test-slurm: setup ## run the cluster tests on a real Slurm, installed from Debia
 
 stress: setup ## attack a study: 100 kills, 20 power cuts (needs root), every file damaged; under half an hour
 	$(BIN)/python tests/stress/attacks.py
+
+bench-accuracy: setup ## measure seconds until an accuracy, beside other libraries' loops, on real images (results/bench_accuracy.json); an hour
+	$(BIN)/python benchmarks/time_to_accuracy.py $(if $(ARCHIVE),--archive $(ARCHIVE))
 
 bench-halving: setup ## measure what successive halving saves and loses, on real trials (results/bench_halving.json)
 	$(BIN)/python benchmarks/halving.py
