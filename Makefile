@@ -13,7 +13,7 @@ NAMED = @test -n "$(STUDY)"
 # What is wrong with a config, in a sentence, before Snakemake reads it.
 CHECKED = @$(FTBENCH) check --quiet $(CONFIG)
 
-.PHONY: help setup docs figures demo study smoke unlock plan watch tensorboard report crate test test-unit test-slurm stress lint format bench bench-accuracy bench-halving bench-tables scale simulate image lock clean
+.PHONY: help setup docs figures demo study smoke unlock plan watch tensorboard report crate test test-unit test-gpu test-slurm stress lint format bench bench-accuracy bench-halving bench-tables bench-gpu scale simulate image lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -75,6 +75,9 @@ test: setup ## run every test
 test-unit: setup ## run the fast tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit
 
+test-gpu: setup ## run the tests of what differs on CUDA: under ten minutes on a GPU; without one each is skipped and says so
+	$(BIN)/python -m pytest -p no:cacheprovider -k "cuda or gpu" tests/gpu
+
 lint: setup ## check the workflow and the code
 	$(BIN)/snakemake --lint
 	$(BIN)/snakefmt --check Snakefile workflow
@@ -106,6 +109,9 @@ bench-halving: setup ## measure what successive halving saves and loses, on real
 
 bench-tables: setup ## measure tables and figures of a large study (results/bench_tables.json)
 	$(BIN)/python benchmarks/bench_tables.py
+
+bench-gpu: setup ## measure matrix products and training steps on a GPU: TFLOP/s of the peak, images/s (results/bench_gpu.json)
+	$(BIN)/python benchmarks/gpu.py
 
 simulate: setup ## simulate how well intervals and tests keep their promise, and write the table of docs/statistics.md; a quarter of an hour
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/simulate.py --write

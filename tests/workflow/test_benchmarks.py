@@ -9,7 +9,7 @@ from studies import REPOSITORY, environment
 
 BENCHMARKS = sorted(path for path in (REPOSITORY / "benchmarks").glob("*.py") if not path.stem.startswith("_"))
 # bench.py calls memory.py, probe.py and overhead.py: each runs here once, by itself.
-ONLY = {"bench": ["--only", "train_step_resnet18_32"]}
+ONLY = {"bench": ["--only", "train_step_resnet18_32"], "gpu": ["--device", "cpu"]}
 
 
 @pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: path.stem)

@@ -75,7 +75,7 @@ def test_features_are_not_extracted_from_a_damaged_file(tmp_path, inputs, name, 
 def test_images_that_are_read_row_by_row_are_not_read_for_their_digest(inputs, monkeypatch):
     device = set_up(small.run())
     Images(inputs["images"], device).check(read_json(inputs["data"])["sha256"]["images"])
-    monkeypatch.setattr("ftbench.data.images._free_bytes", lambda device: 0)
+    monkeypatch.setattr("ftbench.data.images.free_bytes", lambda device: 0)
     damage(inputs["images"], "one byte")
     assert len(images.read_data(inputs, device).labels) == 60
 

@@ -37,7 +37,7 @@ def test_a_batch_is_a_copy_that_may_be_changed(stored, resident):
 def test_a_set_is_resident_where_it_fits_in_half_of_the_free_memory(stored, monkeypatch):
     path, pixels = stored
     for free, resident in ((2 * pixels.nbytes, True), (2 * pixels.nbytes - 1, False)):
-        monkeypatch.setattr(images, "_free_bytes", lambda device, free=free: free)
+        monkeypatch.setattr(images, "free_bytes", lambda device, free=free: free)
         assert Images(path, CPU).resident is resident
 
 

@@ -382,7 +382,7 @@ REFUSED = [  # key, value, what the sentence has to contain
     ("exclude", [{"backbone": [["plain"]]}], ["exclude.0.backbone.0", "['plain']", "string"]),
     ("exclude", [{"dataset": "digits"}], ["grid is empty", "exclude"]),
     ("device", "gpu", ["device", "'gpu'", "auto, cpu, cuda"]),
-    ("precision", "float16", ["precision", "'float16'", "bfloat16, float32"]),
+    ("precision", "float8", ["precision", "'float8'", "bfloat16, float16, float32"]),
     ("threads", 0, ["threads", "0", "at least 1"]),
     ("channels_last", "perhaps", ["channels_last", "'perhaps'", "boolean"]),
 ]

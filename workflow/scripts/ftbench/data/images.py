@@ -13,7 +13,8 @@ import torch
 
 from ftbench.base.digests import refuse_damaged
 from ftbench.base.pixel_rows import PixelRows
-from ftbench.machine.free_memory import free_memory
+from ftbench.machine.devices import free_bytes
+from ftbench.machine.upload import upload
 
 PART = 1024  # images hashed at a time: 200 MB at 256 px
 
@@ -24,7 +25,7 @@ class Images:
     def __init__(self, path: str | Path, device: torch.device, resident: bool | None = None):
         self._rows = PixelRows(path)
         self.path, self.shape, self.device = path, self._rows.shape, device
-        self.resident = self._rows.nbytes <= _free_bytes(device) // 2 if resident is None else resident
+        self.resident = self._rows.nbytes <= free_bytes(device) // 2 if resident is None else resident
         if self.resident:
             self._tensor = torch.from_numpy(self._rows[:]).to(device)
         elif resident is None:
@@ -47,12 +48,8 @@ class Images:
     def batch(self, ids: np.ndarray) -> torch.Tensor:
         """Rows `ids` (B,) int64 as a (B, H, W, 3) uint8 tensor on the device."""
         if self.resident:
-            return self._tensor.index_select(0, torch.from_numpy(ids).to(self.device))
-        return torch.from_numpy(self._rows[ids]).to(self.device)
-
-
-def _free_bytes(device: torch.device) -> int:
-    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else free_memory()
+            return self._tensor.index_select(0, upload(torch.from_numpy(ids), self.device))
+        return upload(torch.from_numpy(self._rows[ids]), self.device, large=True)
 
 
 @dataclass
@@ -66,8 +63,8 @@ class Data:
     classes: int
 
 
-def read_data(inputs: dict, device: torch.device) -> Data:
+def read_data(inputs: dict, device: torch.device, resident: bool | None = None) -> Data:
     split = np.load(inputs["split"])
-    images, classes = Images(inputs["images"], device), int(split["classes"])
+    images, classes = Images(inputs["images"], device, resident), int(split["classes"])
     images.check(str(split["images_sha256"]))
     return Data(images, split["labels"], split["train"], split["validation"], classes)

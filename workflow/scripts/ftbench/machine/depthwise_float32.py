@@ -1,4 +1,4 @@
-"""Depthwise convolutions in float32 while the rest of the network runs in bfloat16, on a CPU.
+"""Depthwise convolutions in float32 while the rest of the network runs in bfloat16 or float16, on a CPU.
 
 A depthwise kernel multiplies no matrices, so the matrix units that make bfloat16 fast have no use for it, and its backward
 pass in bfloat16 is slower than in float32. Pointwise convolutions around it keep bfloat16. On CUDA nothing changes.

@@ -156,8 +156,7 @@ def latency_ms(backbone: Backbone, data: Data, size: int, run: dict, device: tor
         for number in range(WARM_UP + MOST):
             start = time.perf_counter()
             backbone.network(backbone.to_input(images))
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
+            devices.synchronise(device)
             if number >= WARM_UP:
                 times.append(time.perf_counter() - start)
             if len(times) >= FEWEST and sum(times) > SECONDS:

@@ -97,7 +97,7 @@ def prepare(backbone: Backbone, run: dict, device: torch.device) -> None:
                 tensor.data = tensor.data.to(memory_format=torch.channels_last)
     if run["crop_kernels"]:
         crop_kernels(network)
-    if run["precision"] == "bfloat16" and device.type == "cpu":
+    if run["precision"] in devices.LOW and device.type == "cpu":
         depthwise_float32.keep_float32(network)
 
 

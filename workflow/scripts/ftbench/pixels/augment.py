@@ -8,6 +8,7 @@ backbone's resize, so that a crop means the same at every input size.
 import torch
 import torch.nn.functional as F
 
+from ftbench.machine.upload import upload
 from ftbench.pixels import transforms
 
 MAX_DEGREES = 15.0  # of rotation, either way
@@ -17,7 +18,7 @@ def crop(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """Random crop of the image padded with zeros by an eighth of its side: the textbook's 4 pixels at 32."""
     count, height, width, _ = images.shape
     pad = max(1, height // 8)
-    top, left = torch.randint(0, 2 * pad + 1, (2, count), generator=generator).to(images.device)
+    top, left = upload(torch.randint(0, 2 * pad + 1, (2, count), generator=generator), images.device)
     padded = F.pad(images, (0, 0, pad, pad, pad, pad))
     rows = top[:, None] + torch.arange(height, device=images.device)
     columns = left[:, None] + torch.arange(width, device=images.device)
@@ -27,11 +28,11 @@ def crop(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 
 def flip(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """Mirror left and right, each image with probability 1/2."""
-    mirrored = (torch.rand(len(images), generator=generator) < 0.5).to(images.device)
+    mirrored = upload(torch.rand(len(images), generator=generator) < 0.5, images.device)
     return torch.where(mirrored[:, None, None, None], images.flip(2), images)
 
 
 def rotate(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """Rotate about the centre by an angle uniform in ±15 degrees, bilinear, zeros outside."""
     degrees = (torch.rand(len(images), generator=generator) * 2 - 1) * MAX_DEGREES
-    return transforms.rotate(images, degrees.to(images.device))
+    return transforms.rotate(images, upload(degrees, images.device))

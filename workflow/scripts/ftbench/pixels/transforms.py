@@ -8,6 +8,8 @@ the same operation are changed together. `strength` is a tensor (B,), in the uni
 import torch
 import torch.nn.functional as F
 
+from ftbench.machine.upload import upload
+
 
 def warp(images: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
     """Sample (B, H, W, 3) uint8 at `matrix` (B, 2, 3), which maps output to input pixels, both relative to the centre."""
@@ -125,6 +127,6 @@ def apply(images: torch.Tensor, drawn: torch.Tensor, operations: list, strengths
     for number, operation in enumerate(operations):
         own = (drawn == number).nonzero()[:, 0]
         if operation is not None and len(own):
-            rows = own.to(images.device)
-            images[rows] = operation(images[rows], strengths[number][own].to(images.device))
+            rows = upload(own, images.device)
+            images[rows] = operation(images[rows], upload(strengths[number][own], images.device))
     return images

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from ftbench.base.logits import validation_scores
+from ftbench.base.out_of_memory import name_smaller_batch
 from ftbench.data.images import Data
 from ftbench.machine import devices
 from ftbench.model.backbones import Backbone, validation_logits
@@ -24,7 +25,7 @@ EXPLODED = 100.0  # times log(classes), the loss of a uniform guess: beyond it a
 EPOCH_SAVE_SECONDS = 15.0  # after the last save, the end of an epoch saves
 SAVE_SECONDS = 120.0  # between two saves inside a long epoch: a kill costs this at most, and the validation that it hit
 REPORT_SECONDS = 10.0  # between two progress lines inside an epoch
-CHECK_STEPS = 25  # between two checks of the loss on CUDA, where each check waits for the device
+CHECK_STEPS = 25  # between two checks of the loss on a GPU, where each check waits for the device
 
 
 def fit(
@@ -100,7 +101,8 @@ class TrainingLoop:
         first, steps, size = self.done, self.step.in_epoch(self.epoch), self.step.batch_size
         while self.done < steps:
             self.train_step(order[self.done * size : (self.done + 1) * size])
-            if self.device.type == "cpu" or self.done % CHECK_STEPS == 0 or self.done == steps:
+            waits = self.device.type == "cpu" or self.done % CHECK_STEPS == 0 or self.done == steps
+            if waits:
                 self.check_losses()
             now = time.perf_counter()
             self.outcome.step_seconds += now - before  # before any save: a resumed run goes on counting from here
@@ -109,12 +111,17 @@ class TrainingLoop:
             if now - reported > REPORT_SECONDS:
                 reported = now
                 self.report((self.done - first) * size / (now - begun), self.done - first)
-            self.leave_if_asked()
+            if waits or self.ranks.world == 1:  # several processes have to ask each other, and wait for their devices
+                self.leave_if_asked()
             if now - self._saved > SAVE_SECONDS:
                 self.save()
 
     def train_step(self, ids: np.ndarray) -> None:
-        loss, norm = self.step.take(ids, self.epoch, self.done)
+        try:
+            loss, norm = self.step.take(ids, self.epoch, self.done)
+        except Exception as error:
+            name_smaller_batch(error, len(ids), self.recipe["accumulate"], self.ranks.world)
+            raise
         self.losses[self.done] = loss
         if norm is not None:
             self.norms[self.done] = norm
@@ -136,7 +143,7 @@ class TrainingLoop:
         self.clock()
         rate = self.step.rate(self.epoch, self.done - 1)
         images_per_second = self.outcome.trained_images / max(self.outcome.step_seconds, 1e-9)
-        norms = self.norms[self.norms > 0]
+        norms = self.measured_norms()
         row = epoch_row(
             self.epoch + 1,
             self.mean_loss(),
@@ -171,6 +178,19 @@ class TrainingLoop:
                 name: tensor.detach().to("cpu", copy=True).contiguous()
                 for name, tensor in self.backbone.network.state_dict().items()
             }
+
+    def measured_norms(self) -> torch.Tensor:
+        """The gradient norms of this epoch; steps that float16 left out, whose gradients overflowed, are counted and said."""
+        norms = self.norms[self.norms != 0]  # also NaN
+        if not self.step.scaler.is_enabled():
+            return norms[norms > 0]
+        finite = norms[norms.isfinite()]
+        if len(finite) < len(norms):
+            print(
+                f"float16: in {len(norms) - len(finite)} of {self.done} steps the gradients overflowed; nothing moved in them, and their "
+                "scale was halved"
+            )
+        return finite
 
     def mean_loss(self) -> float:
         return float(self.losses[: self.done].mean())

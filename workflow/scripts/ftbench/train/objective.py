@@ -10,6 +10,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ftbench.machine.upload import upload
+
 
 class Batch(NamedTuple):
     """Network inputs (B, 3, S, S), labels (B,), and the labels and share of what was mixed into them (share 0: nothing)."""
@@ -34,7 +36,7 @@ def mix(inputs: torch.Tensor, labels: torch.Tensor, recipe: dict, rng: np.random
         return Batch(inputs, labels, labels, 0.0)
     way = ways[rng.integers(len(ways))]
     share = float(rng.beta(recipe[way], recipe[way]))
-    order = torch.from_numpy(rng.permutation(len(labels))).to(labels.device)
+    order = upload(torch.from_numpy(rng.permutation(len(labels))), labels.device)
     if way == "mixup":
         return Batch(inputs.lerp(inputs[order], share), labels, labels[order], share)
     height, width = inputs.shape[2:]

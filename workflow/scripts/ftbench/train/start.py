@@ -15,7 +15,7 @@ from ftbench.base.errors import InputError
 from ftbench.base.files import read_json
 from ftbench.data.images import Data, read_data
 from ftbench.data.split import digest_of_split
-from ftbench.machine import devices
+from ftbench.machine import devices, processes
 from ftbench.model import backbones, freezing
 from ftbench.model.backbones import Backbone
 from ftbench.model.sizes import check_size
@@ -62,7 +62,9 @@ def start_run(run: dict, code: str, inputs: dict, recipe: dict) -> Start:
     device = devices.set_up(run)
     source = read_json(inputs["record"]) if inputs["record"] else None
     digests = _digests(inputs, source, code)
-    data = read_data(inputs, device)
+    # Where other processes compute, this one starts them and reads the validation images at the end: the device is theirs.
+    waits = run["gpus_per_run"] > 1 and processes.Ranks().world == 1
+    data = read_data(inputs, device, resident=False if waits else None)
     backbone = build(run, inputs, data.classes, source or read_json(inputs["normalization"]))
     refuse_sizes(backbone, run["network"], recipe)
     total_params = sum(parameter.numel() for parameter in backbone.network.parameters())

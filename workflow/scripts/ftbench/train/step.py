@@ -14,6 +14,7 @@ import torch
 from ftbench.data.images import Data
 from ftbench.machine import devices
 from ftbench.machine.processes import Ranks, synchronise
+from ftbench.machine.upload import upload
 from ftbench.model import freezing
 from ftbench.model.backbones import Backbone
 from ftbench.pixels import policies
@@ -41,6 +42,7 @@ class Step:
             norms = synchronise(backbone.network)
             print(f"{self.ranks.world} processes; {norms} batch norms use the whole batch where they train")
         self.optimizer = recipes.make_optimizer(backbone.network, recipe, self.strategy.scales(backbone, recipe))
+        self.scaler = devices.gradient_scaler(device, run["precision"])
         self.moving = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
         self.pull = self.strategy.pull(backbone, recipe)
         self.average = WeightAverage(backbone.network, recipe["ema_decay"]) if recipe["ema_decay"] > 0 else None
@@ -109,15 +111,18 @@ class Step:
         """One optimizer step on the images `ids` (B,), as step `number` of `epoch`, at `side` pixels or as the recipe has it.
 
         Returns the loss, and the gradient's norm before clipping (None if this step does not measure it). Both stay on
-        the device.
+        the device. In float16 the norm of every step is measured: where it is not finite, the scale of the gradients was too
+        large, nothing moves, and the next step takes half of it.
         """
         rate = self.rate(epoch, number)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["scale"]
         rng = np.random.default_rng([self.run["seed"], epoch, number])
         loss = self._add_gradients(ids, side or self.image_size(epoch, number), rng)
-        norm = self._clip(measured=number % NORM_STEPS == 0)
-        self.optimizer.step()
+        self.scaler.unscale_(self.optimizer)
+        norm = self._clip(measured=number % NORM_STEPS == 0 or self.scaler.is_enabled())
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
         self.pull(rate)
         if self.average:
@@ -129,7 +134,7 @@ class Step:
         all processes. Augmentation comes before the resize: its random choices do not depend on the side.
         """
         images = self.augment(self.data.images.batch(ids), self.generator)
-        labels = torch.from_numpy(self.data.labels[ids]).to(self.device)
+        labels = upload(torch.from_numpy(self.data.labels[ids]), self.device)
         batch = objective.mix(self.backbone.to_input(images, side), labels, self.recipe, rng)
         weight = objective.total_weight(batch, self.class_weights)
         loss = torch.zeros((), device=self.device)
@@ -142,7 +147,7 @@ class Step:
                 logits = self.backbone.network(part.inputs)
             total = objective.loss_sum(logits.float(), part, self.class_weights, self.recipe["label_smoothing"])
             share = total / weight
-            share.backward()
+            self.scaler.scale(share).backward()
             loss += share.detach()
         self.ranks.add_up([loss, *self._gradients()])
         return loss
@@ -168,8 +173,9 @@ class Step:
             "optimizer": self.optimizer.state_dict(),
             "average": self.average.state_dict() if self.average else None,
             "generator": self.generator.get_state(),
+            "scaler": self.scaler.state_dict(),
             "torch_random": torch.get_rng_state(),
-            "cuda_random": torch.cuda.get_rng_state() if self.device.type == "cuda" else None,
+            "device_random": devices.random_state(self.device),
         }
 
     def load_state_dict(self, state: dict) -> None:
@@ -178,6 +184,6 @@ class Step:
         if self.average:
             self.average.load_state_dict(state["average"])
         self.generator.set_state(state["generator"])
+        self.scaler.load_state_dict(state["scaler"])
         torch.set_rng_state(state["torch_random"])
-        if state["cuda_random"] is not None:
-            torch.cuda.set_rng_state(state["cuda_random"])
+        devices.set_random_state(self.device, state["device_random"])
