@@ -130,3 +130,27 @@ def test_ctrl_c_leaves_the_terminal_to_the_one_line_of_the_study(tmp_path, lines
     done = run(tmp_path, *lines)
     assert done.returncode == 130 and done.stderr == ""
     assert log(tmp_path).read_text().splitlines()[-1] == "interrupted; the next start goes on from here."
+
+
+@pytest.mark.parametrize("given, order", [({}, "PCI_BUS_ID"), ({"CUDA_VISIBLE_DEVICES": "0,1"}, None)])
+def test_a_leased_gpu_has_the_number_of_nvidia_smi_unless_the_user_gave_the_numbers(tmp_path, given, order):
+    """CUDA by itself puts the fastest device first."""
+    lists = tmp_path / "nvidia-smi"
+    lists.write_text("#!/bin/sh\necho 'GPU 0: one (UUID: a)'\necho 'GPU 1: two (UUID: b)'\n")
+    lists.chmod(0o755)
+    (tmp_path / "leases").mkdir()
+    body = "    print(os.environ['CUDA_VISIBLE_DEVICES'], os.environ.get('CUDA_DEVICE_ORDER'))"
+    done = subprocess.run(
+        [sys.executable, "-c", HEAD.replace("resources={}", "resources={'gpu': 1}") + body],
+        cwd=tmp_path,
+        env={
+            "PYTHONPATH": str(SCRIPTS),
+            "PATH": f"{tmp_path}:/usr/bin:/bin",
+            "FTBENCH_LEASES": str(tmp_path / "leases"),
+        }
+        | given,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert log(tmp_path).read_text().splitlines()[1:3] == ["GPU 0 leased", f"0 {order}"]
