@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from _common import ROOT, out_of, parser  # isort: skip
@@ -89,8 +90,9 @@ def cifar10(archive: Path) -> tuple[np.ndarray, np.ndarray]:
     with tarfile.open(archive) as members:
         for number in range(1, 6):
             part = pickle.load(members.extractfile(f"cifar-10-batches-py/data_batch_{number}"), encoding="bytes")
-            images.append(np.asarray(part[b"data"], np.uint8).reshape(-1, 3, 32, 32))
-            labels.append(part[b"labels"])
+            part = {key.decode() if isinstance(key, bytes) else key: value for key, value in part.items()}
+            images.append(np.asarray(part["data"], np.uint8).reshape(-1, 3, 32, 32))
+            labels.append(part["labels"])
     return np.ascontiguousarray(np.concatenate(images).transpose(0, 2, 3, 1)), np.concatenate(labels).astype(np.int64)
 
 
@@ -235,21 +237,29 @@ def main() -> None:
     out = out_of(arguments)
     names = arguments.only or (QUICK if arguments.quick else CONTENDERS)
     with tempfile.TemporaryDirectory(prefix="race-") as place:
-        folder = Path(place)
-        missing = absent(names, arguments.quick)
+        folder, missing = Path(place), absent(names, arguments.quick)
         race = write_race(folder, arguments)
-        rows = compete(folder, [name for name in names if name not in missing], race, arguments, missing)
+        ran_on = conditions(race, names)
+        for rows in compete(folder, [name for name in names if name not in missing], race, arguments, missing):
+            write_json(out, ran_on | {"rows": rows})  # after every run: an hour is long
     show(rows, race)
-    machine = {"device_name": devices.device_name(torch.device("cpu")), "threads": race["threads"]}
-    settings = {key: race[key] for key in ("model", "size", "target")}
-    settings |= {"train_images": len(race["train"]), "validation_images": len(race["validation"])}
-    packages = {name: packages for name, packages in peer_packages().items() if name in names}
-    machine |= {"versions": devices.versions(), "peers": packages}
-    write_json(out, {"machine": machine, **settings, "turns": arguments.turns, "rows": rows})
     failed = [row["name"] for row in rows if "failed" in row and row["name"] not in missing]
     if arguments.quick and failed:
         sys.exit(f"not to its end: {', '.join(failed)}")
-    print(f"on {machine['device_name']}, {race['threads']} threads; written to {out}")
+    print(f"on {ran_on['device_name']}, {race['threads']} threads; written to {out}")
+
+
+def conditions(race: dict, names: list[str]) -> dict:
+    """What the figures hold for."""
+    return {
+        "device_name": devices.device_name(torch.device("cpu")),
+        "threads": race["threads"],
+        "versions": devices.versions(),
+        "peers": {name: packages for name, packages in peer_packages().items() if name in names},
+        **{key: race[key] for key in ("model", "size", "target", "limit")},
+        "train_images": len(race["train"]),
+        "validation_images": len(race["validation"]),
+    }
 
 
 def absent(names: list[str], quick: bool) -> dict[str, str]:
@@ -259,18 +269,19 @@ def absent(names: list[str], quick: bool) -> dict[str, str]:
     return {name: fault for name in names if (fault := install(name))}
 
 
-def compete(folder: Path, names: list[str], race: dict, arguments: argparse.Namespace, missing: dict) -> list[dict]:
-    """All turns, forth and back; a row for each contender, those that are missing too."""
+def compete(
+    folder: Path, names: list[str], race: dict, arguments: argparse.Namespace, missing: dict
+) -> Iterator[list[dict]]:
+    """All turns, forth and back; after each run the row of every contender that ran, and of those that are missing."""
     runs: dict[str, list[dict]] = {name: [] for name in names}
+    absent_rows = [{"name": name, "recipe": documented(name)["RECIPE"], "failed": why} for name, why in missing.items()]
     for number in range(1 if arguments.quick else arguments.turns):
         for name in names[:: -1 if number % 2 else 1]:
             own = 1 if arguments.quick else documented(name)["EPOCHS"]
             if runs[name] and not runs[name][-1].get("reached"):
                 continue  # once is enough to know
             runs[name].append(turn(folder, name, runs[name][-1]["epochs"] if runs[name] else own, own, race))
-    rows = [summary(name, runs[name]) for name in names]
-    recipes = {name: documented(name)["RECIPE"] for name in missing}
-    return rows + [{"name": name, "recipe": recipes[name], "failed": why} for name, why in missing.items()]
+            yield [summary(one, ended) for one, ended in runs.items() if ended] + absent_rows
 
 
 if __name__ == "__main__":
