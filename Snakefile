@@ -36,6 +36,7 @@ resource_scopes:
 
 
 pathvars:
+    **SPLIT_PATHS[STUDY["splits"]],
     studies="results",
     results=f"results/{STUDY['study']}",
     logs=f"results/{STUDY['study']}/logs",

@@ -1,6 +1,7 @@
 """Studies whose truth is known: an item-response world of image difficulty × cell × seed.
 
-An image is right where ability + its difficulty + what it is to this cell + the luck of this seed + chance is above 0. All effects are
+An image is right where ability + its difficulty + what it is to this cell + the luck of this seed, its split and its tuning + chance is
+above 0. All effects are
 normal, so a cell's true accuracy, over all images and all seeds, is exact: Phi(ability / the root of the sum of variances). Images of a
 group share most of their difficulty and of what they are to a cell.
 """
@@ -29,6 +30,9 @@ class World(NamedTuple):
     one_seed: int = 0  # how many of the next ones have one finished seed
     outlier: float = 1.0  # the second cell's seed_sd is so many times as large
     spread: float = 0.0
+    split_sd: float = 0.0  # of the ability: what a split does to all cells
+    tuning_sd: float = 0.0  # and what split and tuning do to each cell
+    per_seed: bool = False  # each seed draws its own of both, deterministic cells too; else they are drawn once
 
 
 class Study(NamedTuple):
@@ -44,19 +48,30 @@ def draw(world: World, rng: np.random.Generator) -> Study:
         accuracy[2], accuracy[3] = (np.clip(world.accuracy + sign * world.gap / 2, 0.05, 0.9995) for sign in (-1, 1))
     groups = np.arange(world.images) // world.group
     difficulty = _of_images(rng, DIFFICULTY, groups, world)
-    stochastic = np.arange(world.cells) >= world.deterministic
-    right = []
+    stochastic = np.arange(world.cells) >= (0 if world.per_seed else world.deterministic)
+    of_split, right = _drawn(rng, world.split_sd, world), []
     for cell, truth in enumerate(accuracy):
         sd = (
-            stochastic[cell] * world.seed_sd * np.exp(world.log_sd * rng.normal()) * (world.outlier if cell == 1 else 1)
+            (cell >= world.deterministic)
+            * world.seed_sd
+            * np.exp(world.log_sd * rng.normal())
+            * (world.outlier if cell == 1 else 1)
         )
-        total = np.sqrt(DIFFICULTY**2 + IMAGE_BY_CELL**2 + CHANCE**2 + sd**2)
-        alone = cell < world.deterministic + world.one_seed
+        total = np.sqrt(DIFFICULTY**2 + IMAGE_BY_CELL**2 + CHANCE**2 + sd**2 + world.split_sd**2 + world.tuning_sd**2)
+        alone = not world.per_seed and cell < world.deterministic + world.one_seed
         score = stats.norm.ppf(truth) * total + difficulty + _of_images(rng, IMAGE_BY_CELL, groups, world)
         luck = rng.normal(0, sd, (1 if alone else world.seeds, 1))
+        luck = luck + (of_split + _drawn(rng, world.tuning_sd, world))[: len(luck)]
         chance = CHANCE * rng.standard_normal((len(luck), world.images), dtype=np.float32)
         right.append(score + luck + chance > 0)
     return Study(right, accuracy, stochastic, groups if world.group > 1 else None)
+
+
+def _drawn(rng, sd: float, world: World) -> np.ndarray:
+    """(S, 1) of what split or tuning do to each seed; nothing is drawn where there is none."""
+    if not sd:
+        return np.zeros((world.seeds, 1))
+    return np.broadcast_to(rng.normal(0, sd, (world.seeds if world.per_seed else 1, 1)), (world.seeds, 1))
 
 
 def _of_images(rng, sd: float, groups: np.ndarray, world: World) -> np.ndarray:

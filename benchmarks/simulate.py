@@ -23,6 +23,7 @@ DOCUMENT = ROOT / "docs" / "statistics.md"
 BEGIN, END = "<!-- table: written by benchmarks/simulate.py -->", "<!-- end of table -->"
 SEED = 20_261_129
 NULLS, APART = ((0, 1), (4, 5), (6, 7)), (2, 3)
+SPLITS = {"split_sd": 0.1, "tuning_sd": 0.15}  # in accuracy about 1 and 1.5 points, beside 1 of the seeds
 CASES = {
     "2 seeds": World(seeds=2),
     "3 seeds": World(seeds=3),
@@ -51,6 +52,12 @@ CASES = {
     "2,000 images, 2 seeds": World(images=2_000, seeds=2),
     "10,000 images, 2 seeds": World(images=10_000, seeds=2, gap=0.03),
     "10,000 images, 3 seeds, log-sd 0.4": World(images=10_000, seeds=3, log_sd=0.4, gap=0.03),
+    "3 seeds, one split and tuning": World(**SPLITS, seeds=3),
+    "3 seeds, a split and tuning of each": World(**SPLITS, seeds=3, per_seed=True),
+    "2 seeds, one split and tuning": World(**SPLITS, seeds=2),
+    "2 seeds, a split and tuning of each": World(**SPLITS, seeds=2, per_seed=True),
+    "one split and tuning, a deterministic cell": World(**SPLITS, seeds=3, deterministic=1),
+    "a split and tuning of each, a deterministic cell": World(**SPLITS, seeds=3, deterministic=1, per_seed=True),
 }
 
 

@@ -19,7 +19,15 @@ from ftbench.study.commands import hold, note_command
 from ftbench.study.config import resolve
 from ftbench.study.downloads import download_of
 from ftbench.study.interrupt import end_with_one_line
-from ftbench.study.paths import DOWNLOADED, EFFICIENCY, NORMALIZATION, TRANSFERABILITY, resume_folder, weights_tag
+from ftbench.study.paths import (
+    DOWNLOADED,
+    EFFICIENCY,
+    NORMALIZATION,
+    SPLIT_PATHS,
+    TRANSFERABILITY,
+    resume_folder,
+    weights_tag,
+)
 
 # This process's answer to Ctrl-C. A workflow that uses this one as a module decides about its process itself.
 if workflow.is_main_process and workflow.modifier.is_main_snakefile():
@@ -62,6 +70,7 @@ NETWORKS, NETWORKS_ONCE = (
     [name for name in some if name in LOOP + MADE and name not in TOGETHER] for some in (SEEDED, ONCE)
 )
 SEEDS, SEED_0 = STUDY["seeds"], [0]
+FITTED_SEEDS = SEEDS if grid.own_splits(STUDY) else SEED_0  # of what is fitted on features
 TRIALS = {name: {trial.name: trial for trial in trials.trials(STUDY, name)} for name in STUDY["strategies"]}
 # Where a backbone runs at all, and where it is with pretrained weights.
 PLACES = inputs.places(inputs.here(STUDY, CELLS))
@@ -143,6 +152,10 @@ def get_split_settings(wildcards):
     return settings.split(STUDY, wildcards.dataset)
 
 
+def get_own_split(wildcards):
+    return settings.own_split(STUDY, wildcards.dataset, wildcards.seed)
+
+
 def get_split_settings_without_drop(wildcards):
     return settings.split(STUDY, wildcards.dataset) | {"drop_label_issues": 0}
 
@@ -166,7 +179,7 @@ def get_run(wildcards):
 
 @planned
 def get_trial_run(wildcards):
-    return settings.trial_run(STUDY, wildcards, trial_of(wildcards))
+    return settings.trial_run(STUDY, wildcards, trial_of(wildcards), wildcards.get("seed"))
 
 
 def get_promotion(wildcards):
@@ -178,7 +191,7 @@ def get_selection(wildcards):
 
 
 def get_probe_run(wildcards):
-    return settings.probe_run(STUDY, wildcards)
+    return settings.probe_run(STUDY, wildcards, wildcards.get("seed"))
 
 
 def get_cost_settings(wildcards):

@@ -32,7 +32,7 @@ rule collect_metrics:
         "<logs>/collect_metrics.log",
     params:
         labels=get_run_labels,
-        cells=get_cell_labels,
+        cells=get_selections,
         places=PLACES,
         probes={name: entry["probe"] for name, entry in STUDY["strategies"].items() if entry["probe"]},
         code=code_of("collect_metrics.py"),

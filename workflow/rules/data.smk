@@ -83,6 +83,23 @@ rule split_dataset:
         "../scripts/split_dataset.py"
 
 
+rule split_for_seed:
+    """Draw another validation part of the same images for one seed, if the config wants each seed to have its own."""
+    input:
+        split="<results>/data/{dataset}/split.npz",
+        classes="<results>/data/{dataset}/classes.json",
+    output:
+        "<results>/data/{dataset}/splits/seed{seed}.npz",
+    log:
+        "<logs>/split_for_seed/{dataset}/seed{seed}.log",
+    localrule: True
+    params:
+        settings=get_own_split,
+        code=code_of("split_for_seed.py"),
+    script:
+        "../scripts/split_for_seed.py"
+
+
 use rule split_dataset as split_with_all_labels with:
     input:
         labels="<results>/data/{dataset}/labels.npy",

@@ -49,9 +49,9 @@ rule predict_test_features:
         flipped=[],
         cost="<results>/features/{dataset}/{backbone}/test_cost.json",
         labels="<results>/data/{dataset}/test_labels.npy",
-        models=seed_files("model.safetensors", SEED_0),
+        models=seed_files("model.safetensors", FITTED_SEEDS),
     output:
-        logits=seed_files("test_logits.npz", SEED_0),
+        logits=seed_files("test_logits.npz", FITTED_SEEDS),
     log:
         "<logs>/predict_test_features/{dataset}/{backbone}/{strategy}.log",
     wildcard_constraints:
@@ -70,10 +70,10 @@ use rule predict_test_features as predict_test_features_flipped with:
         flipped="<results>/features/{dataset}/{backbone}/test_flipped.npy",
         cost="<results>/features/{dataset}/{backbone}/test_cost.json",
         labels="<results>/data/{dataset}/test_labels.npy",
-        models=seed_files("model.safetensors", SEED_0),
+        models=seed_files("model.safetensors", FITTED_SEEDS),
     output:
-        logits=seed_files("test_logits.npz", SEED_0),
-        flipped=seed_files("test_logits_flipped.npz", SEED_0),
+        logits=seed_files("test_logits.npz", FITTED_SEEDS),
+        flipped=seed_files("test_logits_flipped.npz", FITTED_SEEDS),
     log:
         "<logs>/predict_test_features_flipped/{dataset}/{backbone}/{strategy}.log",
     wildcard_constraints:
@@ -149,12 +149,12 @@ use rule predict_corrupted as predict_corrupted_features with:
         images="<results>/data/{dataset}/test_images.npy",
         labels="<results>/data/{dataset}/test_labels.npy",
         classes="<results>/data/{dataset}/classes.json",
-        runs=corrupted_seed_files("run.json", SEED_0),
-        models=corrupted_seed_files("model.safetensors", SEED_0),
+        runs=corrupted_seed_files("run.json", FITTED_SEEDS),
+        models=corrupted_seed_files("model.safetensors", FITTED_SEEDS),
         weights=weights_file(".safetensors"),
         record=weights_file(".json"),
     output:
-        corrupted_seed_files("corrupted_logits.npz", SEED_0),
+        corrupted_seed_files("corrupted_logits.npz", FITTED_SEEDS),
     log:
         "<logs>/predict_corrupted_features/{dataset}/{backbone}/{strategy}.log",
     benchmark:

@@ -69,7 +69,7 @@ def get_trials(wildcards):
     return inputs.trial_files(TRIALS[wildcards.strategy].values(), below)
 
 
-# One file per seed of a cell, with the cell's wildcards left open; the seeds are SEEDS or SEED_0.
+# One file per seed of a cell, with the cell's wildcards left open; the seeds are SEEDS, SEED_0 or FITTED_SEEDS.
 seed_files = inputs.seed_files
 
 
@@ -154,8 +154,13 @@ def get_cell_labels(wildcards):
     return labelled(cells_on(wildcards))
 
 
+def get_selections(wildcards):
+    """Labels of the files that `get_selected` lists."""
+    return inputs.selections(STUDY, cells_on(wildcards))
+
+
 def get_selected(wildcards):
-    return inputs.selected(cells_on(wildcards))
+    return inputs.selected(get_selections(wildcards))
 
 
 def get_policies(wildcards):

@@ -37,7 +37,7 @@ rule plot_tuning:
     log:
         "<logs>/plot_tuning/{dataset}.log",
     params:
-        labels=get_cell_labels,
+        labels=get_selections,
         axes=AXES,
         code=code_of("plot_tuning.py"),
     script:

@@ -62,7 +62,7 @@ rule report_stability:
         "<logs>/report_stability.log",
     params:
         labels=get_run_labels,
-        cells=get_cell_labels,
+        cells=get_selections,
         metric=STUDY["selection_metric"],
         code=code_of("report_stability.py"),
     script:

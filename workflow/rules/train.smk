@@ -7,21 +7,21 @@ rule fit_probe:
         features="<results>/features/{dataset}/{backbone}/train.npy",
         features_cost="<results>/features/{dataset}/{backbone}/cost.json",
         labels="<results>/data/{dataset}/labels.npy",
-        split="<results>/data/{dataset}/split.npz",
+        split="<results>/data/{dataset}/<own_split>",
         classes="<results>/data/{dataset}/classes.json",
         data="<results>/data/{dataset}/train.json",
         record=weights_file(".json"),
     output:
-        selected="<results>/tuning/{dataset}/{backbone}/{strategy}/selected.json",
-        model="<results>/runs/{dataset}/{backbone}/{strategy}/seed0/model.safetensors",
-        history="<results>/runs/{dataset}/{backbone}/{strategy}/seed0/history.csv",
-        run="<results>/runs/{dataset}/{backbone}/{strategy}/seed0/run.json",
-        cost="<results>/runs/{dataset}/{backbone}/{strategy}/seed0/cost.json",
-        val_logits="<results>/runs/{dataset}/{backbone}/{strategy}/seed0/val_logits.npz",
+        selected="<results>/tuning/{dataset}/{backbone}/{strategy}<of_seed>/selected.json",
+        model="<results>/runs/{dataset}/{backbone}/{strategy}/<fitted>/model.safetensors",
+        history="<results>/runs/{dataset}/{backbone}/{strategy}/<fitted>/history.csv",
+        run="<results>/runs/{dataset}/{backbone}/{strategy}/<fitted>/run.json",
+        cost="<results>/runs/{dataset}/{backbone}/{strategy}/<fitted>/cost.json",
+        val_logits="<results>/runs/{dataset}/{backbone}/{strategy}/<fitted>/val_logits.npz",
     log:
-        "<logs>/fit_probe/{dataset}/{backbone}/{strategy}.log",
+        "<logs>/fit_probe/{dataset}/{backbone}/{strategy}<of_seed>.log",
     benchmark:
-        "<benchmarks>/fit_probe/{dataset}/{backbone}/{strategy}.tsv"
+        "<benchmarks>/fit_probe/{dataset}/{backbone}/{strategy}<of_seed>.tsv"
     wildcard_constraints:
         strategy=any_of(FEATURES),
     threads: THREADS
@@ -37,13 +37,13 @@ rule train_trial:
     input:
         unpack(get_start),
         images="<results>/data/{dataset}/images.npy",
-        split="<results>/data/{dataset}/split.npz",
+        split="<results>/data/{dataset}/<own_split>",
     output:
-        "<results>/tuning/{dataset}/{backbone}/{strategy}/trial{trial}/trial.json",
+        "<results>/tuning/{dataset}/{backbone}/{strategy}<of_seed>/trial{trial}/trial.json",
     log:
-        "<logs>/train_trial/{dataset}/{backbone}/{strategy}/trial{trial}.log",
+        "<logs>/train_trial/{dataset}/{backbone}/{strategy}<of_seed>/trial{trial}.log",
     benchmark:
-        "<benchmarks>/train_trial/{dataset}/{backbone}/{strategy}/trial{trial}.tsv"
+        "<benchmarks>/train_trial/{dataset}/{backbone}/{strategy}<of_seed>/trial{trial}.tsv"
     wildcard_constraints:
         strategy=any_of(LOOP),
         trial=r"\d+(/rung\d+)?",
@@ -64,9 +64,9 @@ rule promote_trials:
     input:
         trials=get_trials,
     output:
-        "<results>/tuning/{dataset}/{backbone}/{strategy}/rung{rung}.json",
+        "<results>/tuning/{dataset}/{backbone}/{strategy}<of_seed>/rung{rung}.json",
     log:
-        "<logs>/promote_trials/{dataset}/{backbone}/{strategy}/rung{rung}.log",
+        "<logs>/promote_trials/{dataset}/{backbone}/{strategy}<of_seed>/rung{rung}.log",
     wildcard_constraints:
         strategy=any_of(LOOP),
         rung=r"[1-9]\d*",
@@ -83,10 +83,10 @@ rule select_recipe:
     input:
         trials=get_trials,
     output:
-        selected="<results>/tuning/{dataset}/{backbone}/{strategy}/selected.json",
-        recipe="<results>/tuning/{dataset}/{backbone}/{strategy}/recipe.json",
+        selected="<results>/tuning/{dataset}/{backbone}/{strategy}<of_seed>/selected.json",
+        recipe="<results>/tuning/{dataset}/{backbone}/{strategy}<of_seed>/recipe.json",
     log:
-        "<logs>/select_recipe/{dataset}/{backbone}/{strategy}.log",
+        "<logs>/select_recipe/{dataset}/{backbone}/{strategy}<of_seed>.log",
     wildcard_constraints:
         strategy=any_of(LOOP),
     localrule: True
@@ -102,8 +102,8 @@ rule train:
     input:
         unpack(get_start),
         images="<results>/data/{dataset}/images.npy",
-        split="<results>/data/{dataset}/split.npz",
-        recipe="<results>/tuning/{dataset}/{backbone}/{strategy}/recipe.json",
+        split="<results>/data/{dataset}/<own_split>",
+        recipe="<results>/tuning/{dataset}/{backbone}/{strategy}<of_seed>/recipe.json",
     output:
         model="<results>/runs/{dataset}/{backbone}/{strategy}/seed{seed}/model.safetensors",
         history="<results>/runs/{dataset}/{backbone}/{strategy}/seed{seed}/history.csv",

@@ -79,7 +79,8 @@ def test_a_run_starts_from_weights_or_from_the_data_sets_statistics_never_both(c
     assert bool(files["probe_model"]) == bool(files["probe_cost"]) == (cell.strategy == "lp_ft")
     assert "promoted" not in files
     if files["probe_model"]:
-        assert files["probe_model"] == "<results>/runs/{dataset}/{backbone}/probe/seed0/model.safetensors"
+        of_probe = "<results>/runs/{dataset}/{backbone}/probe/<fitted>"  # seed0, or the seed of the same split
+        assert files["probe_model"] == f"{of_probe}/model.safetensors"
 
 
 def test_a_trial_above_the_first_rung_waits_for_its_promotion():
@@ -87,7 +88,9 @@ def test_a_trial_above_the_first_rung_waits_for_its_promotion():
     for trial in trials.trials(STUDY, cell.strategy):
         promoted = inputs.start_files(STUDY, cell, trial)["promoted"]
         assert promoted == (
-            f"<results>/tuning/{{dataset}}/{{backbone}}/{{strategy}}/rung{trial.rung}.json" if trial.rung else []
+            f"<results>/tuning/{{dataset}}/{{backbone}}/{{strategy}}<of_seed>/rung{trial.rung}.json"
+            if trial.rung
+            else []
         )
 
 

@@ -6,12 +6,12 @@ or stored at another size is found; one that was encoded again or cropped is not
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from ftbench.base.errors import InputError
 from ftbench.base.files import read_json, write_json
-from ftbench.data.split import digest_of_split, training_rows
+from ftbench.data.own_split import split_of_run
+from ftbench.data.split import training_rows
 from ftbench.study.paths import run_of_weights
 
 SHOWN = 3  # file names in a message
@@ -69,15 +69,15 @@ def seen_by(run: Path, weights: str, passed: tuple[str, ...] = ()) -> set[str]:
     dataset, study = run.parents[3].name, run.parents[5]
     data = study / "data" / dataset
     record = _read(run, weights)
-    split = data / "split.npz"
-    for needed in (split, data / "files.csv"):
+    for needed in (data / "split.npz", data / "files.csv"):
         if not needed.is_file():
             raise InputError(
                 f"{weights}: {needed} is missing, so it cannot be known which images these weights were trained on; bring it back"
             )
-    if digest_of_split(np.load(split)) != record["digests"]["split"]:
+    split = split_of_run(data, run.parent.name, record["digests"]["split"])
+    if split is None:
         raise InputError(
-            f"{weights}: {split} has changed since that run, so it cannot be known which images these weights were trained on; "
+            f"{weights}: {data / 'split.npz'} has changed since that run, so it cannot be known which images these weights were trained on; "
             "run that study again"
         )
     seen = set(contents(data / "files.csv").iloc[training_rows(split)])

@@ -102,9 +102,13 @@ def study_total(runs: pd.DataFrame) -> dict:
     place = ["dataset", "backbone"]
     rows = runs.set_index([*place, "strategy"]).index
     users = runs[runs["probe"].notna()]
-    unseen = users[~pd.MultiIndex.from_frame(users[[*place, "probe"]]).isin(rows)].groupby([*place, "probe"]).first()
+    unseen = users[~pd.MultiIndex.from_frame(users[[*place, "probe"]]).isin(rows)]
+    unseen = unseen.drop_duplicates(
+        [*place, "probe", "borrowed_seconds"]
+    )  # with splits of their own, one for each seed
     loop = float(runs["loop_seconds"].sum() + unseen["borrowed_seconds"].sum())
-    tuning = float(runs.groupby([*place, "strategy"])["own_tuning_seconds"].first().sum())
+    # All runs of a cell show the seconds of the same trials; with splits of their own each shows those of its own.
+    tuning = float(runs.drop_duplicates([*place, "strategy", "own_tuning_seconds"])["own_tuning_seconds"].sum())
     tuning += float((unseen["tuning_seconds"] - unseen["own_tuning_seconds"]).sum())
     features = float(runs.groupby(place)["feature_seconds"].max().sum())
     return {

@@ -11,6 +11,7 @@ from ftbench.base import verified
 from ftbench.base.errors import InputError, choices
 from ftbench.base.files import read_json
 from ftbench.base.logits import load_logits
+from ftbench.data.own_split import split_of_run
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,17 @@ class Finished:
     @property
     def data(self) -> Path:
         return self.results / "data" / self.cell[0]
+
+    @property
+    def split(self) -> Path:
+        """The split.npz that the run was trained on."""
+        record = self.read("run.json")
+        found = split_of_run(self.data, self.folder.name, record["digests"]["split"])
+        if found is None:
+            raise InputError(
+                f"{self.data / 'split.npz'} is not the split of {self.folder}; let the study finish: start it again."
+            )
+        return found
 
     @property
     def workplace(self) -> Path:

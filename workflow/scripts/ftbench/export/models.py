@@ -152,7 +152,7 @@ def _of_run(run: Finished, threads: int | None) -> Model:
     reference, neighbours = None, None
     if kinds.declared(record["kind"])["engine"] == "features":
         reference, confidence["unlike"] = _cached_features(run, validation)
-        rows = np.sort(np.load(run.data / "split.npz")["train"])
+        rows = np.sort(np.load(run.split)["train"])
         labels, images = (np.load(run.data / f"{name}.npy", mmap_mode="r") for name in ("labels", "images"))
         neighbours = Neighbours(np.array(labels[rows]), images, rows)
 
@@ -179,7 +179,7 @@ def _cached_features(run: Finished, validation: tuple) -> tuple[np.ndarray | Non
     path = run.features / "train.npy"
     if not path.exists():
         return None, None
-    parts, features = np.load(run.data / "split.npz"), np.load(path, mmap_mode="r")
+    parts, features = np.load(run.split), np.load(path, mmap_mode="r")
     rows = np.sort(np.concatenate([parts["train"], parts["validation"]]))  # the order of the cache
     is_train = np.isin(rows, parts["train"])
     bank = doubt.unit(np.array(features[is_train])).astype(np.float16)

@@ -104,7 +104,7 @@ def _fill(run: Finished, out: Path, dtype: str, training_images: bool) -> dict:
 
 def _write_images(run: Finished, out: Path) -> None:
     if (out / "reference.npy").exists():
-        rows = _some(np.load(run.data / "split.npz")["train"], REFERENCE_IMAGES)
+        rows = _some(np.load(run.split)["train"], REFERENCE_IMAGES)
         write_npy(out / "reference_images.npy", np.load(run.data / "images.npy", mmap_mode="r")[rows])
 
 
@@ -156,7 +156,7 @@ def _convert(run: Finished, out: Path, dtype: str) -> None:
     if dtype == "bfloat16":
         onnx_file.store_as_bfloat16(path, new)
     else:
-        rows = _some(np.load(run.data / "split.npz")["train"], int8.IMAGES)
+        rows = _some(np.load(run.split)["train"], int8.IMAGES)
         int8.quantize(path, new, np.load(run.data / "images.npy", mmap_mode="r")[rows])
     new.replace(path)
 
@@ -170,7 +170,7 @@ def _unlike(run: Finished, model, test: np.ndarray, validation: tuple, stored, o
     if not test.shape[1]:
         return None
     images = np.load(run.data / "images.npy", mmap_mode="r")
-    train = _some(np.load(run.data / "split.npz")["train"], REFERENCE_IMAGES)
+    train = _some(np.load(run.split)["train"], REFERENCE_IMAGES)
     held = _some(validation[2], REFERENCE_IMAGES)
 
     def features(rows) -> np.ndarray:

@@ -102,9 +102,20 @@ def cells(config: dict) -> list[Cell]:
     return [cell for cell in admitted if set(needed_by(config, cell)) <= set(admitted)]
 
 
+def own_splits(config: dict) -> bool:
+    """Whether every seed trains and validates on a split of its own."""
+    return config.get("splits") == "per_seed"  # a study.json of an earlier version lacks the key
+
+
+def repeats(config: dict, strategy: str) -> bool:
+    """Whether a strategy runs with every seed: something in it is random, or the split that it is fitted on is."""
+    facts = declared(config["strategies"][strategy]["kind"])
+    return facts["stochastic"] or (own_splits(config) and facts["engine"] == "features")
+
+
 def seeds_of(config: dict, strategy: str) -> list[int]:
-    """The seeds that a strategy runs with: `seeds`, or just 0 if nothing in it is random."""
-    return config["seeds"] if declared(config["strategies"][strategy]["kind"])["stochastic"] else [0]
+    """The seeds that a strategy runs with: `seeds`, or just 0 if each would give the same."""
+    return config["seeds"] if repeats(config, strategy) else [0]
 
 
 def trials_of(config: dict, strategy: str) -> list[float]:

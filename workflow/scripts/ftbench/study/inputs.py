@@ -17,7 +17,8 @@ from ftbench.study.paths import (
     NORMALIZATION,
     RUN,
     SELECTED,
-    TUNING,
+    SELECTED_OF_SEED,
+    TUNED,
     file_and_key,
     run_of_weights,
     weights_stem,
@@ -44,7 +45,7 @@ def without_network(study: dict) -> list[str]:
 
 def seeded(study: dict, names: Iterable[str]) -> list[str]:
     """Those of some strategies that run with every seed."""
-    return [name for name in names if declared(study["strategies"][name]["kind"])["stochastic"]]
+    return [name for name in names if grid.repeats(study, name)]
 
 
 def places(cells: Iterable[Cell]) -> list[dict]:
@@ -95,9 +96,18 @@ def feature_files(study: dict, cells: Iterable[Cell], name: str) -> list[str]:
     return [f"<results>/features/{{dataset}}/{backbone}/{name}" for backbone in judges(study, cells)]
 
 
-def selected(cells: Iterable[Cell]) -> list[str]:
-    """The chosen recipe of each cell."""
-    return [SELECTED.format(**cell._asdict()) for cell in cells]
+def selections(study: dict, cells: Iterable[Cell]) -> list[dict]:
+    """Labels of every choice of a recipe: the cells, or the runs where every seed chooses on a split of its own."""
+    found = []
+    for cell in cells:
+        each = grid.own_splits(study) and grid.repeats(study, cell.strategy)
+        found += runs(study, [cell]) if each else [cell._asdict()]
+    return found
+
+
+def selected(labels: Iterable[dict]) -> list[str]:
+    """How the recipe of each of `selections` was chosen."""
+    return [SELECTED_OF_SEED.format(**label) if "seed" in label else SELECTED.format(**label) for label in labels]
 
 
 # --- the seeds of one cell, whose other wildcards stay open ----------------------------------------------------------
@@ -162,14 +172,17 @@ def weights_origin(study: dict, weights: str, name: str) -> str | list:
 def start_files(study: dict, cell, trial: Trial | None = None) -> dict:
     """{name: file or []} of all that a trial or run starts from."""
     start = settings.start(study, cell)
-    probe = f"{RUN}/".replace("{strategy}", str(study["strategies"][cell.strategy]["probe"])).replace("{seed}", "0")
+    probe = f"{RUN}/".replace("{strategy}", str(study["strategies"][cell.strategy]["probe"]))
+    probe = probe.replace(
+        "seed{seed}", "<fitted>"
+    )  # with splits of their own, that of the same seed: of the same split
     return {
         "weights": [] if start == "random" else weights_file(study, cell.backbone, ".safetensors"),
         "record": [] if start == "random" else weights_file(study, cell.backbone, ".json"),
         "normalization": NORMALIZATION if start == "random" else [],
         "probe_model": f"{probe}model.safetensors" if start == "probe" else [],
         "probe_cost": f"{probe}cost.json" if start == "probe" else [],
-        **({"promoted": f"{TUNING}/rung{trial.rung}.json" if trial.rung else []} if trial else {}),
+        **({"promoted": f"{TUNED}/rung{trial.rung}.json" if trial.rung else []} if trial else {}),
     }
 
 
@@ -186,7 +199,7 @@ def member_files(study: dict, cell, *names: str) -> dict:
 
 def trial_files(trials: Iterable[Trial], below: int | None = None) -> list[str]:
     """The result of every trial of a cell, or of those on the rung right below `below`."""
-    return [f"{TUNING}/trial{trial.name}/trial.json" for trial in trials if below is None or trial.rung == below - 1]
+    return [f"{TUNED}/trial{trial.name}/trial.json" for trial in trials if below is None or trial.rung == below - 1]
 
 
 # --- questions along one axis ----------------------------------------------------------------------------------------

@@ -9,6 +9,13 @@ from pathlib import Path
 RUN = "<results>/runs/{dataset}/{backbone}/{strategy}/seed{seed}"
 TUNING = "<results>/tuning/{dataset}/{backbone}/{strategy}"
 SELECTED = f"{TUNING}/selected.json"
+SELECTED_OF_SEED = f"{TUNING}/seed{{seed}}/selected.json"
+TUNED = "<results>/tuning/{dataset}/{backbone}/{strategy}<of_seed>"
+# The parts of paths that change with the config's `splits`. Snakemake puts no constraint on a wildcard in them.
+SPLIT_PATHS = {
+    "shared": {"of_seed": "", "own_split": "split.npz", "fitted": "seed0"},
+    "per_seed": {"of_seed": "/seed{seed}", "own_split": "splits/seed{seed}.npz", "fitted": "seed{seed}"},
+}
 EFFICIENCY = "<results>/runs/{dataset}/{backbone}/efficiency.json"
 TRANSFERABILITY = "<results>/features/{dataset}/{backbone}/transferability.json"
 ACTIVATIONS = "<results>/activations/{dataset}/{backbone}/{strategy}.csv"

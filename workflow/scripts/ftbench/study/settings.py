@@ -86,6 +86,12 @@ def split(study: dict, dataset: str) -> dict:
     return {key: entry[key] for key in SPLIT} | {"flip": entry["flip"] if seeks else None}
 
 
+def own_split(study: dict, dataset: str, seed: int) -> dict:
+    """What draws one seed's own split of the images that the split of the data set uses."""
+    entry = study["datasets"][dataset]
+    return {key: entry[key] for key in ("validation_fraction", "split_seed")} | {"seed": int(seed)}
+
+
 def audit(study: dict, dataset: str, backbones: list[str]) -> dict:
     """What the audit of a data set depends on beside its files: the backbones that judge, and whether a mirror image is a copy."""
     return {"backbones": backbones, "mirrored": study["datasets"][dataset]["flip"]}
@@ -177,9 +183,17 @@ def run(study: dict, cell, seed: int | None = None) -> dict:
     }
 
 
-def trial_run(study: dict, cell, trial: trials.Trial) -> dict:
-    """What trains one trial: the run with the trials' seed, as long as the trial's rung allows."""
-    settings = run(study, cell)
+def trial_seed(study: dict, seed: int | None) -> int:
+    """The seed of a trial; where every seed has trials on a split of its own, also those have seeds of their own."""
+    return study["tuning"]["seed"] + (int(seed) if grid.own_splits(study) else 0)
+
+
+def trial_run(study: dict, cell, trial: trials.Trial, seed: int | None = None) -> dict:
+    """What trains one trial: the run with the trials' seed, as long as the trial's rung allows.
+
+    `seed` is that of the run whose split the trial is judged on, if each has its own.
+    """
+    settings = run(study, cell, trial_seed(study, seed))
     return settings | {"recipe": trials.shortened(settings["recipe"], trial.share), "trial": trial._asdict()}
 
 
@@ -195,9 +209,13 @@ def selection(study: dict, cell) -> dict:
     return run(study, cell) | {"learning_rate": None if isinstance(rate, list) else rate}
 
 
-def probe_run(study: dict, cell) -> dict:
-    """What fits a strategy on cached features: a run with the values to choose from, and without a recipe."""
-    return run(study, cell) | {"grid": study["strategies"][cell.strategy]["grid"], "recipe": {}}
+def probe_run(study: dict, cell, seed: int | None = None) -> dict:
+    """What fits a strategy on cached features: a run with the values to choose from, and without a recipe.
+
+    With splits of their own there is one for each `seed`, which is random in that it is fitted on that split.
+    """
+    own = {"seed": int(seed), "own_split": True} if grid.own_splits(study) else {}
+    return run(study, cell) | {"grid": study["strategies"][cell.strategy]["grid"], "recipe": {}} | own
 
 
 def combined_run(study: dict, cell) -> dict:

@@ -98,11 +98,15 @@ def plan(study: dict, counted: dict[str, tuple[int, int]] | None = None) -> list
         if engine == "given":
             runs, seconds = 1, 0.0
         elif engine == "features":
-            runs, seconds = 1, (images + test) * forward
+            runs, seconds = (
+                seeds,
+                (images + test) * forward,
+            )  # with splits of their own a fit for each, on the same features
         elif engine == "runs":
             runs, seconds = seeds, _combining(study, cell, images, test) * forward
         else:
-            shares = [1.0] * seeds + [trial.share for trial in search.trials(study, cell.strategy)]
+            trials = search.trials(study, cell.strategy) * (seeds if grid.own_splits(study) else 1)
+            shares = [1.0] * seeds + [trial.share for trial in trials]
             planned = [search.shortened(entry["recipe"], share) for share in shares]
             runs = len(planned)
             passes = functools.partial(seconds_per_image, cell.backbone)

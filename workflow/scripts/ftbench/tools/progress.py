@@ -7,6 +7,7 @@ import csv
 import fcntl
 import json
 import os
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from ftbench.train.history import HISTORY, PROGRESS
 
 
 class Run(NamedTuple):
-    """One trial or final run: its cell, "trial2", "trial0/rung1" or "seed0", its record, and the folder of its unfinished state."""
+    """One trial or final run: its cell, "trial2", "trial0/rung1", "seed0/trial2" (of one seed's split) or "seed0", its record, and the folder of its unfinished state."""
 
     cell: grid.Cell
     name: str
@@ -35,8 +36,9 @@ def all_runs(study: dict, results: Path) -> list[Run]:
     for cell in grid.cells(study):
         path = Path(*cell)
         if declared(study["strategies"][cell.strategy]["kind"])["engine"] == "loop":
-            for trial in trials.trials(study, cell.strategy):
-                name = f"trial{trial.name}"
+            tuned = [f"seed{seed}/" for seed in study["seeds"]] if grid.own_splits(study) else [""]
+            for split, trial in product(tuned, trials.trials(study, cell.strategy)):
+                name = f"{split}trial{trial.name}"
                 record = results / "tuning" / path / name / "trial.json"
                 found.append(Run(cell, name, record, Path(resume_folder(record))))
         for seed in grid.seeds_of(study, cell.strategy):

@@ -136,8 +136,8 @@ def _record(
         device=extraction["device"],
         device_name=extraction["device_name"],
         digests=digests,
-        seed=0,
-        stochastic=False,
+        seed=run["seed"] if run.get("own_split") else 0,
+        stochastic=run.get("own_split", False),  # of the fit nothing is, of the split all
         tuned=True,
         recipe=recipe,
         identity=digest({"run": run, "digests": digests}),

@@ -54,13 +54,31 @@ def expected_best(scores: list[float]) -> list[float]:
     ]
 
 
+def _by_cell(selected: list[dict]) -> dict[tuple, list[dict]]:
+    """Cell -> what its selected.json holds; of each seed, where each chooses on a split of its own."""
+    found: dict[tuple, list[dict]] = {}
+    for entry in selected:
+        found.setdefault(tuple(entry["labels"][label] for label in CELL), []).append(read_json(entry["selected"]))
+    return found
+
+
+def _mean_scores(choices: list[dict]) -> list[float]:
+    """The score of every value that was tried, its mean over splits."""
+    found = [_last_scores(chosen) for chosen in choices]
+    return [float(np.mean([scores[value] for scores in found])) for value in found[0]]
+
+
 def trial_scores(chosen: dict) -> list[float]:
     """The validation score of every value that was tried, of a halving the last rung that it reached; 0 if it diverged."""
+    return list(_last_scores(chosen).values())
+
+
+def _last_scores(chosen: dict) -> dict[float, float]:
     name = SELECTION[chosen["selection_metric"]]
     last: dict[float, float] = {}
     for trial in sorted(chosen["trials"], key=lambda trial: trial.get("rung", 0)):
         last[trial[chosen["parameter"]]] = 0.0 if trial[name] is None else trial[name]
-    return list(last.values())
+    return last
 
 
 def chosen_again(cells: list[dict], random: np.random.Generator) -> np.ndarray:
@@ -106,11 +124,8 @@ def stability_table(runs: list[dict], selected: list[dict], cells_csv, metric: s
             cell["diverged"] += 1
         else:
             cell["seeds"].append(run[SELECTION[metric]])
-    for entry in selected:
-        chosen = read_json(entry["selected"])
-        found[tuple(entry["labels"][label] for label in CELL)]["trials"] = (
-            trial_scores(chosen) if chosen["tuned"] else []
-        )
+    for key, choices in _by_cell(selected).items():
+        found[key]["trials"] = _mean_scores(choices) if choices[0]["tuned"] else []
     rows = []
     for _, own in frame.groupby("dataset", sort=False):
         keys = list(own[CELL].itertuples(index=False, name=None))

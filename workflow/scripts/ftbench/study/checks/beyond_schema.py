@@ -10,6 +10,7 @@ from ftbench.study.checks.backbones import check_backbones, check_path
 from ftbench.study.checks.given import check_given, check_given_files
 from ftbench.study.checks.image_sizes import check_image_sizes
 from ftbench.study.checks.made_of_runs import check_made_of, check_members_in_grid
+from ftbench.study.checks.splits import check_splits
 from ftbench.study.downloads import download_of
 from ftbench.study.paths import file_and_key, run_of_weights
 from ftbench.study.reader import shown_text
@@ -38,7 +39,8 @@ def check(config: dict) -> None:
     """Raise InputError, one sentence, at the first thing that contradicts another. Fills in the probe that a strategy starts from."""
     check_made_of(config)
     check_given(config)
-    _seeds_and_trials(config)
+    check_splits(config)
+    _trials(config)
     _halving(config)
     _datasets(config)
     check_backbones(config)
@@ -117,12 +119,7 @@ def _missing(path: str, is_one, what: str = "file") -> str | None:
     return f"there is no such {what}" if not there else None if os.access(path, os.R_OK) else "it cannot be read"
 
 
-def _seeds_and_trials(config: dict) -> None:
-    if config["tuning"]["seed"] in config["seeds"]:
-        raise InputError(
-            f"config: tuning.seed is {config['tuning']['seed']}, which is also one of seeds; choose another, "
-            "so that no final run repeats the trial that selected its recipe."
-        )
+def _trials(config: dict) -> None:
     for entry in config["strategies"].values():
         trials = entry["learning_rate"]
         if isinstance(trials, list) and len(set(trials)) != config["tuning"]["trials"]:
