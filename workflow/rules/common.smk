@@ -23,6 +23,7 @@ from ftbench.study.paths import (
     DOWNLOADED,
     EFFICIENCY,
     NORMALIZATION,
+    OWN_SPLIT,
     SPLIT_PATHS,
     TRANSFERABILITY,
     resume_folder,
@@ -41,8 +42,8 @@ try:
     STUDY = resolve({key: value for key, value in config.items() if key != "pathvars"})
 except InputError as error:
     raise WorkflowError(str(error))
-# The report's text reads these two: a rehearsal has a name and seeds of its own.
-config.update(study=STUDY["study"], seeds=STUDY["seeds"])
+# The report's text reads these: a rehearsal has a name, seeds and trials of its own, and defaults are filled in.
+config.update({key: STUDY[key] for key in ("study", "seeds", "splits", "tuning")})
 
 if workflow.is_main_process:
     future = bring_back([f"results/{STUDY['study']}", "resources"])
@@ -70,6 +71,8 @@ NETWORKS, NETWORKS_ONCE = (
     [name for name in some if name in LOOP + MADE and name not in TOGETHER] for some in (SEEDED, ONCE)
 )
 SEEDS, SEED_0 = STUDY["seeds"], [0]
+# The splits of seeds that have their own, with the data set left open.
+OWN_SPLITS = inputs.own_splits(STUDY)
 FITTED_SEEDS = SEEDS if grid.own_splits(STUDY) else SEED_0  # of what is fitted on features
 TRIALS = {name: {trial.name: trial for trial in trials.trials(STUDY, name)} for name in STUDY["strategies"]}
 # Where a backbone runs at all, and where it is with pretrained weights.

@@ -89,7 +89,7 @@ rule split_for_seed:
         split="<results>/data/{dataset}/split.npz",
         classes="<results>/data/{dataset}/classes.json",
     output:
-        "<results>/data/{dataset}/splits/seed{seed}.npz",
+        OWN_SPLIT,
     log:
         "<logs>/split_for_seed/{dataset}/seed{seed}.log",
     localrule: True
@@ -184,6 +184,7 @@ rule audit_dataset:
         test_files="<results>/data/{dataset}/test_files.csv",
         split="<results>/data/{dataset}/split.npz",
         classes="<results>/data/{dataset}/classes.json",
+        own_splits=OWN_SPLITS,
         train_features=audit_features("train.npy"),
         test_features=audit_features("test.npy"),
     output:

@@ -7,4 +7,5 @@ if __name__ == "__main__":
         given, settings = dict(snakemake.input.items()), snakemake.params.settings
         files = zip(settings["backbones"], given.pop("train_features"), given.pop("test_features"), strict=True)
         features = [{"name": name, "train": train, "test": test} for name, train, test in files]
-        audit_dataset(given, features, settings["mirrored"], **dict(snakemake.output.items()))
+        own_splits = list(given.pop("own_splits"))
+        audit_dataset(given, features, settings["mirrored"], **dict(snakemake.output.items()), own_splits=own_splits)

@@ -63,6 +63,17 @@ def test_test_images_that_the_weights_were_trained_or_chosen_on_are_refused(tmp_
     assert not (tmp_path / "results/new/data/photos/seal.json").exists()
 
 
+def test_a_run_with_a_split_of_its_own_saw_what_all_of_them_use(tmp_path, old):
+    run = write_run(old)
+    record, own = json.loads(run.read_text()), {"train": np.array([0, 2]), "validation": np.array([1])}
+    run.write_text(json.dumps(record | {"digests": record["digests"] | {"split": digest_of_arrays(own)}}))
+    with pytest.raises(InputError, match="has changed since that run"):
+        seen_by(run, "run:old")
+    (old / "data/photos/splits").mkdir()
+    np.savez(old / "data/photos/splits/seed0.npz", **own)
+    assert seen_by(run, "run:old") == {"1", "2", "3"}
+
+
 def test_images_that_were_left_alone_may_be_tested(tmp_path, old, capsys):
     found = check(tmp_path, write_run(old), {"x.png": "4", "z.png": "9"})
     assert found == {"weights": "run:old/photos/small/scratch/0", "images": 0, "test_images": 2, "files": []}

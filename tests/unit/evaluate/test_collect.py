@@ -65,6 +65,12 @@ def test_a_probe_that_no_row_shows_is_paid_once(study, tmp_path):
         assert study_total(frame) == pytest.approx(study_total(full))
 
 
+def test_trials_that_every_seed_has_of_its_own_are_all_paid(study):
+    shared = read_runs(study[1]["runs"])
+    own = shared.assign(own_tuning_seconds=shared["own_tuning_seconds"] + shared["seed"] / 100)
+    assert study_total(own)["tuning_seconds"] == pytest.approx(own["own_tuning_seconds"].sum())
+
+
 def test_labels_that_disagree_with_the_run_are_refused(study, tmp_path):
     entry = dict(study[0]["runs"][0])
     entry["labels"] = {**entry["labels"], "strategy": "other"}

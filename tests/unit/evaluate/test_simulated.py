@@ -31,6 +31,15 @@ def test_errors_and_coverage(world, least_cell):
     assert found["cell_coverage"] >= 100 * least_cell
 
 
+def test_the_chance_of_split_and_tuning_is_in_the_interval_where_every_seed_draws_its_own():
+    """Drawn once, equal cells differ for good; drawn by every seed, it is one more part of the seeds' luck, a probe's too."""
+    worlds = {"split_sd": 0.1, "tuning_sd": 0.3, "seeds": 3, "deterministic": 1}
+    once = simulate.case(simulate.World(**SMALL, **worlds), REPETITIONS, seed=503)
+    each = simulate.case(simulate.World(**SMALL, **worlds, per_seed=True), REPETITIONS, seed=503)
+    assert once["error"]["default"] > 20 > 10 > each["error"]["default"]
+    assert each["cell_coverage"] >= 90
+
+
 def test_seeds_that_are_ignored_and_groups_that_are_would_fail_here():
     """The same worlds find the faults of rivals: so the test above says something."""
     seeds = simulate.case(simulate.World(**SMALL, seeds=2, seed_sd=0.3), REPETITIONS, seed=501)

@@ -96,6 +96,16 @@ def test_planted_duplicates_are_found_with_their_places(data):
     assert (summary["training_images"], summary["clusters"], summary["largest_cluster"]) == (110, 3, 2)
 
 
+def test_pairs_that_the_split_of_a_seed_cuts_are_counted(data, tmp_path):
+    asked, out = data
+    splits = []
+    for number, validation in enumerate(([11, 12], [11, 40], [3])):  # the pair inside training is 11 and 40
+        np.savez(tmp_path / f"seed{number}.npz", train=np.setdiff1d(USED, validation), validation=np.array(validation))
+        splits.append(str(tmp_path / f"seed{number}.npz"))
+    audit_dataset(**asked, **out, own_splits=splits)
+    assert read_json(out["summary"])["pairs_cut_by_own_splits"] == [1, 0, 0]
+
+
 def test_what_is_odd_and_what_there_is_of_each_class_is_said(data):
     asked, out = data
     audit_dataset(**asked, **out)

@@ -24,6 +24,14 @@ def test_what_is_switched_on_is_said_and_what_is_off_is_not(tmp_path):
     assert "cutmix" not in written and "None" not in written
 
 
+def test_splits_of_their_own_are_said(tmp_path):
+    assert "validation split of its own" not in page(tmp_path)
+    study = config.read(CONFIGS / "demo.yaml") | {"splits": "per_seed"}
+    write_json(tmp_path / "study.json", study)
+    protocol_page(tmp_path / "study.json", tmp_path / "protocol.html")
+    assert "seeds 0, 1, each with a validation split of its own" in (tmp_path / "protocol.html").read_text()
+
+
 def test_the_search_is_named(tmp_path):
     assert "3 learning-rate trials, each as long as a final run" in page(tmp_path)
     study = config.read(CONFIGS / "demo.yaml")

@@ -33,6 +33,12 @@ def test_of_a_halving_each_value_counts_with_its_last_rung_and_a_diverged_one_as
     assert sorted(table.trial_scores(found)) == [0, 0.4, 0.8]
 
 
+def test_of_several_splits_each_value_counts_with_its_mean_score():
+    splits = [chosen([(0.1, 0, 0.8), (0.2, 0, 0.4)]), chosen([(0.1, 0, 0.6), (0.2, 0, None)])]
+    assert table._mean_scores(splits) == pytest.approx([0.7, 0.2])
+    assert table._mean_scores(splits[:1]) == table.trial_scores(splits[0])
+
+
 def shares(*cells):
     rows = [{"seeds": seeds, "trials": trials, "diverged": diverged} for seeds, trials, diverged in cells]
     return table.chosen_again(rows, np.random.default_rng(0))

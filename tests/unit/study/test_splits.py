@@ -40,6 +40,10 @@ def test_a_probe_is_fitted_on_every_split_and_every_run_has_its_own_choice():
     assert (
         grid.seeds_of(own, "probe") == [0, 1, 2] == [settings.probe_run(own, CELL, seed)["seed"] for seed in range(3)]
     )
+    assert (
+        inputs.own_splits(own)[2] == "<results>/data/{dataset}/splits/seed2.npz"
+        and inputs.own_splits(study("shared")) == []
+    )
     labels = inputs.selections(own, grid.cells(own))
     assert labels == inputs.runs(own, grid.cells(own))
     assert inputs.selected(labels)[1] == "<results>/tuning/digits/small/probe/seed1/selected.json"

@@ -38,6 +38,14 @@ def test_every_cell_is_counted_with_its_trials_and_seeds():
     assert all(row["hours"] > 0 for row in rows)
 
 
+def test_splits_of_their_own_repeat_trials_and_fits_but_no_features():
+    shared, own = (plan.plan(study(**changes)) for changes in ({}, {"splits": "per_seed"}))
+    runs = {row["strategy"]: row["runs"] for row in own if row["backbone"] == "loaded"}
+    assert runs == {"probe": 3, "scratch": 3 * 3 + 3, "fixed": 3, "tutorial": 3}
+    hours = [{row["strategy"]: row["hours"] for row in rows} for rows in (shared, own)]
+    assert hours[0]["probe"] == hours[1]["probe"] and 1.9 < hours[1]["scratch"] / hours[0]["scratch"] < 2
+
+
 @pytest.mark.parametrize(
     "larger",
     [

@@ -53,6 +53,14 @@ def test_every_trial_and_run_is_listed_once(study, tmp_path):
     assert {name for strategy, name in names if strategy == "tutorial"} == {"seed0", "seed1"}  # untuned
 
 
+def test_with_splits_of_their_own_every_seed_has_its_trials(study, tmp_path):
+    listed = runs.all_runs(study | {"splits": "per_seed"}, tmp_path)
+    folder = tmp_path / "tuning" / "digits" / "efficientnet_lite0" / "finetune"
+    of_trials = {run.record for run in listed if run.cell.strategy == "finetune" and "trial" in run.name}
+    assert of_trials == {folder / f"seed{seed}/trial{k}/trial.json" for seed in (0, 1) for k in (0, 1, 2)}
+    assert {run.name for run in listed if run.cell.strategy == "linear_probe"} == {"seed0", "seed1"}
+
+
 def test_a_run_waits_runs_stops_and_finishes(study, tmp_path):
     run = one(study, tmp_path, "finetune", "seed0")
     assert runs.state(run) == {"status": "waiting", "epochs": [], "progress": None}

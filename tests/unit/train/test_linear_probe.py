@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from small import PENALTIES, probe_job
 
 from ftbench.base.files import read_json
+from ftbench.data.own_split import split_for_seed
 from ftbench.model import backbones
 from ftbench.predict import from_features
 from ftbench.train import fit_on_features, start
@@ -209,6 +210,23 @@ def test_the_record_and_the_cost_are_those_of_a_run(cell):
     assert cost["feature_seconds"] == extraction["feature_seconds"] > 0
     assert cost["train_seconds"] > 0 and cost["tuning_seconds"] > 0 and cost["probe"] is None
     assert cost["peak_memory_mb"] >= extraction["peak_memory_mb"] and cost["resumes"] == 0
+
+
+def test_a_split_of_its_own_is_fitted_on_the_shared_features_and_counts_as_random(cell, tmp_path):
+    inputs, paths = cell
+    (tmp_path / "splits").mkdir()
+    parts = dict(np.load(inputs["split"]))
+    np.savez(tmp_path / "split.npz", **parts, groups=np.arange(len(parts["labels"])))
+    own = inputs | {"split": str(tmp_path / "splits" / "seed3.npz")}
+    settings = {"validation_fraction": 0.3, "split_seed": 0, "seed": 3}
+    split_for_seed(tmp_path / "split.npz", inputs["classes"], settings, own["split"])
+    fitted = small.probe_job(tmp_path, own, paths["features"], paths["features_cost"], own_split=True, seed=3)
+    record, shared = read_json(fitted["run_json"]), read_json(paths["run_json"])
+    assert (record["seed"], record["stochastic"]) == (3, True)
+    assert record["identity"] != shared["identity"] and record["digests"]["split"] != shared["digests"]["split"]
+    parts = np.load(own["split"])
+    assert np.array_equal(np.load(fitted["val_logits"])["ids"], parts["validation"])
+    assert record["trained_images" if "trained_images" in record else "images_seen"] == len(parts["train"])
 
 
 def test_the_same_features_give_the_same_bytes(cell, tmp_path):

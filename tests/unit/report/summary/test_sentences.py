@@ -61,6 +61,14 @@ def facts(*cells: Cell, cheapest: str | None = None, **changes) -> Facts:
 BEST = cell("lp_ft on a", RECOMMENDED)
 
 
+def test_splits_of_their_own_are_in_the_interval_and_the_sentence_says_so():
+    own = facts(BEST)._replace(own_splits=True)
+    assert (
+        "the luck of 3 training seeds, each with its own validation split and tuning, not that of"
+        in sentences.how_good(own).text
+    )
+
+
 def test_three_sentences_say_how_good_at_which_cost_and_what_else():
     found = facts(BEST, cell("finetune on a", SAME), cell("probe on a", BELOW))
     assert sentences.headline(found) == "Use lp_ft on a"

@@ -15,6 +15,7 @@ from ftbench.study.paths import (
     ACTIVATIONS,
     DOWNLOADED,
     NORMALIZATION,
+    OWN_SPLIT,
     RUN,
     SELECTED,
     SELECTED_OF_SEED,
@@ -94,6 +95,11 @@ def judges(study: dict, cells: Iterable[Cell]) -> list[str]:
 def feature_files(study: dict, cells: Iterable[Cell], name: str) -> list[str]:
     """File `name` of the features of each of `judges`."""
     return [f"<results>/features/{{dataset}}/{backbone}/{name}" for backbone in judges(study, cells)]
+
+
+def own_splits(study: dict) -> list[str]:
+    """The split of every seed that has one of its own, the data set left open; [] if all share one."""
+    return [OWN_SPLIT.replace("{seed}", str(seed)) for seed in study["seeds"] if grid.own_splits(study)]
 
 
 def selections(study: dict, cells: Iterable[Cell]) -> list[dict]:

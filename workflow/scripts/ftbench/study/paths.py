@@ -20,6 +20,7 @@ EFFICIENCY = "<results>/runs/{dataset}/{backbone}/efficiency.json"
 TRANSFERABILITY = "<results>/features/{dataset}/{backbone}/transferability.json"
 ACTIVATIONS = "<results>/activations/{dataset}/{backbone}/{strategy}.csv"
 NORMALIZATION = "<results>/data/{dataset}/normalization.json"
+OWN_SPLIT = "<results>/data/{dataset}/splits/seed{seed}.npz"  # of one seed, if each has its own
 DOWNLOADED = "<resources>/datasets/{source}/{name}/files.json"
 WEIGHTS = "<resources>/weights/{source}/{model}.{tag}"  # with .safetensors, and with .json their record
 

@@ -98,10 +98,7 @@ def plan(study: dict, counted: dict[str, tuple[int, int]] | None = None) -> list
         if engine == "given":
             runs, seconds = 1, 0.0
         elif engine == "features":
-            runs, seconds = (
-                seeds,
-                (images + test) * forward,
-            )  # with splits of their own a fit for each, on the same features
+            runs, seconds = seeds, (images + test) * forward  # every fit reads the same features
         elif engine == "runs":
             runs, seconds = seeds, _combining(study, cell, images, test) * forward
         else:

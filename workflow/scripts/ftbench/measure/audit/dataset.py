@@ -26,13 +26,21 @@ LISTED = 1000  # odd images that are named; all are counted
 
 
 def audit_dataset(
-    given: dict, features: list[dict], mirrored: bool, pairs: str, issues: str, marks: str, summary: str
+    given: dict,
+    features: list[dict],
+    mirrored: bool,
+    pairs: str,
+    issues: str,
+    marks: str,
+    summary: str,
+    own_splits: list[str] = (),
 ) -> None:
     """Write the pairs of duplicates, the suspected labels, the marked test images (CSV) and a summary (JSON) of a data set.
 
     `given` holds the files images, labels, files, test_images, test_labels, test_files, split, classes; `features` {"name", "train",
     "test"} of pretrained backbones, .npy of the rows that the split uses and of all test rows: they bring candidates for duplicates,
-    and those that judge labels best do so, which nobody does without. `mirrored`: a mirror image shows the same picture.
+    and those that judge labels best do so, which nobody does without. `mirrored`: a mirror image shows the same picture. `own_splits` are
+    the splits of seeds that have their own: parts are named by the data set's split, and pairs that another one cuts are counted beside.
     """
     data = Images(**given)
     seek_shifts = _seek_shifts(data)
@@ -57,6 +65,8 @@ def audit_dataset(
     about = _duplicate_summary(data, rows, marked, cluster) | _label_summary(data, judged, suspects)
     about |= {"cleaning": cleaning_of(np.load(given["split"])), "shifted_copies_sought": seek_shifts}
     about |= _quality_summary(data, suspects, cluster, judged) | _domain_summary(data, loaded, judged)
+    if own_splits:
+        about["pairs_cut_by_own_splits"] = [_cut(rows, path) for path in own_splits]
     write_json(summary, about)
 
 
@@ -157,6 +167,13 @@ def _duplicate_summary(data: Images, rows: list[dict], marked: list[dict], clust
         "clusters": int((sizes > 1).sum()),
         "largest_cluster": int(sizes.max()),
     }
+
+
+def _cut(rows: list[dict], split: str) -> int:
+    """How many pairs of training images stand on two sides of a split."""
+    validation = set(np.load(split)["validation"].tolist())
+    inside = [row for row in rows if row["pair"] == "inside training"]
+    return sum((row["row_a"] in validation) != (row["row_b"] in validation) for row in inside)
 
 
 def _label_summary(data: Images, judged: labels.Judged | None, suspects: list[dict]) -> dict:

@@ -5,6 +5,7 @@ import pandas as pd
 from ftbench.base.files import read_json
 from ftbench.report.layout.columns import as_number, as_plain
 from ftbench.report.layout.pages import publish
+from ftbench.study import grid
 from ftbench.study.kinds import declared
 from ftbench.study.tuning.budget import described, said_of
 
@@ -25,6 +26,10 @@ PROTOCOL = {
     "Also": as_plain("also"),
 }
 
+
+OWN_SPLITS = (
+    ", each with a validation split of its own, on which its own trials, its own probe and its own epoch are chosen"
+)
 
 RARER = (
     "momentum",
@@ -92,7 +97,8 @@ def protocol_page(study_path, out) -> None:
         f"every tuned strategy gets {_least(study['tuning'])} learning-rate trials{_search(study['tuning'])}; trial, epoch and L2 are chosen on validation images",
         "tuning compute: operations of all trials of one cell, as estimated from the training images that they see and the passes that a step "
         "takes, beside those of the costliest strategy; cost.csv has what was counted",
-        f"final runs use the seeds {', '.join(map(str, study['seeds']))}; the test set is read by no job that trains or selects",
+        f"final runs use the seeds {', '.join(map(str, study['seeds']))}{OWN_SPLITS * grid.own_splits(study)}; the test set is read by no job "
+        "that trains or selects",
         *filter(None, [said_of(study)]),
         *data,
         *backbones,

@@ -13,6 +13,7 @@ from ftbench.base.files import read_json
 from ftbench.evaluate.cells import CELL
 from ftbench.report.layout.frames import read_table
 from ftbench.report.recommendation.recommendation_table import UNLIMITED, cell_name
+from ftbench.study import grid
 
 RECOMMENDED, SAME, BELOW, ABOVE, DIVERGED = "recommended", "not told apart", "below", "above", "diverged"
 UNTESTED = "cannot be compared yet"
@@ -51,6 +52,7 @@ class Facts(NamedTuple):
     gaps: pd.DataFrame = pd.DataFrame()  # of the same in slice_gaps.csv
     slices_figure: str = ""  # "" if there is none
     stability: pd.DataFrame = pd.DataFrame()  # of the recommended cell in stability.csv
+    own_splits: bool = False  # whether every seed has a validation split and tuning of its own
 
     @property
     def several(self) -> bool:
@@ -71,8 +73,11 @@ def read_facts(root: Path, datasets: list[str], sliced: list[str] = ()) -> list[
     """The facts of every data set, in the order given; `root` is the study's folder, `sliced` names those with slices."""
     names = ("comparison", "recommendation", "differences", "per_class", "confused", "clean_test", "stability")
     tables = {name: read_table(root / "tables" / f"{name}.csv") for name in (*names, *SLICED * bool(sliced))}
+    own_splits = grid.own_splits(read_json(root / "study.json"))
     return [
-        _facts(root, {name: _of(table, dataset) for name, table in tables.items()}, dataset, dataset in sliced)
+        _facts(
+            root, {name: _of(table, dataset) for name, table in tables.items()}, dataset, dataset in sliced
+        )._replace(own_splits=own_splits)
         for dataset in datasets
     ]
 

@@ -44,7 +44,9 @@ def how_good(facts: Facts) -> Sentence:
     row = facts.best.row
     low, high = percent(row["accuracy_ci_low"]), percent(row["accuracy_ci_high"])
     said = f"It is right on {percent(row['accuracy_mean'])} % of the {int(row['test_images']):,} {_seen(row)}, "
-    said += f"95 % interval {low} to {high} %, which covers {_covered(row)}; validation images chose it"
+    said += (
+        f"95 % interval {low} to {high} %, which covers {_covered(row, facts.own_splits)}; validation images chose it"
+    )
     said += f" among {many(len(facts.cells), 'cell')} (a backbone with a strategy)" if facts.several else ""
     return Sentence(f"{said}.", COMPARISON)
 
@@ -78,7 +80,7 @@ def without_luck(facts: Facts) -> Sentence:
     return Sentence(said, RECOMMENDATION)
 
 
-def _covered(row: pd.Series) -> str:
+def _covered(row: pd.Series, own_splits: bool = False) -> str:
     if not row["stochastic"] and not row["of_recipe"]:
         return "the choice of test images alone, of the very models that it stands on: others made in the same way would differ"
     if not row["stochastic"]:
@@ -89,9 +91,10 @@ def _covered(row: pd.Series) -> str:
         return (
             "the choice of test images and the luck of training, as the other cells show it: this one has a single seed"
         )
-    return (
-        f"the choice of test images and the luck of {int(row['seeds'])} training seeds, not that of the training images"
-    )
+    seeds = f"the choice of test images and the luck of {int(row['seeds'])} training seeds"
+    if own_splits:
+        return f"{seeds}, each with its own validation split and tuning, not that of all training images together"
+    return f"{seeds}, not that of the training images"
 
 
 def what_it_costs(cell: Cell) -> Sentence:
