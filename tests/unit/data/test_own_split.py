@@ -8,7 +8,7 @@ import pytest
 from ftbench.base.errors import InputError
 from ftbench.base.files import write_json, write_npz
 from ftbench.data.own_split import split_for_seed, split_of_run
-from ftbench.data.split import digest_of_split, training_rows
+from ftbench.data.split import VALIDATION_STREAM, digest_of_split, stratified_group_split, training_rows
 
 SETTINGS = {"validation_fraction": 0.2, "split_seed": 0}
 
@@ -56,6 +56,14 @@ def test_every_seed_draws_another_part_and_always_the_same(folder):
     assert len(parts) == 6 and tuple(np.load(folder / "split.npz")["validation"]) not in parts
     assert np.array_equal(drawn(folder, 3)["validation"], drawn(folder, 3)["validation"])
     assert not np.array_equal(drawn(folder, 3)["validation"], drawn(folder, 3, split_seed=1)["validation"])
+
+
+def test_no_seed_draws_the_split_of_the_data_set_again(folder):
+    parts = np.load(folder / "split.npz")
+    rows, stream = training_rows(folder / "split.npz"), np.random.default_rng([0, VALIDATION_STREAM])
+    names = ("train", "validation")
+    drawn_by_all = stratified_group_split(parts["labels"][rows], parts["groups"][rows], 0.2, stream, "k", names)
+    assert not any(np.array_equal(rows[drawn_by_all], drawn(folder, seed)["validation"]) for seed in range(3))
 
 
 def test_every_image_has_its_chance_to_validate(folder):

@@ -25,11 +25,12 @@ def split_for_seed(
     """
     parts = dict(np.load(split))
     rows = np.sort(np.concatenate([parts["train"], parts["validation"]]))
+    own = settings["seed"] + 1  # numpy takes [a, b, 0] for [a, b], the data set's own split
     validates = stratified_group_split(
         parts["labels"][rows],
         parts["groups"][rows],
         settings["validation_fraction"],
-        np.random.default_rng([settings["split_seed"], VALIDATION_STREAM, settings["seed"]]),
+        np.random.default_rng([settings["split_seed"], VALIDATION_STREAM, own]),
         key="validation_fraction",
         names=("train", "validation"),
         classes=read_json(classes),
