@@ -136,6 +136,17 @@ def test_anything_that_may_change_the_result_changes_the_identity(finished, tmp_
     assert read_json(other["run_json"])["identity"] != read_json(outputs["run_json"])["identity"]
 
 
+def test_sizes_that_grow_are_the_runs_own_and_one_that_the_network_cannot_take_stops_the_job(finished, tmp_path):
+    _, inputs, outputs = finished
+    grown = train(tmp_path, inputs, recipe={"image_sizes": [4, small.SIZE]})
+    record, other = read_json(grown["run_json"]), read_json(outputs["run_json"])
+    assert record["recipe"]["image_sizes"] == [4, small.SIZE] and record["identity"] != other["identity"]
+    assert record["digests"]["model"] != other["digests"]["model"]
+    vit = small.run(network={"source": "timm", "model": "vit_tiny_patch16_224", "image_size": 64})
+    with pytest.raises(InputError, match="'vit_tiny_patch16_224' cannot run at size 48 of image_sizes"):
+        start_run(vit, "c", inputs, small.recipe(image_sizes=[48, 64]))
+
+
 def test_new_data_a_new_split_and_new_weights_change_the_identity(pretrained, tmp_path):
     def identity():
         return start_run(small.run("finetune"), "c", pretrained, small.recipe()).identity
