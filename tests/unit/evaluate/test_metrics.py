@@ -8,6 +8,7 @@ from sklearn.metrics import (
     roc_auc_score,
     top_k_accuracy_score,
 )
+from statsmodels.stats.proportion import proportion_confint
 
 from ftbench.evaluate import calibration, metrics
 from ftbench.evaluate.probabilities import log_softmax
@@ -164,3 +165,12 @@ def test_a_temperature_that_nothing_defines_or_that_worsens_the_test_set_is_mark
     assert helpful["temperature_helps"] == 1 and helpful["nll_scaled"] <= helpful["nll"]
     worse = metrics.scores(3 * sure, one_wrong, (3 * sure, np.r_[np.zeros(20, int), np.ones(20, int)]))
     assert worse["nll_scaled"] > worse["nll"] and worse["temperature_helps"] == 0
+
+
+@pytest.mark.parametrize("images", [1, 2, 7, 50, 1000, 10_000])
+def test_the_interval_of_a_class_is_wilsons_as_statsmodels_has_it(images):
+    right = np.unique(np.linspace(0, images, 101).astype(int))
+    low, high = metrics.wilson(right, np.full(len(right), images))
+    theirs = proportion_confint(right, images, method="wilson")
+    assert np.allclose([low, high], theirs, rtol=0, atol=1e-12)
+    assert (low >= 0).all() and (high <= 1).all() and low[0] == 0 and high[-1] == 1
