@@ -3,6 +3,7 @@
 import functools
 import os
 import signal
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss
 from torch import nn
 
 from ftbench.base.logits import validation_scores
+from ftbench.machine import devices
 from ftbench.model import backbones, freezing
 from ftbench.train import loop, recipes, strategies
 from ftbench.train.loop import TrainingLoop
@@ -477,3 +479,15 @@ def test_balanced_class_weights_count_in_an_unbalanced_run(inputs, tmp_path):
         outcome = loop.fit(network(), data, small.run("scratch", 0), recipe, CPU, tmp_path / str(number), "x")
         losses.append([row["train_loss"] for row in outcome.history])
     assert losses[0] != losses[1]
+
+
+@pytest.mark.parametrize("precision, mean", [("float16", 3.0), ("float32", float("inf"))])
+def test_steps_that_float16_left_out_are_said_and_left_out_of_the_mean_norm(capsys, precision, mean):
+    """In float32 an infinite gradient is a fault of the run and stays one; a zero is a step whose norm was not measured."""
+    half_way = SimpleNamespace(
+        step=SimpleNamespace(scaler=devices.gradient_scaler(torch.device("cpu"), precision)),
+        norms=torch.tensor([float("inf"), 2.0, float("nan"), 4.0, 0.0]),
+        done=4,
+    )
+    assert float(TrainingLoop.measured_norms(half_way).mean()) == mean
+    assert ("in 2 of 4 steps the gradients overflowed" in capsys.readouterr().out) is (precision == "float16")

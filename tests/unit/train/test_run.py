@@ -427,6 +427,19 @@ def test_more_processes_than_gpus_are_refused(inputs, monkeypatch):
         training.fit(begun, Path("nowhere"))
 
 
+def test_one_metal_device_is_not_shared(inputs):
+    begun = start_run(small.run(gpus_per_run=2), "c", inputs, small.recipe())
+    begun.device = torch.device("mps")
+    with pytest.raises(InputError, match="gpus_per_run is 2, but device mps is a single one"):
+        training.fit(begun, Path("nowhere"))
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_process_that_starts_others_leaves_the_memory_of_the_device_to_them(inputs, count):
+    begun = start_run(small.run(gpus_per_run=count), "c", inputs, small.recipe())
+    assert begun.data.images.resident is (count == 1)
+
+
 def test_an_operation_without_determinism_is_explained():
     run = {"network": {"model": "vgg16_bn"}}
     refusal = "adaptive_avg_pool2d_backward_cuda does not have a deterministic implementation, but you set ..."

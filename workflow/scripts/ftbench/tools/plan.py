@@ -77,7 +77,7 @@ def plan(study: dict, counted: dict[str, tuple[int, int]] | None = None) -> list
     """One dict per cell: dataset, backbone, strategy, jobs, hours. `counted` are the (train, test) images of data sets, where known."""
     counted = dict(counted or {})
     machine = study["hardware"]
-    bytes_per_value = 2 if study["precision"] == "bfloat16" else 4
+    bytes_per_value = 4 if study["precision"] == "float32" else 2
 
     @functools.cache
     def seconds_per_image(backbone: str, side: int) -> float:
