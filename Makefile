@@ -76,7 +76,7 @@ test-unit: setup ## run the fast tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit
 
 test-gpu: setup ## run the tests of what differs on CUDA: under ten minutes on a GPU; without one each is skipped and says so
-	$(BIN)/python -m pytest -p no:cacheprovider -k "cuda or gpu" tests/gpu
+	FTBENCH_TEST_DEVICES=cuda $(BIN)/python -m pytest -p no:cacheprovider tests/gpu
 
 lint: setup ## check the workflow and the code
 	$(BIN)/snakemake --lint

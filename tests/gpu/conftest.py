@@ -14,7 +14,7 @@ os.environ.setdefault(CUBLAS, REPEATABLE[0])  # read once by a process; a job ha
 WHY = "torch finds no CUDA device here; on a machine with a GPU: make test-gpu"
 
 
-@pytest.fixture(params=["cpu", "cuda"])
+@pytest.fixture(params=os.environ.get("FTBENCH_TEST_DEVICES", "cpu,cuda").split(","))
 def device(request):
     """The device that a body runs on."""
     if request.param == "cuda" and not torch.cuda.is_available():
