@@ -3,7 +3,7 @@
 #   resources/datasets/<source>/<name>/     downloads            resources/weights/<source>/<model>.<tag>.safetensors
 #   results/<study>/data/<dataset>/         images as arrays, split, normalization
 #   results/<study>/features/<dataset>/<backbone>/
-#   results/<study>/tuning/<dataset>/<backbone>/<strategy>/trial<k>[/rung<r>]/trial.json   selected.json
+#   results/<study>/tuning/<dataset>/<backbone>/<strategy>[/seed<k>]/trial<k>[/rung<r>]/trial.json   selected.json
 #   results/<study>/runs/<dataset>/<backbone>/<strategy>/seed<k>/                model, logits, metrics, cost
 #   results/<study>/summary.html   tables/   plots/   report.zip   study.json   environment.json   ro-crate-metadata.json
 #

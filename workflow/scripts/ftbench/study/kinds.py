@@ -11,7 +11,7 @@ What a strategy declares:
                 of the loop that the key `of` names, on the same data set and backbone) | "given" (its predictions are files of the
                 user's, under a label of its own that stands where others have a backbone)
     tuned       "learning_rate" | "l2" | "k" | "alpha" | None: which value the tuning grid lists
-    stochastic  False: one run, shown as seed0, without a seed interval
+    stochastic  False: one run, shown as seed0, without a seed interval (with splits: per_seed a run for every split, if it is fitted on features)
     recipe      values that replace the study's `training` block for this kind
     options     settings of this kind alone, with their defaults (may be left out)
     linear_head     True: what it fits is the weight and the bias of a linear head, which a network can carry and a strategy
