@@ -164,7 +164,7 @@ def _tuning(study: dict) -> list[str]:
     width = max(map(len, told))
     share = {name: "      " if part is None else f"{part:6.2f}" for name, (_, part) in told.items()}
     return [
-        "Tuning per backbone and data set, beside the costliest (1.00; operations, estimated):",
+        f"Tuning per backbone{', seed' * grid.own_splits(study)} and data set, beside the costliest (1.00; operations, estimated):",
         *(f"  {name:<{width}} {share[name]}  {words}" for name, (words, _) in told.items()),
     ]
 

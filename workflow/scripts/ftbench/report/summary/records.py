@@ -8,6 +8,7 @@ from ftbench.base.files import read_json
 from ftbench.evaluate.charges import study_total
 from ftbench.evaluate.runs_csv import read_runs
 from ftbench.report.layout.formats import duration
+from ftbench.study import grid
 
 
 def records(root: Path) -> list[tuple[str, str, str]]:
@@ -39,7 +40,12 @@ def records(root: Path) -> list[tuple[str, str, str]]:
 
 def _choice(study: dict) -> str:
     metric, tuning = study["selection_metric"].replace("_", " "), study["tuning"]
-    return f"by validation {metric}; {tuning['trials']} learning-rate trials for each tuned strategy, seeds {', '.join(map(str, study['seeds']))}"
+    least, own = (
+        "at least " * bool(tuning.get("equal_compute")),
+        ", each on a split of its own" * grid.own_splits(study),
+    )
+    seeds = ", ".join(map(str, study["seeds"]))
+    return f"by validation {metric}; {least}{tuning['trials']} learning-rate trials for each tuned strategy, seeds {seeds}{own}"
 
 
 def _runs(runs: pd.DataFrame) -> str:
