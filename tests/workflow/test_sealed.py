@@ -111,6 +111,19 @@ def test_no_test_image_was_prepared_while_anything_trained(finished):
     assert [name for name in finished.trained if name.split("/")[-1].startswith("test")] == []
 
 
+def test_a_seed_with_its_own_split_stands_on_no_other_seeds_split_trial_or_probe(clone):
+    clone.write_config(clone.read_config() | {"splits": "per_seed"})
+    graph = clone.graph()
+    assert broken_seals(graph) == []
+    chosen = [output for node in graph for output in node.outputs if output.endswith(CHOSEN)]
+    # models of 3 strategies with trials and 2 without on the digits, 1 with on the photos, a probe that has no trial; each for 2 seeds
+    assert len(chosen) == 2 * (7 + (2 + 2 + 2 + 2) + 7)
+    for target in chosen:
+        own = re.search(r"/seed(\d+)/", target)[1]
+        seeds = {found for file in ancestors(graph, target)[0] for found in re.findall(r"/seed(\d+)[./]", file)}
+        assert seeds <= {own}, target  # of a fixed learning rate, none
+
+
 def test_predictions_from_outside_keep_the_seal_and_the_scores_of_the_run_that_they_were_written_from(
     clone, monkeypatch
 ):
