@@ -40,10 +40,13 @@ WHOLE = 60  # seconds of an undisturbed study that the moments of attacks are ma
 DAMAGES = ("emptied", "halved", "one byte changed")
 
 
-def small_study(root: Path, quick: bool = False) -> Clone:
-    """A study of every stage: download, weights, features, trials, runs, tables. A quick one has no pretrained weights and features."""
+def small_study(root: Path, quick: bool = False, mirror: Path | None = None) -> Clone:
+    """A study of every stage: download, weights, features, trials, runs, tables. A quick one has no pretrained weights and features.
+
+    `mirror` is the folder that it downloads from, beside `root` if not given; it must outlast the disk that the study lies on.
+    """
     config = tiny()
-    archive = root.parent / "mirror"
+    archive = mirror or root.parent / "mirror"
     archive.mkdir(parents=True, exist_ok=True)
     tiny_archives.TRAIN, tiny_archives.TEST = [0, 1] * 20, [0, 1] * 8
     tiny_archives.build("CIFAR10", archive)
@@ -201,7 +204,7 @@ def power_cuts(
     chance, wrong, moments = random.Random(seed), [], []
     for number in range(count):
         with mounted(folder, "disk", make=True) as disk:
-            clone = small_study(disk / "clone", quick)
+            clone = small_study(disk / "clone", quick, folder / "mirror")
             subprocess.run(["sync"], check=True)
             driver = start(clone)
             with contextlib.suppress(subprocess.TimeoutExpired):
