@@ -45,7 +45,7 @@ class Race:
     threads: int
     seed: int
     target: float
-    limit: float  # seconds, then the race is over
+    limit: float  # CPU seconds, then the race is over
     folder: Path
     scores: list[dict] = field(default_factory=list)
     _wall: float = 0.0
@@ -61,7 +61,7 @@ class Race:
         assert len(correct) == len(self.validation)
         self.scores.append({"accuracy": float(correct.mean()), "seconds": wall, "cpu_seconds": cpu})
         print(f"epoch {len(self.scores)}: {correct.mean():.3f} after {wall:.1f} s, CPU {cpu:.1f} s", flush=True)
-        return self.reached or wall > self.limit
+        return self.reached or cpu > self.limit
 
     @property
     def reached(self) -> bool:
@@ -116,5 +116,5 @@ def main() -> None:
     race.go()
     with contextlib.suppress(Over):
         train()
-    result = {"epochs": race.epochs, "reached": race.reached, "scores": race.scores}
+    result = {"epochs": race.epochs, "reached": race.reached, "scores": race.scores, "load": os.getloadavg()[0]}
     (folder / f"{name}.json").write_text(json.dumps(result))
