@@ -29,6 +29,18 @@ def test_every_picture_is_the_studys_own_and_the_summarys_stays_without_a_browse
     assert len([path for path in docs.rglob("*") if path.is_file()]) == len(figure_doc.PLOTS) + 1
 
 
+def test_the_pictures_of_the_findings_are_those_of_their_study_where_it_is_there(tmp_path):
+    study, docs = tmp_path / "findings", tmp_path / "docs"
+    for plot in figure_doc.FINDINGS.values():
+        (study / plot).parent.mkdir(parents=True, exist_ok=True)
+        (study / plot).write_text(f"<svg>{plot}</svg>")
+    assert figure_doc.of_findings(study, docs) == list(figure_doc.FINDINGS)
+    for picture, plot in figure_doc.FINDINGS.items():
+        assert (docs / picture).read_text() == f"<svg>{plot}</svg>"
+    (study / "plots" / "cifar10.pareto.svg").unlink()
+    assert figure_doc.of_findings(study, tmp_path / "other") == [] and not (tmp_path / "other").exists()
+
+
 def test_a_study_that_lacks_a_picture_changes_none_and_a_browser_that_is_named_must_exist(study, tmp_path, monkeypatch):
     (study / "plots" / "digits.training_size.svg").unlink()
     with pytest.raises(InputError, match="demo has no plots/digits.training_size.svg; run `make demo` first"):

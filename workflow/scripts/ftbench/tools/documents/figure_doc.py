@@ -1,6 +1,7 @@
 """Make the pictures of the pages from a finished demo study: `make figures`. A test holds the pages to the names below.
 
-docs/figures has the study's own plots. docs/summary.png is the head of its summary, in a headless Chromium; where none is installed it stays
+docs/figures has the study's own plots. Those of docs/findings.md are made anew where that study, of half an hour and real images, lies in
+results/findings. docs/summary.png is the head of its summary, in a headless Chromium; where none is installed it stays
 as it is, and a sentence says so.
 """
 
@@ -31,6 +32,9 @@ OF_DATASET = (
 # picture of docs/: plot of the study
 PLOTS = {f"figures/{name}.svg": f"plots/{DATASET}.{name}.svg" for name in OF_DATASET}
 PLOTS["figures/training_size.svg"] = f"plots/{FAMILY}.training_size.svg"
+FINDINGS = {
+    f"figures/findings.{name}.svg": f"plots/cifar10.{name}.svg" for name in ("accuracy", "pareto", "robustness")
+}
 SUMMARY = "summary.png"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # A container's root has no sandbox, and its /dev/shm is small.
@@ -47,14 +51,24 @@ def make(study: Path, docs: Path) -> list[str]:
     missing = next((name for name in needed if not (study / name).is_file()), None)
     if missing:
         raise InputError(f"{study} has no {missing}; run `make demo` first, or `make figures`, which does.")
-    made = list(PLOTS)
-    for picture, plot in PLOTS.items():
-        _write(docs / picture, (study / plot).read_bytes())
+    made = _copied(PLOTS, study, docs)
     with browser() as opened:
         if opened is not None:
             _write(docs / SUMMARY, screenshot(opened, study / "summary.html"))
             made.append(SUMMARY)
     return made
+
+
+def of_findings(study: Path, docs: Path) -> list[str]:
+    """The pictures of docs/findings.md from its finished study; nothing where it lacks one."""
+    whole = all((study / plot).is_file() for plot in FINDINGS.values())
+    return _copied(FINDINGS, study, docs) if whole else []
+
+
+def _copied(plots: dict[str, str], study: Path, docs: Path) -> list[str]:
+    for picture, plot in plots.items():
+        _write(docs / picture, (study / plot).read_bytes())
+    return list(plots)
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -102,10 +116,15 @@ def screenshot(opened, summary: Path) -> bytes:
 def main() -> int:
     try:
         made = make(ROOT / "results" / "demo", ROOT / "docs")
+        found = of_findings(ROOT / "results" / "findings", ROOT / "docs")
     except InputError as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"{len(made)} pictures: docs/figures/*.svg" + f", docs/{SUMMARY}" * (SUMMARY in made))
+    print(f"{len(made) + len(found)} pictures: docs/figures/*.svg" + f", docs/{SUMMARY}" * (SUMMARY in made))
+    if not found:
+        print(
+            "docs/figures/findings.*.svg stay as they are: run `make study CONFIG=config/findings.yaml` for new ones."
+        )
     if SUMMARY not in made:
         print(f"docs/{SUMMARY} stays as it is: no browser is installed ({', '.join(BROWSERS)}); install one, or name it in FTBENCH_BROWSER.")  # fmt: skip
     return 0
