@@ -142,6 +142,10 @@ def test_every_run_is_charged_for_what_it_did_and_uses(inputs, data, tmp_path, m
     assert charge_flops(cells["lp_ft"], run(3), none)["train_flops"] == 3 * an_epoch + features
     halved = {"trials": [run(1) | {"share": 1 / 3}, run(0, {"epoch": 1, "step": 2}) | {"share": 1 / 3}]}
     assert charge_flops(cells["plain"], run(3), halved)["tuning_flops"] == an_epoch + 2 * full
+    longer = charge_flops(
+        cells["plain"], run(3, {"epoch": 4, "step": 2}), none
+    )  # on a split of its own: three were planned
+    assert longer["train_flops"] == 3 * an_epoch + 2 * full
     penalties = {"trials": [{"l2": 0.1}, {"l2": 1.0}]}
     probe = charge_flops(cells["probe"], run(0), penalties)
     assert probe["train_flops"] == features and probe["tuning_flops"] == 0 and np.isnan(probe["step_flops"])

@@ -74,10 +74,12 @@ def charge_flops(counted: dict, run: dict, selected: dict, forward_flops: int = 
 def _loop_flops(counted: dict, run: dict) -> int:
     """Operations of a run or trial, which has `epochs`, those that it completed, and `diverged`: where it stopped, or None.
 
-    A trial that is `share` as long as a run passes through the same steps in fewer epochs.
+    A trial that is `share` as long as a run passes through the same steps in fewer epochs. A run on a split of its own may have an epoch
+    more than the data set's split plans, where `examples` counts; it takes the steps of the last planned one.
     """
     share, planned = run.get("share", 1.0), len(counted["steps"])
-    passed = [min(int(epoch / share), planned - 1) for epoch in range(math.ceil(planned * share))]
+    begun = run["epochs"] + bool(run["diverged"])
+    passed = [min(int(epoch / share), planned - 1) for epoch in range(max(math.ceil(planned * share), begun))]
     lengths = [counted["steps"][epoch] for epoch in passed]
     starts, total = [sum(lengths[:number]) for number in range(len(lengths))], sum(lengths)
 
