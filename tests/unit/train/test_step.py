@@ -47,6 +47,24 @@ def test_a_rate_of_zero_moves_no_parameter(data):
     assert same(before, dict(step.backbone.network.named_parameters()))
 
 
+def test_a_step_whose_scaled_gradients_overflow_moves_nothing_and_halves_their_scale(data, monkeypatch):
+    """Nor does the pull towards the start, which is no gradient."""
+    step = step_of(data, kind="l2_sp", learning_rate=0.1, pull=1.0)
+    step.take(data.train[:8], 0, 0)
+    step.scaler, add = torch.amp.GradScaler("cpu", init_scale=64.0), step._add_gradients
+
+    def overflow(*given):
+        loss = add(*given)
+        step.moving[0].grad.view(-1)[0] = float("inf")
+        return loss
+
+    monkeypatch.setattr(step, "_add_gradients", overflow)
+    before = {name: parameter.detach().clone() for name, parameter in step.backbone.network.named_parameters()}
+    _, norm = step.take(data.train[:8], 0, 1)
+    assert not norm.isfinite() and step.scaler.get_scale() == 32
+    assert same(before, dict(step.backbone.network.named_parameters()))
+
+
 def test_equal_steps_are_equal_and_another_number_mixes_otherwise(data):
     first, second, other = (step_of(data, mixup=0.4, augmentation="none") for _ in range(3))
     losses = [float(first.take(data.train[:8], 0, 1)[0]), float(second.take(data.train[:8], 0, 1)[0])]

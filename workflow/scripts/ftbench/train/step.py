@@ -124,7 +124,8 @@ class Step:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
-        self.pull(rate)
+        if not self.scaler.is_enabled() or norm.isfinite():
+            self.pull(rate)
         if self.average:
             self.average.update()
         return loss, norm
