@@ -76,6 +76,7 @@ def test_only_what_draws_the_split_is_in_its_settings():
         ({"strategies": {"w": {"kind": "wise_ft", "of": "lp_ft", "probe": "probe"}}}, "strategies.w"),
         ({"dataset": {"drop_label_issues": 5}}, "drop_label_issues is 5"),
         ({"dataset": {"source": "imagefolder", "path": "p", "image_size": 8, "validation": "given"}}, "validation is given"),
+        ({"backbones": {"small": FILE, "again": FILE | {"weights": "run:s/digits/small/lp_ft/0"}}}, "backbones.again.weights is run:s/digits/.* another seed was trained on"),
         ({"tuning": {"seed": 1}}, "the trials of each seed have this number more, which for 0 is 1, one of seeds"),
         ({"tuning": {"seed": 2**64 - 1}}, "which is above"),
     ],

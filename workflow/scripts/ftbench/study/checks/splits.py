@@ -17,6 +17,13 @@ def check_splits(config: dict) -> None:
                 f"config: strategies.{name} has the kind {entry['kind']}, which brings together networks of several seeds or parts, and splits is "
                 "per_seed: what validates for one seed was trained on by another; remove it, or set splits: shared."
             )
+    for cell in grid.cells(config):
+        weights = config["backbones"].get(cell.backbone, {}).get("weights", "none")
+        if weights.startswith(f"run:{config['study']}/{cell.dataset}/"):
+            raise InputError(
+                f"config: backbones.{cell.backbone}.weights is {weights}, a run on one seed's split of {cell.dataset}, and splits is per_seed: "
+                "what validates for another seed was trained on by it; leave that data set out by exclude, or set splits: shared."
+            )
     for name, entry in config["datasets"].items():
         if entry["validation"] == "given":
             raise InputError(
