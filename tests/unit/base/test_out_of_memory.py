@@ -43,6 +43,7 @@ def test_what_torch_raises_is_told():
 @pytest.mark.parametrize("images, parts, processes, said", [
     (128, 1, 1, "128 of them at a time, did not fit; give the strategy `accumulate: 2`, which takes the same batch 64 at a time, or `batch_size: 64`"),
     (128, 4, 2, "16 of them at a time, did not fit; give the strategy `accumulate: 8`, which takes the same batch 8 at a time, or `batch_size: 64`"),
+    (65, 1, 1, "65 of them at a time, did not fit; give the strategy `accumulate: 2`, which takes the same batch 33 at a time, or `batch_size: 32`"),
     (2, 1, 1, "2 of them at a time, did not fit; only a smaller image size or network helps"),
 ])  # fmt: skip
 @pytest.mark.parametrize("error, otherwise", [

@@ -50,8 +50,8 @@ def name_smaller_batch(error: Exception, images: int, parts: int, processes: int
     at_once = -(-images // (parts * processes))  # rounded up
     said = f"a training step of {images} images, {at_once} of them at a time, did not fit"
     if at_once > 2:
-        half = at_once // 2
-        smaller = half * processes * parts
+        half = -(-images // (2 * parts * processes))
+        smaller = at_once // 2 * processes * parts
         said += f"; give the strategy `accumulate: {2 * parts}`, which takes the same batch {half} at a time, or `batch_size: {smaller}`"
     else:
         said += "; only a smaller image size or network helps"

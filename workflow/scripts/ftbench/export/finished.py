@@ -11,7 +11,7 @@ from ftbench.base import verified
 from ftbench.base.errors import InputError, choices
 from ftbench.base.files import read_json
 from ftbench.base.logits import load_logits
-from ftbench.data.own_split import split_of_run
+from ftbench.data.own_split import FOLDER, split_of_run
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ class Finished:
         found = split_of_run(self.data, self.folder.name, record["digests"]["split"])
         if found is None:
             raise InputError(
-                f"{self.data / 'split.npz'} is not the split of {self.folder}; let the study finish: start it again."
+                f"{self.folder} was trained on another split than those in {self.data} and {self.data / FOLDER}; let the study finish: start "
+                "it again."
             )
         return found
 
