@@ -163,7 +163,7 @@ def test_figures_are_svg(study):
 
 def test_study_json_holds_the_resolved_config(study):
     resolved = read(study.path("study.json"))
-    assert resolved["tuning"] == {"trials": 2, "search": "grid", "rungs": 2, "seed": 1000}
+    assert resolved["tuning"] == {"trials": 2, "equal_compute": False, "search": "grid", "rungs": 2, "seed": 1000}
     assert resolved["strategies"]["scratch"]["recipe"]["epochs"] == 6
     assert resolved["strategies"]["scratch"]["recipe"]["schedule"] == "cosine"
 
