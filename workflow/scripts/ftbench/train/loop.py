@@ -34,8 +34,8 @@ def fit(
     """Train what moves in `backbone.network` (on `device` already) and return the outcome.
 
     `recipe` has the keys of `training` in the config, the strategy's options and learning_rate. `run` gives kind, seed,
-    precision and selection_metric. On SIGTERM or SIGINT the state is saved after the running step, or batch of
-    validation images, and SystemExit raised.
+    precision and selection_metric. On SIGTERM or SIGINT the state is saved after the running step (on several
+    GPUs within CHECK_STEPS steps) or batch of validation images, and SystemExit raised.
     """
     with checkpoint.StopSignal() as stop:
         loop = TrainingLoop(backbone, data, run, recipe, device, resume, identity, stop)
