@@ -44,7 +44,7 @@ class Step:
         self.optimizer = recipes.make_optimizer(backbone.network, recipe, self.strategy.scales(backbone, recipe))
         self.scaler = devices.gradient_scaler(device, run["precision"])
         self.moving = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
-        self.pull = self.strategy.pull(backbone, recipe)
+        self.pull = self.strategy.pull(backbone, recipe) if self.strategy.pull else None
         self.average = WeightAverage(backbone.network, recipe["ema_decay"]) if recipe["ema_decay"] > 0 else None
         self.class_weights = None
         if recipe["class_weights"] == "balanced":
@@ -124,7 +124,7 @@ class Step:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
-        if not self.scaler.is_enabled() or norm.isfinite():
+        if self.pull and (not self.scaler.is_enabled() or norm.isfinite()):  # to ask waits for the device
             self.pull(rate)
         if self.average:
             self.average.update()

@@ -38,7 +38,7 @@ class Strategy:
     merge: Callable = lambda backbone: None
     moving: Callable | None = None
     scales: Callable = lambda backbone, recipe: {}
-    pull: Callable = lambda backbone, recipe: lambda rate: None
+    pull: Callable | None = None
     fit: Callable | None = None
     logits: Callable | None = None
     answers: Callable | None = None
