@@ -397,6 +397,12 @@ def test_a_fault_is_one_sentence_with_key_value_and_choices(key, value, words):
     assert sentence.startswith("config: ") and sentence.endswith(".") and "\n" not in sentence
 
 
+def test_one_metal_device_is_not_shared():
+    with pytest.raises(InputError, match="gpus_per_run is 2, but device mps is a single one"):
+        config.resolve(changed("device", "mps") | {"gpus_per_run": 2})
+    assert config.resolve(changed("device", "mps"))["gpus_per_run"] == 1
+
+
 @pytest.mark.parametrize(
     "sizes, says",
     [

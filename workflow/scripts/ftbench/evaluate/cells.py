@@ -26,7 +26,7 @@ def recommended_cell(cells: dict[tuple, dict]) -> tuple | None:
 
     `cells` maps a key to {"validation": mean over finished seeds or None, "nll": the same of validation NLL, "diverged":
     number of seeds}. A cell without diverged seeds goes before one with some; ties go to the lower NLL, then to the first in
-    order. Test scores play no part, so the recommended cell's test accuracy is not flattered by having been chosen.
+    order. Test scores play no part. The seeds that validation preferred are tested, which flatters them by their own luck.
     """
     finished = [key for key, cell in cells.items() if cell["validation"] is not None]
     if not finished:

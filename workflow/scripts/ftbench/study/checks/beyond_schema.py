@@ -40,6 +40,7 @@ def check(config: dict) -> None:
     check_made_of(config)
     check_given(config)
     check_splits(config)
+    _device(config)
     _trials(config)
     _halving(config)
     _datasets(config)
@@ -117,6 +118,13 @@ def _missing(path: str, is_one, what: str = "file") -> str | None:
     except OSError as error:
         return f"it leads nowhere ({error.strerror})"
     return f"there is no such {what}" if not there else None if os.access(path, os.R_OK) else "it cannot be read"
+
+
+def _device(config: dict) -> None:
+    if config["device"] == "mps" and config["gpus_per_run"] > 1:
+        raise InputError(
+            f"config: gpus_per_run is {config['gpus_per_run']}, but device mps is a single one; set it to 1."
+        )
 
 
 def _trials(config: dict) -> None:
