@@ -396,6 +396,11 @@ def test_a_gpu_and_a_network_make_the_study_richer():
     assert chosen["hardware"]["name"] == "NVIDIA A100" and chosen["device"] == "auto"
 
 
+def test_a_gpu_that_emulates_bfloat16_gets_float16():
+    chosen = choose(300, Machine(16, "NVIDIA T4", 16, bfloat16=False))
+    assert chosen.tables["precision"] == "float16" and "emulates" in chosen.why["precision"]
+
+
 def test_weights_are_found_in_the_cache_of_torch(tmp_path, monkeypatch):
     import torch
 

@@ -247,6 +247,9 @@ def test_mistakes_are_counted_over_all_seeds():
     assert failings.mistakes(facts(BEST, mistakes=one)).text == (
         "Its one model errs on 2 of 200 test images; of these 2, 3 with more than 90 % confidence; all are these."
     )
+    assert failings.mistakes(
+        facts(cell("x on a", RECOMMENDED, seeds=1, diverged_seeds=2), mistakes=one)
+    ).text.startswith("Its one seed that finished errs on 2 of 200")
     perfect = shown | {"wrong": 0, "wrong_of_any_seed": 0, "wrong_of_every_seed": 0, "sure": 0, "shown": []}
     assert failings.mistakes(facts(BEST, mistakes=perfect)).text == (
         "Its 3 seeds all err on 0 of 200 test images, at least one of them on 0, most on 0."

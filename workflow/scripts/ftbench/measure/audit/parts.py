@@ -24,7 +24,9 @@ class Images:
         self._stored = (PixelRows(images), PixelRows(test_images))
         listed = (_listed(files), _listed(test_files))
         self._files = [[line["file"] for line in lines] for lines in listed]
-        self._sizes = [np.array([(int(line["width"]), int(line["height"])) for line in lines]) for lines in listed]
+        self._sizes = [
+            np.array([(int(line["width"]), int(line["height"])) for line in lines]).reshape(-1, 2) for lines in listed
+        ]
         self.train, count = len(used), len(self._stored[1])
         self.rows = np.concatenate([used, np.arange(count)])
         self.labels = np.concatenate([np.load(labels)[used], np.load(test_labels)])

@@ -75,7 +75,8 @@ def mistakes(facts: Facts) -> Sentence:
         return Sentence("No run finished, so there is no mistake to show.", source)
     seeds, images = len(found["seeds"]), f"{found['images']:,} test images"
     if seeds == 1:
-        said = f"Its one model errs on {found['wrong']:,} of {images}"
+        lost = facts.best is not None and facts.best.row["diverged_seeds"] > 0
+        said = f"Its one {'seed that finished' if lost else 'model'} errs on {found['wrong']:,} of {images}"
     else:
         most = "both" if seeds == 2 else "most"
         said = f"Its {seeds} seeds all err on {found['wrong_of_every_seed']:,} of {images}, at least one of them on "

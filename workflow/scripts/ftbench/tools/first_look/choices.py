@@ -163,9 +163,14 @@ def _device(here: Machine, why: dict) -> dict:
     """Where networks run and in which arithmetic."""
     if here.gpu:
         why["device"] = f"{here.gpu}"
-        why["precision"] = "halves the time of a step on a recent GPU"
+        why["precision"] = (
+            "halves the time of a step on a recent GPU"
+            if here.bfloat16
+            else "this GPU only emulates bfloat16, which is slower"
+        )
         why["threads"] = "they only feed the GPU"
-        return {"device": "auto", "precision": "bfloat16", "threads": min(4, here.cores)}
+        precision = "bfloat16" if here.bfloat16 else "float16"
+        return {"device": "auto", "precision": precision, "threads": min(4, here.cores)}
     why["device"] = "torch finds no GPU here"
     why["precision"] = "bfloat16 loses on small depthwise networks without AMX"
     side = f"{here.cores} jobs side by side beat one job on {here.cores} cores"

@@ -15,6 +15,7 @@ class Machine:
     cores: int
     gpu: str | None = None  # its name
     jobs: int = 1  # CPU jobs side by side, by cores and memory
+    bfloat16: bool = True  # whether the GPU computes in it without emulation: from compute capability 8.0 on
 
     @property
     def trust(self) -> str:
@@ -33,7 +34,8 @@ def machine() -> Machine:
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
-    return Machine(cores, gpu, max(1, min(cores, int(free_memory() / JOB_BYTES))))
+    jobs = max(1, min(cores, int(free_memory() / JOB_BYTES)))
+    return Machine(cores, gpu, jobs, not gpu or torch.cuda.is_bf16_supported(including_emulation=False))
 
 
 def obtainable(model: str, tag: str) -> str | None:
