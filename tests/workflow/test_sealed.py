@@ -8,7 +8,7 @@ import re
 
 import pandas as pd
 import pytest
-from studies import Node
+from studies import WEIGHTS, Clone, Node, tiny, write_photos, write_weights
 
 from ftbench.evaluate.metrics import SCORES
 from ftbench.tools import command_line
@@ -111,8 +111,11 @@ def test_no_test_image_was_prepared_while_anything_trained(finished):
     assert [name for name in finished.trained if name.split("/")[-1].startswith("test")] == []
 
 
-def test_a_seed_with_its_own_split_stands_on_no_other_seeds_split_trial_or_probe(clone):
-    clone.write_config(clone.read_config() | {"splits": "per_seed"})
+def test_a_seed_with_its_own_split_stands_on_no_other_seeds_split_trial_or_probe(tmp_path):
+    """Of a study that has not begun: Snakemake's summary names for a finished file what it was made from then."""
+    clone = Clone.of_repository(tmp_path / "clone", tiny() | {"splits": "per_seed"})
+    write_weights(clone.root / WEIGHTS)
+    write_photos(clone.root / "photos")
     graph = clone.graph()
     assert broken_seals(graph) == []
     chosen = [output for node in graph for output in node.outputs if output.endswith(CHOSEN)]
