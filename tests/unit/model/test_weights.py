@@ -352,6 +352,19 @@ def test_a_run_with_other_classes_gives_all_but_its_head(tmp_path, state):
             assert torch.equal(tensor, state[name]), name
 
 
+@pytest.mark.parametrize(
+    "record, words",
+    [([], "no record of a run"), ({"kind": "scratch"}, "no record of a run"),
+     ({"status": "finished", "kind": "scratch", "network": {}, "digests": {}, "normalization": [1]}, "lacks the network"),
+     ({"status": "finished", "kind": "scratch", "network": {}, "normalization": {}}, "lacks the network")],
+)  # fmt: skip
+def test_a_record_that_no_run_wrote_is_one_sentence(tmp_path, record, words):
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    given = {"model": str(tmp_path / "model.safetensors"), "record": str(tmp_path / "run.json")}
+    with pytest.raises(InputError, match=rf"run\.json is damaged: .*{words}"):
+        fetch_weights(entry(weights="run:a/b/c/d/0"), tmp_path / "w.safetensors", tmp_path / "w.json", given)
+
+
 # --- files as people have them -----------------------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ import small
 from PIL import Image
 from scipy.special import softmax
 
+from ftbench.base.digests import refuse_damaged
 from ftbench.base.errors import InputError
 from ftbench.base.files import write_json
 from ftbench.data.decode.fit import fitted
@@ -94,6 +95,13 @@ def test_a_probe_takes_the_rest_from_the_pretrained_weights(inputs):
         InputError, match=r"nowhere/weights/ftbench/resnet8\..*\.json is missing; give the folder of a finished"
     ):
         load(folder, "nowhere")
+
+
+def test_a_folder_that_is_none_of_a_run_and_a_model_that_is_gone_are_one_sentence(inputs):
+    with pytest.raises(InputError, match=r"/nope is no folder of a run; give results/<study>/runs"):
+        load("/nope")
+    with pytest.raises(InputError, match="model.safetensors is missing, though the record"):
+        refuse_damaged("nowhere/model.safetensors", "0" * 64)
 
 
 def test_a_run_without_a_network_is_refused_in_a_sentence(inputs):

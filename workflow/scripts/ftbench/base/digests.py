@@ -19,6 +19,10 @@ def sha256_of_file(path: str | os.PathLike) -> str:
 
 def refuse_damaged(path: str | os.PathLike, written: str, found: str | None = None) -> None:
     """Raise InputError unless a file's sha256, or that of its content if `found` is given, is the one that was written."""
+    if found is None and not Path(path).is_file():
+        raise InputError(
+            f"{path} is missing, though the record beside it names it; start the study that makes it again."
+        )
     found = found or sha256_of_file(path)
     if found != written:
         raise damaged(path, f"its sha256 is {found[:12]}..., {written[:12]}... was written")

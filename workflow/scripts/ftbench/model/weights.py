@@ -8,7 +8,7 @@ import torch
 from huggingface_hub.errors import HTTPError  # of whichever HTTP library the hub uses; not always an OSError
 from safetensors.torch import load_file, save_file
 
-from ftbench.base.digests import refuse_damaged, sha256_of_file
+from ftbench.base.digests import damaged, refuse_damaged, sha256_of_file
 from ftbench.base.errors import InputError
 from ftbench.base.files import atomic_write, read_json, write_json
 from ftbench.model import architectures, backbones, sizes
@@ -78,12 +78,16 @@ def fetch_weights(entry: dict, out: str | Path, record: str | Path, run: dict[st
 def _from_run(name: str, entry: dict, model: str, record: str) -> dict:
     """The whole network that a training run of this workflow ended with, and the statistics it was trained with."""
     run = read_json(record)
+    if not isinstance(run, dict) or not {"status", "kind"} <= set(run):
+        raise damaged(record, "it is no record of a run")
     if run["status"] == "diverged":
         raise InputError(f"config: the run {name} diverged and left no weights; name another run.")
     if "normalization" not in run:
         raise InputError(
             f"config: the run {name} is of the kind {run['kind']}, which trains no backbone; name another run."
         )
+    if not all(isinstance(run.get(name), dict) for name in ("network", "digests", "normalization")):
+        raise damaged(record, "it lacks the network, the digests or the normalization of its run")
     network = run["network"]
     if (network["source"], network["model"]) != (entry["source"], entry["model"]):
         raise InputError(

@@ -51,7 +51,12 @@ def load(folder: str | Path, resources: str | Path = "resources") -> Trained:
     InputError if the run diverged, if its strategy fits no linear head, and if a file is missing or is not the one that was written.
     """
     folder = Path(folder)
-    data = folder.parents[4] / "data" / folder.parents[2].name
+    above = folder.absolute().parents
+    if len(above) < 5:
+        raise InputError(
+            f"{folder} is no folder of a run; give results/<study>/runs/<dataset>/<backbone>/<strategy>/seed<k>."
+        )
+    data = above[4] / "data" / above[2].name
     record, classes, about = (_read(path) for path in (folder / "run.json", data / "classes.json", data / "train.json"))
     if record["status"] == "diverged":
         raise InputError(f"{folder} diverged and has no network; take another seed or strategy.")
