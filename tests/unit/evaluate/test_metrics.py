@@ -11,7 +11,9 @@ from sklearn.metrics import (
 from statsmodels.stats.proportion import proportion_confint
 
 from ftbench.evaluate import calibration, metrics
+from ftbench.evaluate.metrics import Z_95
 from ftbench.evaluate.probabilities import log_softmax
+from ftbench.evaluate.wilson import wilson
 
 
 @pytest.fixture
@@ -170,7 +172,7 @@ def test_a_temperature_that_nothing_defines_or_that_worsens_the_test_set_is_mark
 @pytest.mark.parametrize("images", [1, 2, 7, 50, 1000, 10_000])
 def test_the_interval_of_a_class_is_wilsons_as_statsmodels_has_it(images):
     right = np.unique(np.linspace(0, images, 101).astype(int))
-    low, high = metrics.wilson(right, np.full(len(right), images))
+    low, high = wilson(right / images, Z_95**2 / np.full(len(right), images))
     theirs = proportion_confint(right, images, method="wilson")
     assert np.allclose([low, high], theirs, rtol=0, atol=1e-12)
     assert (low >= 0).all() and (high <= 1).all() and low[0] == 0 and high[-1] == 1

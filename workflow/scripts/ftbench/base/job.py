@@ -43,9 +43,8 @@ def job(snakemake):
             )
         with leased(int(snakemake.resources.get("gpu", 0))) as gpus:
             if gpus:
-                if (
-                    "CUDA_VISIBLE_DEVICES" not in os.environ
-                ):  # the numbers are nvidia-smi's, and CUDA has another order of its own
+                # The numbers are nvidia-smi's, and CUDA has another order of its own.
+                if "CUDA_VISIBLE_DEVICES" not in os.environ:
                     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
                 os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
                 print(f"GPU {', '.join(gpus)} leased")

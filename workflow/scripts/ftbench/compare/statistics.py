@@ -22,6 +22,7 @@ from scipy import special  # scipy.stats takes a second to import
 
 from ftbench.base.errors import InputError
 from ftbench.compare.seed_spread import TAU2, SeedSpread, Seen
+from ftbench.evaluate.wilson import wilson
 
 LEVEL = 0.95
 BINS = 48  # of the logarithm of a variance; exact values within one share their mean
@@ -155,13 +156,8 @@ def cell_interval(cell: Summary, key: Hashable, spread: SeedSpread) -> dict:
     if has_seed_part(cell, key, spread):
         seeds, weight = TAU2 / cell.seeds, spread.single(key)
     square = mixture(design / images, seeds, weight, cell.df).quantile(1 - LEVEL) ** 2
-    centre, half = p + square / 2, np.sqrt(square * p * (1 - p) + square**2 / 4)
-    return {
-        "accuracy": p,
-        "ci_low": max(0.0, float((centre - half) / (1 + square))),  # the rounding of the last digit alone
-        "ci_high": min(1.0, float((centre + half) / (1 + square))),
-        "seeds": cell.seeds,
-    }
+    low, high = wilson(p, square)
+    return {"accuracy": p, "ci_low": float(low), "ci_high": float(high), "seeds": cell.seeds}
 
 
 def error_of_difference(a: Summary, b: Summary, keys: tuple, spread: SeedSpread) -> Mixture:

@@ -11,8 +11,7 @@ import numpy as np
 
 from ftbench.base.files import read_json, write_npz
 from ftbench.data.split import VALIDATION_STREAM, digest_of_split, stratified_group_split
-
-FOLDER = "splits"  # below the data set's own folder
+from ftbench.study.paths import OWN_SPLITS
 
 
 def split_for_seed(
@@ -42,7 +41,7 @@ def split_for_seed(
 
 def split_of_run(data: Path, run: str, digest: str) -> Path | None:
     """The split that run "seed<k>" was trained on, in the folder of its data set: its own or that of all; None if neither has this digest."""
-    for path in (data / FOLDER / f"{run}.npz", data / "split.npz"):
+    for path in (data / OWN_SPLITS / f"{run}.npz", data / "split.npz"):
         if path.is_file() and digest_of_split(np.load(path)) == digest:
             return path
     return None

@@ -10,9 +10,9 @@ import pandas as pd
 
 from ftbench.base.errors import InputError
 from ftbench.base.files import read_json, write_json
-from ftbench.data.own_split import FOLDER, split_of_run
+from ftbench.data.own_split import split_of_run
 from ftbench.data.split import training_rows
-from ftbench.study.paths import run_of_weights
+from ftbench.study.paths import OWN_SPLITS, run_of_weights
 
 SHOWN = 3  # file names in a message
 ADVICE = "or set seen_test_images: allow for the backbone to score without this check"
@@ -77,7 +77,7 @@ def seen_by(run: Path, weights: str, passed: tuple[str, ...] = ()) -> set[str]:
     split = split_of_run(data, run.parent.name, record["digests"]["split"])
     if split is None:
         raise InputError(
-            f"{weights}: {data / 'split.npz'} has changed since that run, or the split of its seed in {data / FOLDER} has or is gone, so it "
+            f"{weights}: {data / 'split.npz'} has changed since that run, or the split of its seed in {data / OWN_SPLITS} has or is gone, so it "
             "cannot be known which images these weights were trained on; run that study again"
         )
     seen = set(contents(data / "files.csv").iloc[training_rows(split)])

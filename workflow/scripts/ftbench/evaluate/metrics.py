@@ -22,6 +22,7 @@ from ftbench.evaluate.calibration import (
 from ftbench.evaluate.probabilities import mean_probabilities
 from ftbench.evaluate.ranking import auc, auc_high, auc_low, kappa, top5_accuracy, untested_classes
 from ftbench.evaluate.selective import area, curve, risks
+from ftbench.evaluate.wilson import wilson
 
 RESAMPLES = 10_000  # the Monte Carlo error of a 2.5 % quantile is then well below the digits that are shown
 Z_95 = float(ndtri(0.975))  # scipy.stats takes a second to import
@@ -110,19 +111,9 @@ def per_class(answers: Answers) -> dict[str, np.ndarray]:
     """
     tested, support = answers.tested, answers.by_class["support"]
     ends = np.full((2, len(support)), np.nan)
-    ends[:, tested] = wilson(np.diag(answers.confusion)[tested], support[tested])
+    images = support[tested]
+    ends[:, tested] = wilson(np.diag(answers.confusion)[tested] / images, Z_95**2 / images)
     return answers.by_class | {"recall_low": ends[0], "recall_high": ends[1]}
-
-
-def wilson(right: np.ndarray, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both ends of Wilson's score interval (1927, doi 10.1080/01621459.1927.10502953) of right / images, 95 %; arrays of one shape.
-
-    statsmodels has the same, and a test compares them; importing it would take a job that scores one run three times as long as the scores.
-    """
-    share, spread = right / images, Z_95**2 / images
-    middle = (share + spread / 2) / (1 + spread)
-    half = np.sqrt(share * (1 - share) * spread + spread**2 / 4) / (1 + spread)
-    return middle - half, middle + half
 
 
 def listed(values: np.ndarray) -> list:

@@ -11,7 +11,8 @@ from ftbench.base import verified
 from ftbench.base.errors import InputError, choices
 from ftbench.base.files import read_json
 from ftbench.base.logits import load_logits
-from ftbench.data.own_split import FOLDER, split_of_run
+from ftbench.data.own_split import split_of_run
+from ftbench.study.paths import OWN_SPLITS
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Finished:
         found = split_of_run(self.data, self.folder.name, record["digests"]["split"])
         if found is None:
             raise InputError(
-                f"{self.folder} was trained on another split than those in {self.data} and {self.data / FOLDER}; let the study finish: start "
+                f"{self.folder} was trained on another split than those in {self.data} and {self.data / OWN_SPLITS}; let the study finish: start "
                 "it again."
             )
         return found

@@ -15,10 +15,8 @@ from ftbench.machine.peak_memory import peak_resident_mb
 
 RECORDED = ("torch", "torchvision", "timm", "numpy", "scikit-learn", "snakemake")
 LOW = {"bfloat16": torch.bfloat16, "float16": torch.float16}  # precisions that autocast computes in
-CUBLAS, REPEATABLE = (
-    "CUBLAS_WORKSPACE_CONFIG",
-    (":4096:8", ":16:8"),
-)  # NVIDIA: with these, equal products give equal bits
+# NVIDIA: with these workspaces, equal products give equal bits.
+CUBLAS, REPEATABLE = "CUBLAS_WORKSPACE_CONFIG", (":4096:8", ":16:8")
 
 
 def set_up(run: dict) -> torch.device:

@@ -179,9 +179,8 @@ def start_files(study: dict, cell, trial: Trial | None = None) -> dict:
     """{name: file or []} of all that a trial or run starts from."""
     start = settings.start(study, cell)
     probe = f"{RUN}/".replace("{strategy}", str(study["strategies"][cell.strategy]["probe"]))
-    probe = probe.replace(
-        "seed{seed}", "<fitted>"
-    )  # with splits of their own, that of the same seed: of the same split
+    # With splits of their own, that of the same seed: of the same split.
+    probe = probe.replace("seed{seed}", "<fitted>")
     return {
         "weights": [] if start == "random" else weights_file(study, cell.backbone, ".safetensors"),
         "record": [] if start == "random" else weights_file(study, cell.backbone, ".json"),

@@ -9,18 +9,19 @@ from pathlib import Path
 RUN = "<results>/runs/{dataset}/{backbone}/{strategy}/seed{seed}"
 TUNING = "<results>/tuning/{dataset}/{backbone}/{strategy}"
 SELECTED = f"{TUNING}/selected.json"
-SELECTED_OF_SEED = f"{TUNING}/seed{{seed}}/selected.json"
-TUNED = "<results>/tuning/{dataset}/{backbone}/{strategy}<of_seed>"
+TUNED = f"{TUNING}<of_seed>"
+OWN_SPLITS = "splits"  # the folder, in that of a data set, of the splits that single seeds have
 # The parts of paths that change with the config's `splits`. Snakemake puts no constraint on a wildcard in them.
 SPLIT_PATHS = {
     "shared": {"of_seed": "", "own_split": "split.npz", "fitted": "seed0"},
-    "per_seed": {"of_seed": "/seed{seed}", "own_split": "splits/seed{seed}.npz", "fitted": "seed{seed}"},
+    "per_seed": {"of_seed": "/seed{seed}", "own_split": f"{OWN_SPLITS}/seed{{seed}}.npz", "fitted": "seed{seed}"},
 }
+SELECTED_OF_SEED = f"{TUNING}{SPLIT_PATHS['per_seed']['of_seed']}/selected.json"
+OWN_SPLIT = f"<results>/data/{{dataset}}/{SPLIT_PATHS['per_seed']['own_split']}"
 EFFICIENCY = "<results>/runs/{dataset}/{backbone}/efficiency.json"
 TRANSFERABILITY = "<results>/features/{dataset}/{backbone}/transferability.json"
 ACTIVATIONS = "<results>/activations/{dataset}/{backbone}/{strategy}.csv"
 NORMALIZATION = "<results>/data/{dataset}/normalization.json"
-OWN_SPLIT = "<results>/data/{dataset}/splits/seed{seed}.npz"  # of one seed, if each has its own
 DOWNLOADED = "<resources>/datasets/{source}/{name}/files.json"
 WEIGHTS = "<resources>/weights/{source}/{model}.{tag}"  # with .safetensors, and with .json their record
 

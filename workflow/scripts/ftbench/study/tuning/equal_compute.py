@@ -40,10 +40,7 @@ def tuning_compute(config: dict) -> dict[str, Compute]:
 
 def tuned(config: dict) -> list[str]:
     """The strategies of the training loop that list several learning rates."""
-    entries = config["strategies"].items()
-    return [
-        name for name, entry in entries if declared(entry["kind"])["engine"] == "loop" and grid.trials_of(config, name)
-    ]
+    return [name for name in _trained(config) if grid.trials_of(config, name)]
 
 
 def _compute(config: dict, name: str, count: int | None = None) -> Compute:
@@ -156,7 +153,8 @@ def equal_said(config: dict) -> str:
 
 def untuned(config: dict) -> list[str]:
     """The strategies of the training loop that run at one given learning rate."""
-    entries = config["strategies"].items()
-    return [
-        name for name, entry in entries if declared(entry["kind"])["engine"] == "loop" and name not in tuned(config)
-    ]
+    return [name for name in _trained(config) if not grid.trials_of(config, name)]
+
+
+def _trained(config: dict) -> list[str]:
+    return [name for name, entry in config["strategies"].items() if declared(entry["kind"])["engine"] == "loop"]
