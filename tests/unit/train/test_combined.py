@@ -1,5 +1,7 @@
 """Cells that are made of finished runs: they are those runs where they must be, and are charged with all of them."""
 
+import csv
+
 import numpy as np
 import pytest
 import small
@@ -9,12 +11,15 @@ from test_run import train
 
 from ftbench.base.files import read_json, write_json
 from ftbench.base.logits import load_logits
+from ftbench.data.images import read_data
 from ftbench.evaluate.charges import charge
+from ftbench.model import backbones
 from ftbench.predict.together import predict_together
 from ftbench.study import config, grid, settings
 from ftbench.train import strategies
+from ftbench.train.combined import weights
 from ftbench.train.combined.answers import combine_answers
-from ftbench.train.combined.mix import mixed
+from ftbench.train.combined.mix import Mixer, mixed
 from ftbench.train.combined.weights import combine_weights
 from ftbench.train.strategies import ensemble, soup, wise_ft
 
@@ -159,7 +164,8 @@ def test_wise_ft_ends_at_the_start_and_at_the_fine_tuned_runs(finished, tmp_path
     for own, run in zip(paths, finished[1]):
         assert same_tensors(own["model"], run["model"]) == (alpha == 1)
         expected = run["val_logits"] if alpha else finished[2]["val_logits"]
-        assert np.allclose(load_logits(own["val_logits"])[0], load_logits(expected)[0], atol=1e-4)
+        made_logits, own_logits = load_logits(own["val_logits"])[0], load_logits(expected)[0]
+        assert np.array_equal(made_logits, own_logits) if alpha else np.allclose(made_logits, own_logits, atol=1e-4)
 
 
 def test_wise_ft_takes_the_share_that_validates_best_for_all_seeds(finished, tmp_path):
@@ -172,16 +178,59 @@ def test_wise_ft_takes_the_share_that_validates_best_for_all_seeds(finished, tmp
     assert wise_ft.search(lambda _: (1.0, -1.0), 2, {"alpha": ALPHAS}) == (0.0, 1.0)  # a tie
 
 
-def test_a_mean_of_networks_has_norm_statistics_of_its_own(finished, tmp_path):
-    _, (paths,) = made(finished, tmp_path, "uniform")
+def is_statistic(name: str) -> bool:
+    return name.endswith(("running_mean", "running_var"))
+
+
+def test_validation_chooses_between_two_ways_to_the_statistics_of_norms(finished, tmp_path):
+    selected, (paths,) = made(finished, tmp_path, "uniform")
     states = [load_file(run["model"]) for run in finished[1]]
-    own, mean = load_file(paths["model"]), mixed(states, (1 / 3,) * 3)
-    statistics = [name for name in own if name.endswith(("running_mean", "running_var"))]
-    learned = [name for name in own if name not in statistics and not name.endswith("num_batches_tracked")]
+    own, mean, record = load_file(paths["model"]), mixed(states, (1 / 3,) * 3), read_json(paths["run"])
+    with open(paths["history"]) as stream:
+        tried = {row["statistics"]: float(row["validation_accuracy"]) for row in csv.DictReader(stream)}
+    assert tried.keys() == {"averaged", "measured"} and tried[record["statistics"]] == max(tried.values())
+    assert record["validation_accuracy"] == pytest.approx(max(tried.values())) and not selected["trials"]
+    learned = [name for name in own if not is_statistic(name) and not name.endswith("num_batches_tracked")]
     assert all(torch.equal(own[name], mean[name]) for name in learned)
-    assert not any(torch.allclose(own[name], mean[name]) for name in statistics)
-    first = next(name for name in own if name.endswith("running_mean"))
-    assert torch.isfinite(own[first]).all()
+    averaged = [torch.equal(own[name], mean[name]) for name in own if is_statistic(name)]
+    assert averaged == [record["statistics"] == "averaged"] * len(averaged)
+
+
+def mixer(finished, tmp_path) -> Mixer:
+    """Of one seed and the pretrained network under the probe's head."""
+    inputs, runs, probe, _ = finished
+    run = settings_of("mixed", members=[0]) | {"seed": 0}
+    files = {"weights": inputs["weights"], "record": inputs["record"], "normalization": None}
+    files |= {"probe": {"model": probe["model"], "cost": probe["cost"]}}
+    device = torch.device("cpu")
+    data = read_data(inputs, device)
+    start = weights._start(run, files, data.classes)
+    record = read_json(runs[0]["run_json"])
+    backbone = backbones.build(small.NETWORK, data.classes, 0, None, record["normalization"])
+    backbones.prepare(backbone, run, device)
+    return Mixer(backbone, data, run, [[start, load_file(runs[0]["model"])]])
+
+
+def test_statistics_of_a_mixture_begin_and_end_at_those_of_its_networks(finished, tmp_path):
+    made = mixer(finished, tmp_path)
+    (states,) = made.sources
+    for ends, state in (((1.0, 0.0), states[0]), ((0.0, 1.0), states[1])):
+        made.make(states, ends, None)
+        own = made.backbone.network.state_dict()
+        assert all(torch.equal(own[name], state[name]) for name in state)
+    near = made.make(states, (1 - 1e-6, 1e-6), "averaged")
+    assert np.allclose(near, made.make(states, (1.0, 0.0), None), atol=1e-3)
+    assert not np.allclose(near, made.make(states, (1 - 1e-6, 1e-6), "measured"), atol=1e-3)
+
+
+def test_a_combination_counts_the_better_statistics_and_the_time_of_both(finished, tmp_path):
+    made = mixer(finished, tmp_path)
+    reached = made.score((0.5, 0.5))
+    made.score((0.0, 1.0))
+    assert [row["statistics"] for row in made.tried] == ["averaged", "measured", None] and made.combinations == 2
+    rows, best = made.tried[:2], made.best((0.5, 0.5))
+    assert reached == max((row["validation_accuracy"], -row["validation_nll"]) for row in rows)
+    assert best["seconds"] == sum(row["seconds"] for row in rows) and {row["trial"] for row in rows} == {0}
 
 
 # --- what it is charged, and how it is marked ------------------------------------------------------------------------

@@ -28,11 +28,12 @@ def combine_answers(
     write_npz(val_logits, logits=logits, labels=labels, ids=ids)
     seconds, finished = time.perf_counter() - begun, members.finished
     weights = {str(members.records[place]["seed"]): 1 / len(finished) for place in finished}
-    tried = [{"weights": _said(weights), **scores, "seconds": seconds}] if scores else []
+    tried = [{"weights": _said(weights), "statistics": None, **scores, "seconds": seconds}] if scores else []
     write_tried(history, run, tried)
     write_selection(selected, run, members, [], None)
     own = {
         "weights_of_members": weights,
+        "statistics": None,
         "networks": max(1, len(finished)),
         "forward_images": 0,
     }

@@ -1,8 +1,8 @@
-"""Statistics of batch norms for a network whose weights are a mean of several networks' weights.
+"""Statistics of batch norms for a network whose weights are a weighted sum of several networks' weights.
 
-A mean of running statistics describes the activations of no network. So those of every norm layer whose statistics differ among the
-networks are measured anew on the training images, without augmentation, as Izmailov et al. 2018 (arXiv:1803.05407, section 3.2) do for
-averaged weights.
+A sum of running statistics describes the activations of no network. So those of every norm layer whose statistics differ among the
+networks can be measured anew on the training images, without augmentation, as Izmailov et al. 2018 (arXiv:1803.05407, section 3.2) do for
+averaged weights. A head that was fitted on other statistics may not fit these: `ftbench.train.combined.mix` tries both.
 """
 
 import numpy as np

@@ -9,7 +9,7 @@ from ftbench.train.record import SCORES, cost_record, run_record
 
 # As a trained run has them.
 SETTINGS = ("network", "precision", "channels_last", "crop_kernels", "compile", "deterministic", "threads", "gpus_per_run")  # fmt: skip
-TRIED = ("weights", *SCORES, "seconds")  # columns of history.csv, behind the tuned value if there is one
+TRIED = ("weights", "statistics", *SCORES, "seconds")  # columns of history.csv, behind the tuned value if there is one
 
 
 def write_record(
@@ -17,8 +17,8 @@ def write_record(
 ) -> None:
     """Write run.json of one made run. `scores` are those of validation, None if no member finished.
 
-    `own` is what its maker knows: weights_of_members, networks (how many answer), forward_images (that passed through a network while it
-    was made).
+    `own` is what its maker knows: weights_of_members, statistics (of batch norms, if weights were mixed: see
+    `ftbench.train.combined.mix`), networks (how many answer), forward_images (that passed through a network while it was made).
     """
     first, finished = members.records[0], [members.records[place] for place in members.finished]
     stochastic = declared(run["kind"])["stochastic"]
@@ -90,7 +90,7 @@ def write_selection(path: str, run: dict, members: Members, trials: list[dict], 
 
 
 def write_tried(path: str, run: dict, trials: list[dict]) -> None:
-    """Write history.csv: a row per combination that was tried on validation."""
+    """Write history.csv: a row per combination that was tried on validation, and per way to its batch norms' statistics."""
     parameter = declared(run["kind"])["tuned"]
     columns = (parameter, *TRIED) if parameter else TRIED
     write_history([{name: trial[name] for name in columns} for trial in trials], path, columns)

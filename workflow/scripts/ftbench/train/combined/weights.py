@@ -1,6 +1,7 @@
 """A cell whose networks are weighted sums of finished runs' networks: the search on validation, and the files of its runs."""
 
 import time
+from collections.abc import Iterable
 
 import numpy as np
 from safetensors.torch import load_file
@@ -47,21 +48,31 @@ def combine_weights(run: dict, code: str, inputs: dict, selected: str, outputs: 
     mixer, strategy = Mixer(backbone, data, run, sources), strategies.load(run["kind"])
     coefficients = strategy.search(mixer.score, len(sources[0]), run["options"])
     parameter, searched = declared(run["kind"])["tuned"], mixer.forward_images
-    trials = [row | ({parameter: row["coefficients"][-1]} if parameter else {}) for row in mixer.tried]
-    made = iter(sources)
+    trials = _named(mixer.tried, parameter)
+    best, made = mixer.best(coefficients), iter(sources)
     for each, paths in zip(own, outputs):
         begun, before = time.perf_counter(), mixer.forward_images
         result = None
         if each.finished:
-            logits = mixer.make(next(made), coefficients)
+            logits = mixer.make(next(made), coefficients, best["statistics"])
             passed = mixer.forward_images - before + searched
-            result = (backbone.network.state_dict(), logits, passed, coefficients)
+            result = (backbone.network.state_dict(), logits, passed, best)
         _write(run, code, each, paths, probe, result, trials, time.perf_counter() - begun)
     seconds = sum(row["seconds"] for row in trials)  # one search for all runs, charged to each
     chosen = coefficients[-1] if parameter else None
-    kept = [{name: value for name, value in row.items() if name != "coefficients"} for row in trials]
-    write_selection(selected, run, members, kept, chosen, tuning_seconds=seconds)
-    print(f"chose the weights {coefficients} of {len(trials)} that were tried")
+    kept = _named(map(mixer.best, dict.fromkeys(row["coefficients"] for row in mixer.tried)), parameter)
+    write_selection(selected, run, members, kept, chosen, tuning_seconds=seconds, statistics=best["statistics"])
+    said = f", with {best['statistics']} statistics of batch norms," if best["statistics"] else ""
+    print(f"chose the weights {best['weights']}{said} of {mixer.combinations} that were tried")
+
+
+def _named(tried: Iterable[dict], parameter: str | None) -> list[dict]:
+    """Rows of a mixer as files have them: with the tuned value, if there is one, in the place of the coefficients."""
+    return [
+        {name: value for name, value in row.items() if name != "coefficients"}
+        | ({parameter: row["coefficients"][-1]} if parameter else {})
+        for row in tried
+    ]
 
 
 def _states(members: Members) -> list[State]:
@@ -82,12 +93,13 @@ def _write(
     run: dict, code: str, members: Members, paths: dict, probe, result, trials: list[dict], seconds: float
 ) -> None:
     """The files of one made run; `result` is None if no member of it finished. All networks saw the same validation images."""
-    scores, state, passed, weights = None, {}, 0, {}
+    scores, state, passed, weights, statistics = None, {}, 0, {}, None
     logits, labels, ids = load_logits(members.val_logits[0])
     if result:
-        state, logits, passed, coefficients = result
+        state, logits, passed, best = result
         state = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
         scores = validation_scores(logits, labels)
+        coefficients, statistics = best["coefficients"], best["statistics"]
         names = ["start"] * (len(coefficients) - len(members.finished))
         names += [str(members.records[place]["seed"]) for place in members.finished]
         weights = dict(zip(names, coefficients))
@@ -96,7 +108,7 @@ def _write(
     digests, size = write_model(paths["model"], state, status="finished" if result else "diverged")
     write_npz(paths["val_logits"], logits=logits, labels=labels, ids=ids)
     write_tried(paths["history"], run, trials)
-    own = {"weights_of_members": weights, "networks": 1, "forward_images": passed}
+    own = {"weights_of_members": weights, "statistics": statistics, "networks": 1, "forward_images": passed}
     seed = members.records[0]["seed"] if declared(run["kind"])["stochastic"] else 0
     write_record(paths["run"], run, seed, members, scores, own, digests | {"code": code})
     write_cost(paths["cost"], run, members, seconds, probe, checkpoint_bytes=size)
