@@ -68,7 +68,7 @@ def test_no_profile_lets_the_times_of_scripts_decide(profile):
 
 def test_a_comment_and_a_docstring_rerun_nothing(clone):
     edit(clone, "train/run.py", '"""', '"""Said differently. ')
-    edit(clone, "train/loop.py", "CHECK_STEPS", "# another comment\n\nCHECK_STEPS")
+    edit(clone, "train/loop.py", "REPORT_SECONDS", "# another comment\n\nREPORT_SECONDS")
     assert clone.plan() == []
 
 
@@ -83,7 +83,7 @@ def test_an_edited_plot_redraws_and_trains_nothing(clone):
 
 
 def test_an_edited_loop_retrains(clone):
-    edit(clone, "train/loop.py", "CHECK_STEPS = 25", "CHECK_STEPS = 26")
+    edit(clone, "train/loop.py", "REPORT_SECONDS = 10.0", "REPORT_SECONDS = 11.0")
     jobs = clone.plan()
     assert len(of(jobs, "train")) == 12
     assert len(of(jobs, "train_trial")) == 8

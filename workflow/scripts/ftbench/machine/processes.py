@@ -59,11 +59,15 @@ class Ranks:
 
     def agreed(self, number: int | None, device: torch.device) -> int | None:
         """The largest of the numbers that the processes bring; None where none has one. A signal may reach just one of them."""
+        return int(self.largest(number or 0, device)) or None
+
+    def largest(self, value: float, device: torch.device) -> float:
+        """The largest of the processes' values, in float32, the same in all of them."""
         if self.world == 1:
-            return number
-        largest = torch.tensor(number or 0, device=device)
+            return value
+        largest = torch.tensor(value, dtype=torch.float32, device=device)
         torch.distributed.all_reduce(largest, torch.distributed.ReduceOp.MAX)
-        return int(largest) or None
+        return float(largest)
 
 
 class _Sum(torch.autograd.Function):

@@ -18,6 +18,7 @@ from ftbench.data.images import Data
 from ftbench.machine import devices
 from ftbench.model.backbones import Backbone, validation_logits
 from ftbench.train import checkpoint
+from ftbench.train.checks import Checks
 from ftbench.train.history import HISTORY, Diverged, Outcome, epoch_row, report, write_history
 from ftbench.train.step import Step
 
@@ -25,7 +26,6 @@ EXPLODED = 100.0  # times log(classes), the loss of a uniform guess: beyond it a
 EPOCH_SAVE_SECONDS = 15.0  # after the last save, the end of an epoch saves
 SAVE_SECONDS = 120.0  # between two saves inside a long epoch: a kill costs this at most, and the validation that it hit
 REPORT_SECONDS = 10.0  # between two progress lines inside an epoch
-CHECK_STEPS = 25  # between two checks of the loss on a GPU, where each check waits for the device
 
 
 def fit(
@@ -35,7 +35,7 @@ def fit(
 
     `recipe` has the keys of `training` in the config, the strategy's options and learning_rate. `run` gives kind, seed,
     precision and selection_metric. On SIGTERM or SIGINT the state is saved after the running step (on several
-    GPUs within CHECK_STEPS steps) or batch of validation images, and SystemExit raised.
+    GPUs within about `checks.SECONDS`, or after the running step) or batch of validation images, and SystemExit raised.
     """
     with checkpoint.StopSignal() as stop:
         loop = TrainingLoop(backbone, data, run, recipe, device, resume, identity, stop)
@@ -61,6 +61,7 @@ class TrainingLoop:
         self.device, self.resume, self.identity, self.stop = device, resume, identity, stop
         self.step = Step(backbone, data, run, recipe, device)
         self.ranks = self.step.ranks
+        self.checks = Checks(self.ranks, device)
         self.epoch = self.done = 0
         self.losses = torch.zeros(self.step.per_epoch, device=device)
         self.norms = torch.zeros(self.step.per_epoch, device=device)  # of the gradient; zero if it was not measured
@@ -99,11 +100,15 @@ class TrainingLoop:
         self.step.open_epoch(self.epoch)
         begun = before = reported = time.perf_counter()
         first, steps, size = self.done, self.step.in_epoch(self.epoch), self.step.batch_size
+        self.checks.begin()
         while self.done < steps:
+            if self.done and self.step.grows(self.epoch, self.done):
+                self.checks.begin()
             self.train_step(order[self.done * size : (self.done + 1) * size])
-            waits = self.device.type == "cpu" or self.done % CHECK_STEPS == 0 or self.done == steps
+            waits = self.checks.due() or self.done == steps
             if waits:
                 self.check_losses()
+                self.checks.done()
             now = time.perf_counter()
             self.outcome.step_seconds += now - before  # before any save: a resumed run goes on counting from here
             self.outcome.trained_images += size

@@ -69,6 +69,10 @@ class Step:
         """Side, in pixels, of the images of step `number` of `epoch`, both 0-based."""
         return size_of_step(self.recipe, self.backbone.image_size, epoch * self.per_epoch + number, self.total)
 
+    def grows(self, epoch: int, number: int) -> bool:
+        """Whether step `number` (not 0) of `epoch` is the first at its size."""
+        return self.image_size(epoch, number) != self.image_size(epoch, number - 1)
+
     def mean_area(self, steps: range) -> float:
         """Mean area, in pixels, of the images of these steps, counted from the run's first."""
         return mean_area(self.recipe, self.backbone.image_size, steps, self.total)
