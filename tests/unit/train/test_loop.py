@@ -237,6 +237,25 @@ def test_no_option_of_a_recipe_or_strategy_is_lost_in_a_state(inputs, tmp_path, 
     assert (resumed.resumes, resumed.trained_images) == (3, whole.trained_images)
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_scale_of_float16_outlives_a_kill_inside_an_epoch(inputs, tmp_path, monkeypatch, kept):
+    """With one that grows at every second step, and so that it rounds: a lost one is another run. float32 computes, since float16 is slow
+    on a CPU."""
+    scaler = functools.partial(torch.amp.GradScaler, "cpu", init_scale=3.0, growth_factor=1.7, growth_interval=2)
+    monkeypatch.setattr(devices, "gradient_scaler", lambda *_: scaler())
+    whole = fit(inputs, tmp_path / "whole")
+    if not kept:
+        monkeypatch.setattr(torch.amp.GradScaler, "load_state_dict", lambda *_: None)
+    stop_at(monkeypatch, [2, 5])
+    for _ in range(2):
+        with pytest.raises(SystemExit):
+            fit(inputs, tmp_path / "killed")
+    resumed = fit(inputs, tmp_path / "killed")
+    assert (measured_apart(resumed.history) == measured_apart(whole.history)) is kept
+    if kept:
+        assert_same(whole, resumed)
+
+
 def test_ctrl_c_is_a_stop_like_any_other(inputs, tmp_path, whole, monkeypatch):
     stop_at(monkeypatch, [2], signal.SIGINT)
     with pytest.raises(SystemExit) as stopped:

@@ -16,6 +16,7 @@ from ftbench.base.files import read_json
 from ftbench.data.images import Data, read_data
 from ftbench.data.split import digest_of_split
 from ftbench.machine import devices, processes
+from ftbench.machine.compiler import compile_in_place
 from ftbench.model import backbones, freezing
 from ftbench.model.backbones import Backbone
 from ftbench.model.sizes import check_size
@@ -72,8 +73,7 @@ def start_run(run: dict, code: str, inputs: dict, recipe: dict) -> Start:
     refuse_single_images(backbone, recipe, len(data.train))
     frozen = freezing.frozen_digest(backbone.network)
     if run["compile"]:
-        # One kernel for each size: a kernel for any size would depend on which ones a resumed run has seen.
-        backbone.network.compile(**({"dynamic": False} if recipe.get("image_sizes") else {}))
+        compile_in_place(backbone.network)
     return Start(
         run=run,
         recipe=recipe,
