@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from ftbench.base.digests import content_of
 from ftbench.study import grid, trials
 from ftbench.study.checks.given import files_of
+from ftbench.study.checks.image_sizes import relative_area
 from ftbench.study.downloads import download_of
 from ftbench.study.kinds import declared, module
 from ftbench.study.listing import images_folder, listing
@@ -267,8 +268,7 @@ def priority(study: dict, cell, trial: trials.Trial | None = None) -> int:
     recipe, size = study["strategies"][cell.strategy]["recipe"], study["backbones"][cell.backbone]["image_size"]
     if trial:
         recipe = trials.shortened(recipe, trial.share)
-    sizes = recipe.get("image_sizes") or [size]
-    area = sum(side * side for side in sizes) // len(sizes)
+    area = round(size * size * relative_area(recipe))
     return (recipe["examples"] or recipe["epochs"] * EPOCH) * area * (2 if trial else 1)
 
 

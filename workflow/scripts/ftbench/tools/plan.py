@@ -23,10 +23,10 @@ from ftbench.study import trials as search
 from ftbench.study.checks.image_sizes import steps_at_sizes
 from ftbench.study.kinds import declared
 from ftbench.study.tuning.budget import described, said_of
+from ftbench.study.tuning.equal_compute import FULL
 from ftbench.train import recipes
 
 CLASSES = 10  # of the head while counting; it is a rounding error
-TRAINING_PASSES = 3
 
 
 def forward_cost(entry: dict, bytes_per_value: int) -> tuple[float, float]:
@@ -100,7 +100,7 @@ def plan(study: dict, counted: dict[str, tuple[int, int]] | None = None) -> list
         elif engine == "features":
             runs, seconds = seeds, (images + test) * forward  # every fit reads the same features
         elif engine == "runs":
-            runs, seconds = seeds, _combining(study, cell, images, test) * forward
+            runs, seconds = seeds, _combining(study, cell, images, validation, test) * forward
         else:
             trials = search.trials(study, cell.strategy) * (seeds if grid.own_splits(study) else 1)
             shares = [1.0] * seeds + [trial.share for trial in trials]
@@ -119,18 +119,19 @@ def _training(recipes_of_runs: list[dict], train: float, validation: float, own:
         _, per_epoch, total = recipes.steps_of(recipe, max(1, round(train)))
         at = steps_at_sizes(recipe, own, total)
         mean = sum(steps * forward(side) for side, steps in at.items()) / total
-        seconds += total / per_epoch * (train * TRAINING_PASSES * mean + validation * forward(own))
+        seconds += total / per_epoch * (train * FULL * mean + validation * forward(own))
     return seconds
 
 
-def _combining(study: dict, cell, images: float, test: int) -> float:
+def _combining(study: dict, cell, images: float, validation: float, test: int) -> float:
     """Images that pass through a network while a cell is made of finished runs: for each combination that is tried those that train
-    (norm statistics) and those that validate, then the test images. 0 where the networks answer together: they have answered."""
+    (norm statistics), and those that validate it twice (with these statistics and with averaged ones), then the test images. 0 where the
+    networks answer together: they have answered."""
     entry = study["strategies"][cell.strategy]
     if declared(entry["kind"]).get("together"):
         return 0
     tried = len(entry["grid"]) if entry["grid"] else 2 * len(grid.seeds_of(study, entry["of"]))
-    return len(grid.seeds_of(study, cell.strategy)) * (tried * images + test)
+    return len(grid.seeds_of(study, cell.strategy)) * (tried * (images + validation) + test)
 
 
 def show(study: dict, rows: list[dict]) -> str:

@@ -109,8 +109,6 @@ def fit(start: Start, folder: Path) -> Outcome:
     run = start.run
     if run["gpus_per_run"] == 1:
         return fit_here(start, folder)
-    if start.device.type == "mps":
-        raise InputError(f"config: gpus_per_run is {run['gpus_per_run']}, but device mps is a single one; set it to 1.")
     cuda = start.device.type == "cuda"
     if cuda and torch.cuda.device_count() < run["gpus_per_run"]:
         raise InputError(
