@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ftbench.base import verified
 from ftbench.base.digests import digest_of_arrays
 from ftbench.base.errors import InputError
 from ftbench.data.seen_images import check_seal, seen_by
@@ -98,6 +99,18 @@ def test_the_seal_follows_a_chain_of_runs(tmp_path, old):
     assert seen_by(run, "run:middle/photos/small/scratch/0") == {"1", "2", "3", "7"}
     with pytest.raises(InputError, match="1 of the 1 test images"):
         check(tmp_path, run, {"x.png": "2"})
+
+
+def test_a_damaged_list_of_images_anywhere_in_the_chain_is_refused(tmp_path, old):
+    write_run(old)
+    middle = tmp_path / "results/middle"
+    write_data(middle, {"m.png": "7"}, [0], [])
+    run, listed = write_run(middle, "run:old/photos/small/scratch/0", pretrained=True), old / "data/photos/files.csv"
+    verified.note(listed, listed)
+    assert check(tmp_path, run, {"x.png": "4"})["images"] == 0
+    listed.write_text(listed.read_text().replace("a.png,1", "a.png,8"))
+    with pytest.raises(InputError, match="files.csv is damaged: its sha256 is .*seen_test_images: allow"):
+        check(tmp_path, run, {"x.png": "4"})
 
 
 def test_a_run_from_random_weights_ends_the_chain(tmp_path, old):

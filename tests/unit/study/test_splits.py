@@ -3,7 +3,7 @@
 import pytest
 
 from ftbench.base.errors import InputError
-from ftbench.study import config, grid, inputs, settings, trials
+from ftbench.study import config, grid, inputs, run_weights, settings, trials
 from ftbench.study.paths import SPLIT_PATHS
 
 FILE = {"source": "ftbench", "model": "resnet8", "weights": "file:w.pth", "mean": [0.5] * 3, "std": [0.2] * 3}
@@ -56,6 +56,20 @@ def test_a_run_starts_from_the_probe_of_its_own_split():
         .replace("<fitted>", SPLIT_PATHS["per_seed"]["fitted"])
         .endswith("probe/seed{seed}/model.safetensors")
     )
+
+
+@pytest.mark.parametrize("splits, own", [("per_seed", ["<results>/data/digits/splits/seed1.npz"]), ("shared", [])])
+def test_the_seal_asks_for_the_split_that_a_run_of_this_study_was_trained_on(splits, own):
+    names = [
+        {"small": FILE, "again": FILE | {"weights": f"run:{study}/digits/small/lp_ft/1"}} for study in ("s", "other")
+    ]
+    sets = {"datasets": {"digits": {"source": "digits"}, "later": {"source": "digits", "split_seed": 1}}}
+    leave = {"exclude": [{"dataset": "digits", "backbone": "again"}]}
+    for backbones, expected in zip(names, (own, [])):
+        resolved = study(splits, backbones=backbones, **sets, **leave)
+        cells = [cell for cell in grid.cells(resolved) if cell.dataset == "later"]
+        files = run_weights.files_of_starts(resolved, cells)
+        assert files["their_own_splits"] == expected and len(files["their_splits"]) == len(files["runs"]) == 1
 
 
 def test_trials_of_two_seeds_share_no_luck():

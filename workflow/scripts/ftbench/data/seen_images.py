@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ftbench.base import verified
 from ftbench.base.errors import InputError
 from ftbench.base.files import read_json, write_json
 from ftbench.data.own_split import split_of_run
@@ -64,7 +65,7 @@ def seen_by(run: Path, weights: str, passed: tuple[str, ...] = ()) -> set[str]:
     """The digests of all images that a run trained or chose on, those of the runs that it started from included.
 
     `run` is its run.json, in the folder of its study: results/<study>/runs/<dataset>/<backbone>/<strategy>/seed<n>. Raises
-    InputError, without a full stop, where a file that says it is missing or is of another split.
+    InputError, without a full stop, where a file that says it is missing, damaged or of another split.
     """
     dataset, study = run.parents[3].name, run.parents[5]
     data = study / "data" / dataset
@@ -80,6 +81,7 @@ def seen_by(run: Path, weights: str, passed: tuple[str, ...] = ()) -> set[str]:
             f"{weights}: {data / 'split.npz'} has changed since that run, or the split of its seed in {data / OWN_SPLITS} has or is gone, so it "
             "cannot be known which images these weights were trained on; run that study again"
         )
+    _refuse_damaged(weights, run, split, data / "files.csv")
     seen = set(contents(data / "files.csv").iloc[training_rows(split)])
     origin = record["network"]["weights"]
     if record["digests"]["weights"] is None or not origin.startswith("run:"):
@@ -87,6 +89,14 @@ def seen_by(run: Path, weights: str, passed: tuple[str, ...] = ()) -> set[str]:
     if origin in passed:
         raise InputError(f"{weights}: the runs that it started from start from each other; name another run")
     return seen | seen_by(study.parent.joinpath(*run_of_weights(origin), "run.json"), origin, (*passed, origin))
+
+
+def _refuse_damaged(weights: str, *files: Path) -> None:
+    """Raise InputError, without a full stop, if one of the files is not as it was written: most of them are no inputs of the job."""
+    try:
+        verified.check(files)
+    except InputError as error:
+        raise InputError(f"{weights}: {str(error).removesuffix('.')}") from error
 
 
 def _read(run: Path, weights: str) -> dict:

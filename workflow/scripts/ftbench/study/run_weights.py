@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from ftbench.study import inputs
+from ftbench.study import grid, inputs
 from ftbench.study.grid import Cell
+from ftbench.study.paths import OWN_SPLITS, run_of_weights
 
 
 def runs_started_from(study: dict, cells: Iterable[Cell]) -> list[dict]:
@@ -18,13 +19,24 @@ def runs_started_from(study: dict, cells: Iterable[Cell]) -> list[dict]:
 
 
 def files_of_starts(study: dict, cells: Iterable[Cell]) -> dict:
-    """{name: files} of `runs_started_from`, in their order: what tells which images those runs have seen."""
-    records = [inputs.weights_origin(study, start["weights"], "run.json") for start in runs_started_from(study, cells)]
+    """{name: files} of `runs_started_from`, in their order: what tells which images those runs have seen.
+
+    A run of this study has a split of its own if the seeds of this study have. Whether one of another study has cannot be told from this
+    config: the job finds that split by the digest in the run's record, and those of the runs that a run started from likewise.
+    """
+    starts = runs_started_from(study, cells)
+    records = [inputs.weights_origin(study, start["weights"], "run.json") for start in starts]
     data = [Path(record).parents[5] / "data" / Path(record).parents[3].name for record in records]
+    own = [grid.own_splits(study) and run_of_weights(start["weights"])[0] == study["study"] for start in starts]
     return {
         "runs": records,
         "their_files": [f"{folder}/files.csv" for folder in data],
         "their_splits": [f"{folder}/split.npz" for folder in data],
+        "their_own_splits": [
+            f"{folder}/{OWN_SPLITS}/{Path(record).parent.name}.npz"
+            for folder, record, has_own in zip(data, records, own)
+            if has_own
+        ],
     }
 
 
