@@ -24,6 +24,14 @@ def test_what_is_switched_on_is_said_and_what_is_off_is_not(tmp_path):
     assert "cutmix" not in written and "None" not in written
 
 
+def test_a_setting_whose_value_is_one_is_said_unless_one_is_off(tmp_path):
+    ones = {"cutmix": 1.0, "mixup": 1.0, "clip_norm": 1.0, "patience": 1, "accumulate": 1, "norm_momentum": 1.0}
+    written = page(tmp_path, finetune=ones)
+    assert (
+        "patience 1, clip norm 1.0, mixup 1.0, cutmix 1.0, norm momentum 1.0" in written and "accumulate" not in written
+    )
+
+
 def test_splits_of_their_own_are_said(tmp_path):
     assert "validation split of its own" not in page(tmp_path)
     study = config.read(CONFIGS / "demo.yaml") | {"splits": "per_seed"}

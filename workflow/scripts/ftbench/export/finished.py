@@ -12,6 +12,8 @@ from ftbench.base.errors import InputError, choices
 from ftbench.base.files import read_json
 from ftbench.base.logits import load_logits
 from ftbench.data.own_split import split_of_run
+from ftbench.evaluate.cells import SELECTION
+from ftbench.study import grid
 from ftbench.study.paths import OWN_SPLITS
 
 
@@ -122,8 +124,7 @@ def choose(
 
 def _largest(results: Path) -> str | None:
     """The data set with the most training images, where the study's data sets are sizes of one (`train_limit`); else None."""
-    path = results / "study.json"
-    entries = read_json(path)["datasets"] if path.exists() else {}
+    entries = _study(results).get("datasets", {})
     if len(entries) < 2 or len({entry["family"] for entry in entries.values()}) > 1:
         return None
     name = max(entries, key=lambda name: entries[name]["train_limit"] or math.inf)
@@ -155,7 +156,8 @@ def _recommended(results: Path, dataset: str) -> tuple[str, str]:
 
 def _seed(cell: Path, seed: int | None) -> Path:
     """The folder of the seed, or of the finished one with the best validation score (the lowest NLL, then the lowest number)."""
-    found = {path.name.removeprefix("seed"): path for path in sorted(cell.glob("seed*")) if is_run(path)}
+    found = {path.name.removeprefix("seed"): path for path in cell.glob("seed*") if is_run(path)}
+    found = dict(sorted(found.items(), key=lambda pair: int(pair[0])))
     if seed is not None:
         if str(seed) not in found:
             raise InputError(f"--seed {seed} is no run of {cell}; valid are {choices(found) or 'none yet'}.")
@@ -164,7 +166,16 @@ def _seed(cell: Path, seed: int | None) -> Path:
     finished = {path: record for path, record in records.items() if record["status"] != "diverged"}
     if not finished:
         raise InputError(f"{cell} has no finished run; choose another backbone or strategy.")
-    best = min(finished, key=lambda path: (-finished[path]["validation_accuracy"], finished[path]["validation_nll"]))
+    study = _study(cell.parents[3])
+    metric = SELECTION[study.get("selection_metric", "accuracy")]
+    best = min(finished, key=lambda path: (-finished[path][metric], finished[path]["validation_nll"]))
     if len(found) > 1:
-        print(f"of {len(found)} seeds, {best.name} is taken: the best validation accuracy")
+        own = ", each on validation images of its own, so that the score is partly theirs" * grid.own_splits(study)
+        print(f"of {len(found)} seeds, {best.name} is taken: the best {metric.replace('_', ' ')}{own}")
     return best
+
+
+def _study(results: Path) -> dict:
+    """The resolved config of a study; {} if it is not finished enough to have left one."""
+    path = results / "study.json"
+    return read_json(path) if path.exists() else {}

@@ -31,24 +31,25 @@ OWN_SPLITS = (
     ", each with a validation split of its own, on which its own trials, its own probe and its own epoch are chosen"
 )
 
-RARER = (
-    "momentum",
-    "nesterov",
-    "examples",
-    "image_sizes",
-    "patience",
-    "accumulate",
-    "clip_norm",
-    "class_weights",
-    "mixup",
-    "cutmix",
-    "ema_decay",
-    "norm_momentum",
-    "layer_decay",
-    "rank",
-    "pull",
-    "soup",
-)
+# Settings that a recipe need not have switched on, with the value that is off; None is off for all of them.
+RARER = {
+    "momentum": 0,
+    "nesterov": False,
+    "examples": None,
+    "image_sizes": None,
+    "patience": None,
+    "accumulate": 1,
+    "clip_norm": None,
+    "class_weights": "none",
+    "mixup": 0,
+    "cutmix": 0,
+    "ema_decay": 0,
+    "norm_momentum": None,
+    "layer_decay": None,
+    "rank": None,
+    "pull": None,
+    "soup": None,
+}
 
 
 RECIPE = (
@@ -134,12 +135,13 @@ def _files(name: str, given: dict) -> list[str]:
 
 def _also(recipe: dict) -> str | None:
     """The rarer settings of a recipe, those that are switched on: "momentum 0.9, mixup 0.2"."""
-    on = {key: recipe[key] for key in RARER if recipe.get(key) not in (None, 0.0, False, 1, "none")}
+    on = {key: recipe[key] for key, off in RARER.items() if recipe.get(key) not in (None, off)}
     if recipe.get("optimizer") != "sgd":
         on = {key: value for key, value in on.items() if key not in ("momentum", "nesterov")}
     if "image_sizes" in on:
         on["image_sizes"] = " → ".join(map(str, on["image_sizes"])) + " px"
-    return ", ".join(f"{key.replace('_', ' ')} {value}".replace(" True", "") for key, value in on.items()) or None
+    said = (key.replace("_", " ") + f" {value}" * (value is not True) for key, value in on.items())
+    return ", ".join(said) or None
 
 
 def _least(tuning: dict) -> str:

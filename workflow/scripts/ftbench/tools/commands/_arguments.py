@@ -13,7 +13,9 @@ def add_run_options(parser) -> None:
     parser.add_argument("--dataset", help="needed if the study has several")
     parser.add_argument("--backbone", help="the backbone's name in the config")
     parser.add_argument("--strategy", help="the strategy's name in the config")
-    parser.add_argument("--seed", type=int, help="default: the seed with the best validation accuracy")
+    parser.add_argument(
+        "--seed", type=int, help="default: the seed with the best validation score, by the study's selection_metric"
+    )
     parser.add_argument(
         "--recommended", action="store_true", help="the cell that the study recommends without any limit"
     )
