@@ -4,8 +4,11 @@ import csv
 import json
 import re
 
+import numpy as np
 import pytest
 from studies import WEIGHTS, Clone, settings, tiny, write_photos, write_weights
+
+from ftbench.data.split import digest_of_split
 
 
 def rows(path) -> list[dict]:
@@ -90,17 +93,28 @@ def test_a_study_starts_from_the_runs_of_another(tmp_path):
 
 
 def test_weights_that_saw_the_test_images_stop_the_study_before_it_scores(tmp_path):
-    """Two divisions of one folder: the second study's test images were trained on by the weights that it starts from."""
+    """Two divisions of one folder: the second study's test images were trained on by the weights that it starts from.
+
+    In both studies every seed trains, tunes, fits and is scored on a split of its own.
+    """
 
     def divided(seed: int) -> dict:
         entry = {"source": "imagefolder", "path": "photos/train", "image_size": 8, "on_corrupt": "skip"}
         return {"photos": entry | {"test_fraction": 0.5, "validation_fraction": 0.25, "split_seed": seed}}
 
-    clone = Clone.of_repository(tmp_path / "clone", settings(study="before", datasets=divided(0)))
+    tuned = {"tuning": {"trials": 1}, "strategies": {"scratch": {"kind": "scratch", "learning_rate": [0.01]}}}
+    study = settings(study="before", splits="per_seed", datasets=divided(0), **tuned)
+    clone = Clone.of_repository(tmp_path / "clone", study)
     write_photos(clone.root / "photos")
     clone.snakemake("results/before/runs/photos/small/scratch/seed0/model.safetensors")
+    cell, data = "photos/small/scratch/seed0", clone.root / "results/before/data/photos"
+    trial = json.loads((clone.root / f"results/before/tuning/{cell}/trial0/trial.json").read_text())
+    run = json.loads((clone.root / f"results/before/runs/{cell}/run.json").read_text())
+    own, shared = (digest_of_split(np.load(data / name)) for name in ("splits/seed0.npz", "split.npz"))
+    assert trial["digests"]["split"] == run["digests"]["split"] == own != shared and run["seed"] == 0
     small = {"source": "ftbench", "model": "resnet8", "image_size": 8, "weights": "run:before/photos/small/scratch/0"}
-    study = settings(datasets=divided(1), backbones={"small": small}, strategies={"knn": {"kind": "knn", "k": [1]}})
+    changes = {"datasets": divided(1), "backbones": {"small": small}, "strategies": {"knn": {"kind": "knn", "k": [1]}}}
+    study = settings(seeds=[0, 1], splits="per_seed", **changes)
     clone.write_config(study)
     cells = "results/tiny/tables/cells.csv"
     printed = clone.snakemake(cells, fails=True)
@@ -112,7 +126,9 @@ def test_weights_that_saw_the_test_images_stop_the_study_before_it_scores(tmp_pa
     clone.write_config(study)
     clone.snakemake(cells)
     (row,) = rows(clone.root / cells)
-    assert int(row["seen_test_images"]) > 0
+    assert int(row["seen_test_images"]) > 0 and row["seeds"] == "2"
+    fitted = [json.loads(clone.path(f"runs/photos/small/knn/seed{seed}/run.json").read_text()) for seed in (0, 1)]
+    assert fitted[0]["digests"]["split"] != fitted[1]["digests"]["split"] and all(one["stochastic"] for one in fitted)
 
 
 def test_cells_made_of_finished_runs_stand_beside_them_and_are_charged_with_them(tmp_path):
