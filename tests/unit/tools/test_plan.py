@@ -149,3 +149,19 @@ def test_two_jobs_at_a_time_halve_the_time_not_the_work():
 
     hours = [float(part.split()[0]) for part in last_line(2).removeprefix("Total").split(" of training, ")]
     assert hours[1] == pytest.approx(hours[0] / 2, abs=0.01)
+
+
+def test_a_mixture_passes_its_images_once_and_its_validation_images_twice_for_every_share():
+    strategies = {"probe": {"kind": "linear_probe"}, "fixed": {"kind": "finetune", "learning_rate": 0.1}}
+    strategies |= {"mixed": {"kind": "wise_ft", "of": "fixed", "alpha": [0.0, 0.5, 1.0]}}
+    strategies |= {"all": {"kind": "ensemble", "of": "fixed"}, "soup": {"kind": "soup", "of": "fixed"}}
+    resolved = study(strategies=strategies | {"scratch": {"kind": "scratch"}})
+    cell = grid.Cell("cifar", "loaded", "mixed")
+    made = {
+        name: plan._combining(resolved, cell._replace(strategy=name), 100, 10, 7) for name in ("mixed", "soup", "all")
+    }
+    assert made == {
+        "mixed": 3 * (3 * 110 + 7),
+        "soup": 6 * 110 + 7,
+        "all": 0,
+    }  # three seeds; a greedy soup tries six at most
