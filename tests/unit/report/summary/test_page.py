@@ -84,3 +84,13 @@ def test_a_study_in_which_nothing_finished_says_so(tmp_path):
     summary_page(root, ["shapes"], [], root / "summary.html")
     page = (root / "summary.html").read_text()
     assert "Nothing can be recommended: no run finished" in page and "Where it fails" in page
+
+
+def test_the_record_of_the_seal_says_what_weights_had_seen(tmp_path):
+    from ftbench.report.summary.records import _seen
+
+    (tmp_path / "tables").mkdir()
+    for seen, words in ((("0", "0"), ""), (("0", "3"), "of 1 of 2 cells"), (("", "3"), "of 2 of 2 cells")):
+        rows = "".join(f"d,b,s{number},{value}\n" for number, value in enumerate(seen))
+        (tmp_path / "tables/comparison.csv").write_text(f"dataset,backbone,strategy,seen_test_images\n{rows}")
+        assert words in _seen(tmp_path) and bool(_seen(tmp_path)) == bool(words)

@@ -7,6 +7,7 @@ import pandas as pd
 import yaml
 
 from ftbench.evaluate.cells import CELL
+from ftbench.evaluate.charges import charge
 from ftbench.export.complete import pretrained
 from ftbench.export.finished import Finished
 from ftbench.report.layout.formats import duration, interval, percent
@@ -20,7 +21,7 @@ def text(run: Finished, record: dict, about: dict, confidence: dict, proof: dict
         _front(run, record, metrics),
         _intended(run, record, proof),
         _data(run, about),
-        _protocol(record),
+        _protocol(run, record),
         _scores(run, metrics),
         _classes(metrics),
         _doubt(metrics, confidence),
@@ -88,17 +89,43 @@ def _data(run: Finished, about: dict) -> list[str]:
     ]
 
 
-def _protocol(record: dict) -> list[str]:
-    recipe = record.get("recipe") or {}
-    steps = {key: recipe[key] for key in ("optimizer", "learning_rate", "l2", "k", "epochs", "batch_size", "image_sizes", "augmentation", "ema_decay") if recipe.get(key)}  # fmt: skip
+def _protocol(run: Finished, record: dict) -> list[str]:
+    recipe = {
+        key: value for key, value in (record.get("recipe") or {}).items() if value not in (None, False, 0, "none")
+    }
     return [
         "## Protocol",
         "",
-        "- Learning rate, epoch and every other choice were made on validation images. The test images were sealed until training had ended.",
-        f"- {'Tuned' if record.get('tuned') else 'Not tuned'}; recipe: {', '.join(f'{k} {v}' for k, v in steps.items()) or 'none'}; seed {record.get('seed')}.",
+        f"- Learning rate, epoch and every other choice were made on validation images. {_sealed(_row(run, 'comparison'))}",
+        f"- {'Tuned' if record.get('tuned') else 'Not tuned'}; recipe: {', '.join(f'{k} {v}' for k, v in recipe.items()) or 'none'}; seed {record.get('seed')}.",
+        *_made_of(record),
         f"- Arithmetic of the study: {record.get('precision')} on {record.get('device_name')}.",
         f"- Validation accuracy: {percent(record['validation_accuracy'], 2)} %.",
     ]
+
+
+def _sealed(cell: pd.Series | None) -> str:
+    """Whether what the model starts from had seen test images; `cell` is the cell's row of comparison.csv, if there is one."""
+    if cell is None or "seen_test_images" not in cell:  # a study that is unfinished, or of an earlier version
+        return "No job of this study that trains reads test images; whether its weights saw some before is not in this study's tables yet."
+    if cell["seen_test_images"] == 0:
+        return "The test images were sealed until training had ended."
+    seen = "an unknown number" if pd.isna(cell["seen_test_images"]) else f"{int(cell['seen_test_images']):,}"
+    return f"The weights that it starts from were trained on {seen} of the test images, so its scores flatter it."
+
+
+def _made_of(record: dict) -> list[str]:
+    """Of which finished runs its weights are a sum, with the coefficients."""
+    if "weights_of_members" not in record:
+        return []
+    shares = ", ".join(
+        f"{name if name == 'start' else f'seed {name}'} {share:.3g}"
+        for name, share in record["weights_of_members"].items()
+        if share
+    )
+    said = f"- Its weights are a sum of those of finished runs of {record['of']}: {shares}"
+    statistics = record.get("statistics")
+    return [said + f"; statistics of its batch norms: {statistics}" * bool(statistics) + "."]
 
 
 def _row(run: Finished, table: str) -> pd.Series | None:
@@ -234,7 +261,13 @@ def _forms(proof: dict) -> list[str]:
 
 def _cost(run: Finished, record: dict) -> list[str]:
     cost = run.read("cost.json")
-    lines = ["## Cost", "", f"- Training this model: {duration(cost['train_seconds'] + cost['feature_seconds'])} on {cost['device_name']}."]  # fmt: skip
+    # With the features that it reads, the probe that it starts from and the finished runs that it is made of.
+    charged = charge(cost, 0.0)["train_seconds"]
+    lines = [
+        "## Cost",
+        "",
+        f"- Training this model, with all that it stands on: {duration(charged)} on {cost['device_name']}.",
+    ]
     cell = _row(run, "comparison")
     if cell is not None and pd.notna(cell["tuning_seconds"]):
         lines.append(f"- Tuning, all trials: {duration(cell['tuning_seconds'])}.")

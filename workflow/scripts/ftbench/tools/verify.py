@@ -39,7 +39,9 @@ def verify(folder: Path) -> Iterator[Finding]:
 
 
 def report(name: str) -> int:
-    """Print what is not as it was written; 0 if all is, else 1. Raises InputError if there is no such study."""
+    """Print what is not as it was written; 1 if a file is damaged, else 0: a missing one is made again. Raises InputError if there is no
+    such study.
+    """
     folder = Path(name) if Path(name).is_dir() else Path("results", name)
     if not folder.is_dir():
         known = sorted(path.name for path in Path("results").glob("*") if path.is_dir())
