@@ -22,6 +22,7 @@ if "backbones" not in config:
 include: "workflow/rules/speedups.smk"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/inputs.smk"
+include: "workflow/rules/warm_start.smk"
 
 
 report: "workflow/report/workflow.rst"

@@ -56,12 +56,8 @@ def offspring(driver: subprocess.Popen) -> list[psutil.Process]:
 
 
 def training_process(driver: subprocess.Popen) -> psutil.Process:
-    """The process that trains, among the shells and interpreters below the driver."""
-    (found,) = (
-        process
-        for process in offspring(driver)
-        if "python" in process.name() and any(part.endswith(".train.py") for part in process.cmdline())
-    )
+    """The process that trains, below the driver: a job goes by its rule's name."""
+    (found,) = (process for process in offspring(driver) if process.name() == "train")
     return found
 
 

@@ -1,0 +1,131 @@
+"""A process that forks jobs. What one job has imported of the heavy libraries is there for the next one: torch alone takes seconds.
+
+    python server.py SOCKET     the number of an open socket; ftbench.base.warm.start is at its other end
+
+It imports nothing of the package: every job reads the files of its checkout as they are when it starts. A library is imported
+here when a job has needed it and another job is asked for, so that a single job costs no more than it did.
+"""
+
+import atexit
+import contextlib
+import ctypes
+import gc
+import importlib
+import importlib.util
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+# Those that take long to import and start no threads, which a fork would leave behind. pandas starts one, in pyarrow.
+WORTH = ("numpy", "torch", "torchvision", "timm", "scipy.stats", "sklearn.linear_model", "matplotlib.pyplot")
+WITHOUT_COMPILER = Path(__file__).parents[2] / "machine" / "spared_compiler.py"
+SET_NAME = 15  # PR_SET_NAME of linux/prctl.h
+
+
+def serve(control: socket.socket) -> tuple[dict, int] | None:
+    """Fork a job for every socket that comes through `control`, and write to it the job's process id and, later, how it ended.
+
+    Returns in each job, with what was asked for and the end of a pipe to teach by; and None here, once the other end has gone.
+    """
+    interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the jobs
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    woken, wake = os.pipe()
+    learned, teach = os.pipe()
+    for end in (woken, wake, learned):
+        os.set_blocking(end, False)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    askers: dict[int, socket.socket] = {}
+    while True:
+        ready = select.select([control, woken], [], [])[0]
+        if woken in ready:
+            os.read(woken, 4096)
+            _tell_ended(askers)
+        if control not in ready:
+            continue
+        word, sockets, *_ = socket.recv_fds(control, 1, 1)
+        if not word:
+            return None
+        asker = socket.socket(fileno=sockets[0])
+        _import(_names(learned))
+        gc.freeze()  # a job's collector leaves alone what is here, and so the memory stays shared
+        pid = os.fork()
+        if pid:
+            askers[pid] = asker
+            _write(asker, pid)
+            continue
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, interrupt)
+        request = json.loads(asker.makefile().readline())
+        for open_one in (control, asker, *askers.values()):
+            open_one.close()  # only the server's own ends tell the other side that it is there
+        for end in (woken, wake, learned):
+            os.close(end)
+        return request, teach
+
+
+def _tell_ended(askers: dict[int, socket.socket]) -> None:
+    """Write to the asker of each job that has ended its exit status, or minus the signal that ended it."""
+    while askers:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if not pid:
+            return
+        asker = askers.pop(pid)
+        _write(asker, os.waitstatus_to_exitcode(status))
+        asker.close()
+
+
+def _write(asker: socket.socket, number: int) -> None:
+    with contextlib.suppress(OSError):  # nobody waits for this job any more
+        asker.sendall(f"{number}\n".encode())
+
+
+def _names(learned: int) -> set[str]:
+    try:
+        return set(os.read(learned, 65536).decode().split())
+    except BlockingIOError:
+        return set()
+
+
+def _import(names: set[str]) -> None:
+    """Import those of WORTH that `names` has and this process has not."""
+    for name in WORTH:
+        if name in names and name not in sys.modules:
+            if name == "torchvision":
+                _spare_compiler()
+            with contextlib.suppress(ImportError):  # the job that needs it imports it itself, and says what is wrong
+                importlib.import_module(name)
+
+
+def _spare_compiler() -> None:
+    """torchvision without torch's compiler, as in the jobs themselves; the file is run under no name that a job would import."""
+    spec = importlib.util.spec_from_file_location("_warm_without_compiler", WITHOUT_COMPILER)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.spare_compiler()
+
+
+def run(request: dict, teach: int) -> None:
+    """Run the asked script in this process as `python script` would: its folder first on the path, its environment, its exit status."""
+    script = request["script"]
+    os.chdir(request["folder"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    tempfile.tempdir = None  # asked anew, in this environment
+    sys.argv, sys.path[0] = [script], str(Path(script).parent)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(SET_NAME, request["name"].encode()[:15])  # for top and ps
+    atexit.register(lambda: os.write(teach, "".join(f"{name}\n" for name in WORTH if name in sys.modules).encode()))
+    runpy.run_path(script, run_name="__main__")
+
+
+if __name__ == "__main__":
+    asked = serve(socket.socket(fileno=int(sys.argv[1])))
+    if asked:
+        run(*asked)
