@@ -33,6 +33,7 @@ class World(NamedTuple):
     split_sd: float = 0.0  # of the ability: what a split does to all cells
     tuning_sd: float = 0.0  # and what split and tuning do to each cell
     per_seed: bool = False  # each seed draws its own of both, deterministic cells too; else they are drawn once
+    folds: int = 0  # of the test images: each has networks, a split and a tuning of its own; 0 tests all by the same
 
 
 class Study(NamedTuple):
@@ -40,6 +41,7 @@ class Study(NamedTuple):
     accuracy: np.ndarray  # (C,) the truth
     stochastic: np.ndarray  # (C,) bool
     groups: np.ndarray | None  # (N,) int
+    folds: np.ndarray | None = None  # (N,) int
 
 
 def draw(world: World, rng: np.random.Generator) -> Study:
@@ -47,6 +49,8 @@ def draw(world: World, rng: np.random.Generator) -> Study:
     if world.cells > 3:
         accuracy[2], accuracy[3] = (np.clip(world.accuracy + sign * world.gap / 2, 0.05, 0.9995) for sign in (-1, 1))
     groups = np.arange(world.images) // world.group
+    if world.folds:
+        return _in_folds(world, accuracy, groups, rng)
     difficulty = _of_images(rng, DIFFICULTY, groups, world)
     stochastic = np.arange(world.cells) >= (0 if world.per_seed else world.deterministic)
     of_split, right = _drawn(rng, world.split_sd, world), []
@@ -65,6 +69,25 @@ def draw(world: World, rng: np.random.Generator) -> Study:
         chance = CHANCE * rng.standard_normal((len(luck), world.images), dtype=np.float32)
         right.append(score + luck + chance > 0)
     return Study(right, accuracy, stochastic, groups if world.group > 1 else None)
+
+
+def _in_folds(world: World, accuracy: np.ndarray, groups: np.ndarray, rng: np.random.Generator) -> Study:
+    """Whole groups are dealt into folds. In each, a split does the same to all cells and split and tuning something to each, in all seeds; every
+    seed's network has luck of its own, but for a deterministic cell."""
+    folds = (groups * world.folds) // (groups.max() + 1)
+    difficulty = _of_images(rng, DIFFICULTY, groups, world)
+    of_split, right = rng.normal(0, world.split_sd, world.folds), []
+    for cell, truth in enumerate(accuracy):
+        alone = cell < world.deterministic
+        sd = 0.0 if alone else world.seed_sd * np.exp(world.log_sd * rng.normal())
+        total = np.sqrt(DIFFICULTY**2 + IMAGE_BY_CELL**2 + CHANCE**2 + sd**2 + world.split_sd**2 + world.tuning_sd**2)
+        score = stats.norm.ppf(truth) * total + difficulty + _of_images(rng, IMAGE_BY_CELL, groups, world)
+        of_fold = of_split + rng.normal(0, world.tuning_sd, world.folds)
+        luck = of_fold + rng.normal(0, sd, (1 if alone else world.seeds, world.folds))
+        chance = CHANCE * rng.standard_normal((len(luck), world.images), dtype=np.float32)
+        right.append(score + luck[:, folds] + chance > 0)
+    stochastic = np.arange(world.cells) >= world.deterministic
+    return Study(right, accuracy, stochastic, groups if world.group > 1 else None, folds)
 
 
 def _drawn(rng, sd: float, world: World) -> np.ndarray:

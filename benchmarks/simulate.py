@@ -64,7 +64,7 @@ CASES = {
 def judged(study: Study) -> list[dict]:
     """One study: for every pair what the default and its rivals say of it."""
     cells = {
-        number: summarize(right, study.groups, stochastic=bool(study.stochastic[number]))
+        number: summarize(right, study.groups, stochastic=bool(study.stochastic[number]), folds=study.folds)
         for number, right in enumerate(study.right)
     }
     spread = learn(cells)

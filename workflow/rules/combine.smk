@@ -14,6 +14,7 @@ rule combine_answers:
     log:
         "<logs>/combine_answers/{dataset}/{backbone}/{strategy}.log",
     wildcard_constraints:
+        dataset=any_of(TRAINED),
         strategy=any_of(TOGETHER),
     params:
         run=get_combined_run,
@@ -73,6 +74,7 @@ rule combine_weights:
     log:
         "<logs>/combine_weights/{dataset}/{backbone}/{strategy}.log",
     wildcard_constraints:
+        dataset=any_of(TRAINED),
         strategy=any_of(name for name in NETWORKS_ONCE if name in MADE),
     threads: THREADS
     resources:
@@ -95,6 +97,7 @@ use rule combine_weights as combine_weights_per_seed with:
     log:
         "<logs>/combine_weights_per_seed/{dataset}/{backbone}/{strategy}.log",
     wildcard_constraints:
+        dataset=any_of(TRAINED),
         strategy=any_of(name for name in NETWORKS if name in MADE),
 
 
@@ -146,4 +149,5 @@ use rule predict_corrupted as predict_corrupted_once with:
     benchmark:
         "<benchmarks>/predict_corrupted_once/{dataset}/{backbone}/{strategy}.tsv"
     wildcard_constraints:
+        dataset=any_of(TRAINED),
         strategy=any_of(NETWORKS_ONCE),

@@ -54,14 +54,21 @@ if workflow.is_main_process:
 
 CELLS = grid.cells(STUDY)
 DATASETS = list(dict.fromkeys(cell.dataset for cell in CELLS))
+# Data sets that are tested in folds; in their place, the folds train. All that train: those folds and the data sets that have none.
+FOLDED = inputs.folded(STUDY, DATASETS)
+FOLDED_RUNS = inputs.runs(STUDY, [cell for cell in CELLS if cell.dataset in FOLDED])
+TRAINED_CELLS = grid.trained(STUDY, CELLS)
+TRAINED = list(dict.fromkeys(cell.dataset for cell in TRAINED_CELLS))
+FOLDS = [name for name in TRAINED if STUDY["datasets"][name]["fold"]]
+WHOLE = [name for name in TRAINED if name not in FOLDS]
 LIMITS = inputs.limits(STUDY, DATASETS)
 LIMITED_RUNS = inputs.runs(STUDY, inputs.limited(inputs.here(STUDY, CELLS), LIMITS))
 # Those whose single figures are drawn and whose answer is given at length: of several limits of a data set, the largest.
 REPORTED = inputs.reported(STUDY, DATASETS)
 SLICED = inputs.sliced(STUDY, DATASETS)
 SEALED = run_weights.sealed(STUDY, CELLS)
-FLIPPED = [name for name in DATASETS if STUDY["datasets"][name]["flip"]]  # get test-time augmentation
-NOT_FLIPPED = [name for name in DATASETS if name not in FLIPPED]
+FLIPPED = [name for name in TRAINED if STUDY["datasets"][name]["flip"]]  # get test-time augmentation
+NOT_FLIPPED = [name for name in TRAINED if name not in FLIPPED]
 LOOP, FEATURES, MADE, GIVEN = (inputs.strategies(STUDY, engine) for engine in ("loop", "features", "runs", "given"))
 TOGETHER = inputs.together(STUDY)  # of those made of finished runs: without a network of their own
 # Those that run with every seed, and those that run once, as seed 0; of both, those that leave a whole network.
@@ -119,7 +126,8 @@ def labelled(cells):
 def cells_on(wildcards):
     """The cells of the wildcards' data set and backbone, or of all data sets and backbones if there are no such wildcards."""
     dataset, backbone = wildcards.get("dataset"), wildcards.get("backbone")
-    return [cell for cell in CELLS if dataset in (None, cell.dataset) and backbone in (None, cell.backbone)]
+    some = TRAINED_CELLS if dataset in FOLDS else CELLS
+    return [cell for cell in some if dataset in (None, cell.dataset) and backbone in (None, cell.backbone)]
 
 
 def starts_random(wildcards):
@@ -153,6 +161,14 @@ def prepared(dataset):
 
 def get_split_settings(wildcards):
     return settings.split(STUDY, wildcards.dataset)
+
+
+def get_fold_settings(wildcards):
+    return settings.folds(STUDY, wildcards.dataset)
+
+
+def get_fold_number(wildcards):
+    return STUDY["datasets"][wildcards.dataset]["fold"]
 
 
 def get_own_split(wildcards):

@@ -24,7 +24,7 @@ rule collect_metrics:
         costs=run_files("cost.json"),
         metrics=run_files("metrics.json"),
         selected=get_selected,
-        efficiency=[EFFICIENCY.format(**place) for place in PLACES],
+        efficiency=inputs.measured_files(STUDY, EFFICIENCY, PLACES),
     output:
         runs="<results>/tables/runs.csv",
         records="<results>/tables/records.jsonl",

@@ -32,6 +32,8 @@ rule prepare_train:
         summary="<results>/data/{dataset}/train.json",
     log:
         "<logs>/prepare_train/{dataset}.log",
+    wildcard_constraints:
+        dataset=any_of(WHOLE + FOLDED),
     threads: DECODING_THREADS
     params:
         settings=get_dataset,
@@ -55,6 +57,8 @@ rule prepare_test:
         summary="<results>/data/{dataset}/test.json",
     log:
         "<logs>/prepare_test/{dataset}.log",
+    wildcard_constraints:
+        dataset=any_of(WHOLE),
     threads: DECODING_THREADS
     params:
         settings=get_dataset,
@@ -76,6 +80,8 @@ rule split_dataset:
         "<results>/data/{dataset}/split.npz",
     log:
         "<logs>/split_dataset/{dataset}.log",
+    wildcard_constraints:
+        dataset=any_of(TRAINED),
     params:
         settings=get_split_settings,
         code=code_of("split_dataset.py"),
@@ -196,6 +202,8 @@ rule audit_dataset:
         "<logs>/audit_dataset/{dataset}.log",
     benchmark:
         "<benchmarks>/audit_dataset/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=any_of(TRAINED),
     threads: THREADS
     params:
         settings=get_audit_settings,

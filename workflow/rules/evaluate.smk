@@ -133,6 +133,7 @@ rule predict_corrupted:
     benchmark:
         "<benchmarks>/predict_corrupted/{dataset}/{backbone}/{strategy}.tsv"
     wildcard_constraints:
+        dataset=any_of(TRAINED),
         strategy=any_of(NETWORKS),
     threads: THREADS
     resources:
@@ -160,4 +161,5 @@ use rule predict_corrupted as predict_corrupted_features with:
     benchmark:
         "<benchmarks>/predict_corrupted_features/{dataset}/{backbone}/{strategy}.tsv"
     wildcard_constraints:
+        dataset=any_of(TRAINED),
         strategy=any_of(FEATURES),

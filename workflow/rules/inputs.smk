@@ -22,6 +22,12 @@ def get_images_to_compare(wildcards):
     return "<results>/data/{dataset}/images.npy" if entry["group_duplicates"] or entry["drop_duplicates"] else []
 
 
+def get_images_to_group(wildcards):
+    """All images, if near duplicates among them stay in one fold."""
+    entry = STUDY["datasets"][wildcards.dataset]
+    return "<results>/data/{dataset}/images.npy" if entry["group_duplicates"] or entry["drop_duplicates"] else []
+
+
 def get_downloaded(wildcards):
     return inputs.downloads(STUDY, [wildcards.dataset])
 
@@ -77,7 +83,7 @@ def flipped_files(seeds):
     """An input function: the logits of a cell's mirrored test images, or nothing if they must not be or were not mirrored."""
 
     def get(wildcards):
-        mirrored = wildcards.dataset in FLIPPED and wildcards.strategy not in GIVEN
+        mirrored = STUDY["datasets"][wildcards.dataset]["flip"] and wildcards.strategy not in GIVEN
         return seed_files("test_logits_flipped.npz", seeds) if mirrored else []
 
     return get
@@ -102,6 +108,24 @@ def member_files(name):
 
     def get(wildcards):
         return inputs.member_files(STUDY, wildcards, name)[name.partition(".")[0]]
+
+    return get
+
+
+def of_folds(pattern):
+    """An input function: one file per fold of the wildcards' data set."""
+
+    def get(wildcards):
+        return inputs.fold_files(STUDY, wildcards.dataset, pattern)
+
+    return get
+
+
+def of_whole(name):
+    """An input function: a file of the data set that the wildcards' fold is one of."""
+
+    def get(wildcards):
+        return f"<results>/data/{STUDY['datasets'][wildcards.dataset]['fold_of']}/{name}"
 
     return get
 

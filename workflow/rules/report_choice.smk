@@ -76,7 +76,7 @@ rule report_recommendation:
 rule report_transferability:
     """Scores of the frozen backbones beside what fine-tuning reached, and their rank correlation."""
     input:
-        scores=[TRANSFERABILITY.format(**place) for place in PRETRAINED],
+        scores=inputs.measured_files(STUDY, TRANSFERABILITY, PRETRAINED),
         comparison="<results>/tables/comparison.csv",
         cells="<results>/tables/cells.csv",
     output:

@@ -189,6 +189,30 @@ rule compare_training_sizes:
         "../scripts/compare_training_sizes.py"
 
 
+rule report_folds:
+    """What every cell chose and reached in each fold, where a data set is tested in folds."""
+    input:
+        records="<results>/tables/records.jsonl",
+        logits=inputs.run_files("test_logits.npz", FOLDED_RUNS),
+    output:
+        csv="<results>/tables/folds.csv",
+        markdown="<results>/tables/folds.md",
+        latex="<results>/tables/folds.tex",
+        html=report(
+            "<results>/tables/folds.html",
+            caption="../report/folds.rst",
+            category="3 Result",
+            labels={"shows": "table: every fold"},
+        ),
+    log:
+        "<logs>/report_folds.log",
+    params:
+        labels=FOLDED_RUNS,
+        code=code_of("report_folds.py"),
+    script:
+        "../scripts/report_folds.py"
+
+
 rule compare_activations:
     """Silent units of every cell whose backbone names its activation."""
     input:

@@ -23,6 +23,7 @@ rule fit_probe:
     benchmark:
         "<benchmarks>/fit_probe/{dataset}/{backbone}/{strategy}<of_seed>.tsv"
     wildcard_constraints:
+        dataset=any_of(TRAINED),
         strategy=any_of(FEATURES),
     threads: THREADS
     params:
@@ -88,6 +89,7 @@ rule select_recipe:
     log:
         "<logs>/select_recipe/{dataset}/{backbone}/{strategy}<of_seed>.log",
     wildcard_constraints:
+        dataset=any_of(TRAINED),
         strategy=any_of(LOOP),
     localrule: True
     params:
@@ -115,6 +117,7 @@ rule train:
     benchmark:
         "<benchmarks>/train/{dataset}/{backbone}/{strategy}/seed{seed}.tsv"
     wildcard_constraints:
+        dataset=any_of(TRAINED),
         strategy=any_of(LOOP),
     priority: get_priority
     threads: RUN_THREADS

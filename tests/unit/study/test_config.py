@@ -61,7 +61,7 @@ def test_every_shipped_config_resolves_to_a_complete_study(path):
         assert set(entry["recipe"]) == {*config.recipe_keys(), *kinds.declared(entry["kind"]).get("options", {})}
     for table in ("datasets", "backbones"):
         keys = set(config.schema()["properties"][table]["additionalProperties"]["properties"])
-        keys |= {"family"} if table == "datasets" else set()
+        keys |= {"family", "fold_of", "fold"} if table == "datasets" else set()
         assert all(set(entry) == keys for entry in study[table].values())
 
 

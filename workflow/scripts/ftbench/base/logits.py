@@ -28,6 +28,12 @@ def load_logits(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray, np.nda
     return logits, labels, ids
 
 
+def load_folds(path: str | os.PathLike) -> np.ndarray | None:
+    """The fold (N,) int64 of each image of a `*_logits.npz` that is pooled of several; None of any other."""
+    with np.load(path) as saved:
+        return saved.get("fold", None)
+
+
 def validation_scores(logits: np.ndarray, labels: np.ndarray) -> dict:
     """Accuracy, balanced accuracy (mean recall of the classes present) and NLL (mean, natural log) of logits (N, C).
 

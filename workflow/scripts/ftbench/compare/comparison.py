@@ -12,7 +12,7 @@ import pandas as pd
 from ftbench.base.csv_text import guarded
 from ftbench.base.errors import InputError, choices
 from ftbench.base.files import atomic_write, read_json
-from ftbench.base.logits import load_logits
+from ftbench.base.logits import load_folds, load_logits
 from ftbench.compare.image_groups import read_test_groups
 from ftbench.compare.stability import rank_stability
 from ftbench.compare.statistics import cell_interval, difference, effect_size, holm, learn, mcnemar, summarize
@@ -58,7 +58,7 @@ CLASS_COLUMNS = [*CELL, "class_number", "recall_ci_low", "recall_ci_high"]
 
 
 def _read_cells(runs: list[dict], metric: str) -> dict[str, dict[tuple, dict]]:
-    """Data set -> (backbone, strategy) -> what was right (S, N) bool, the labels (N,), the validation scores, whether it is stochastic.
+    """Data set -> (backbone, strategy) -> what was right (S, N) bool, the labels and folds (N,), the validation scores, whether it is stochastic.
 
     Cells are in the order of `runs`; one without a finished run has an empty "correct".
     """
@@ -67,7 +67,7 @@ def _read_cells(runs: list[dict], metric: str) -> dict[str, dict[tuple, dict]]:
     for entry in runs:
         dataset, backbone, strategy = (entry["labels"][label] for label in CELL)
         cell = datasets.setdefault(dataset, {}).setdefault(
-            (backbone, strategy), {"correct": [], "validation": [], "nll": [], "diverged": 0}
+            (backbone, strategy), {"correct": [], "validation": [], "nll": [], "diverged": 0, "folds": None}
         )
         run = content(entry["run"])
         cell["stochastic"] = run["stochastic"]
@@ -84,6 +84,7 @@ def _read_cells(runs: list[dict], metric: str) -> dict[str, dict[tuple, dict]]:
                 "predict all runs of a data set on one test set."
             )
         cell["correct"].append(correct(logits, labels))
+        cell["folds"] = load_folds(entry["test_logits"])
         cell["validation"].append(run[metric])
         cell["nll"].append(run["validation_nll"])
     for dataset, cells in datasets.items():
@@ -104,6 +105,7 @@ class Compared:
     def __init__(self, cells: dict[tuple, dict], groups: np.ndarray | None, metric: str, margin: float):
         self.cells = {key: cell for key, cell in cells.items() if len(cell["correct"])}
         self.groups, self.margin = groups, margin
+        self.folds = {key: cell.get("folds") for key, cell in self.cells.items()}
         self.accuracy = self._summaries(None)
         self.spread = learn(self.accuracy)
         self.stability = rank_stability(self.accuracy, self.spread)
@@ -113,8 +115,9 @@ class Compared:
 
     def _summaries(self, classes: np.ndarray | None, rows: np.ndarray = slice(None)) -> dict:
         groups = None if self.groups is None else self.groups[rows]
+        own = {key: None if folds is None else folds[rows] for key, folds in self.folds.items()}
         return {
-            key: summarize(cell["correct"][:, rows], groups, classes, cell["stochastic"])
+            key: summarize(cell["correct"][:, rows], groups, classes, cell["stochastic"], own[key])
             for key, cell in self.cells.items()
         }
 
@@ -173,8 +176,10 @@ class Compared:
             "accuracy_mean": interval["accuracy"],
             "accuracy_ci_low": interval["ci_low"],
             "accuracy_ci_high": interval["ci_high"],
-            "of_recipe": self.cells[key]["of_recipe"] and (not self.accuracy[key].stochastic or self.spread.learnt),
+            "of_recipe": (self.cells[key]["of_recipe"] or self.folds[key] is not None)
+            and (not self.accuracy[key].stochastic or self.spread.learnt),
             "test_groups": len(self.accuracy[key].influence),
+            "test_folds": 0 if self.folds[key] is None else len(np.unique(self.folds[key])),
             **self.stability[key],
         }
 
@@ -217,7 +222,7 @@ def compare(
     finished run.
 
     cells_out: dataset, backbone, strategy, seeds (finished), diverged_seeds, accuracy_mean, accuracy_ci_low, accuracy_ci_high,
-    p_best, p_top3, rank_low, rank_high (see ftbench.compare.stability), of_recipe (False: its interval, and its p values if it has any, speak of the models that there are), test_groups, recommended (best validation score of its data set; no
+    p_best, p_top3, rank_low, rank_high (see ftbench.compare.stability), of_recipe (False: its interval, and its p values if it has any, speak of the models that there are), test_groups, test_folds (0: one test part), recommended (best validation score of its data set; no
     test score is looked at), validation_score (by the selection metric) and validation_nll, means over finished seeds, seen_test_images
     (how many the weights that it starts from were trained on; empty if that cannot be known).
     pairwise_out: `PAIR_COLUMNS`. Family "strategies": all strategy pairs of one data set and backbone, a before b in config order.
@@ -258,7 +263,7 @@ def compare(
 
 STABILITY = ("p_best", "p_top3", "rank_low", "rank_high")
 NO_SCORES = dict.fromkeys(
-    ("accuracy_mean", "accuracy_ci_low", "accuracy_ci_high", "of_recipe", "test_groups", *STABILITY)
+    ("accuracy_mean", "accuracy_ci_low", "accuracy_ci_high", "of_recipe", "test_groups", "test_folds", *STABILITY)
 )
 
 

@@ -94,7 +94,7 @@ def _interval(found: Contrast, error: Mixture, alpha: float) -> dict:
 def slice_rows(cells: dict[tuple, dict], values: np.ndarray, groups: np.ndarray) -> dict[tuple, list[dict]]:
     """Per cell a row for every slice of one column.
 
-    `cells` maps a key to {"correct" (S, N) bool, "labels" (N,), "stochastic"}, finished ones alone; `values` (N,) str are the slices of the
+    `cells` maps a key to {"correct" (S, N) bool, "labels" (N,), "stochastic", perhaps "folds" (N,)}, finished ones alone; `values` (N,) str are the slices of the
     test images, `groups` (N,) int those that count as one. A row has slice, images, groups, small, accuracy with its interval,
     expected (the accuracy if the slice's classes were found as on all test images), rest (accuracy on all others), difference (slice
     minus rest) with its interval and p, which is None for a small slice and for a recipe of which one seed is known.
@@ -106,7 +106,9 @@ def slice_rows(cells: dict[tuple, dict], values: np.ndarray, groups: np.ndarray)
         small = independent < SMALL or len(np.unique(groups[~inside])) < SMALL
         several = independent > 1
         summaries = {
-            key: summarize(cell["correct"][:, inside], groups[inside], stochastic=cell["stochastic"])
+            key: summarize(
+                cell["correct"][:, inside], groups[inside], stochastic=cell["stochastic"], folds=_some(cell, inside)
+            )
             for key, cell in cells.items()
             if several
         }
@@ -133,6 +135,11 @@ def slice_rows(cells: dict[tuple, dict], values: np.ndarray, groups: np.ndarray)
                 row["p"] = error.tail(abs(found[key].difference)) if of_recipe(found[key], key, apart) else None
             rows[key].append(row)
     return rows
+
+
+def _some(cell: dict, inside: np.ndarray) -> np.ndarray | None:
+    """The folds of some images, if the cell was tested in folds."""
+    return None if cell.get("folds") is None else cell["folds"][inside]
 
 
 def _expected(right: np.ndarray, labels: np.ndarray, inside: np.ndarray) -> float:

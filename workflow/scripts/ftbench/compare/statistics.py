@@ -21,6 +21,7 @@ import numpy as np
 from scipy import special  # scipy.stats takes a second to import
 
 from ftbench.base.errors import InputError
+from ftbench.compare.fold_spread import seen_in_folds
 from ftbench.compare.seed_spread import TAU2, SeedSpread, Seen
 from ftbench.evaluate.wilson import wilson
 
@@ -37,8 +38,9 @@ class Summary(NamedTuple):
     images: int
     size: float  # images of the group that an image is in, on average; 1 without groups
     df: float  # what the groups are worth as degrees of freedom
-    seen: Seen
+    seen: Seen  # by its seeds, or by its folds
     stochastic: bool
+    of_seeds: Seen | None = None  # of a cell that is tested in folds, what its seeds show
 
     @property
     def seeds(self) -> int:
@@ -46,13 +48,18 @@ class Summary(NamedTuple):
 
 
 def summarize(
-    right: np.ndarray, groups: np.ndarray | None = None, classes: np.ndarray | None = None, stochastic: bool = True
+    right: np.ndarray,
+    groups: np.ndarray | None = None,
+    classes: np.ndarray | None = None,
+    stochastic: bool = True,
+    folds: np.ndarray | None = None,
 ) -> Summary:
     """The summary of right answers (S, N), one row per seed.
 
     `groups` (N,) int says which images belong together, None that each stands alone; with `classes` (N,) int, the labels, it is the
     summary of balanced accuracy, the mean of the classes' recalls. `stochastic` is False for a strategy whose seeds would all give
-    this one result. Raises InputError with fewer than two groups.
+    this one result. `folds` (N,) int are those in which the images were tested, if there are several: they then show how networks vary, in
+    the place of seeds, also of such a strategy (`ftbench.compare.fold_spread`). Raises InputError with fewer than two groups.
     """
     right = np.asarray(right, dtype=np.float64)
     seeds, images = right.shape
@@ -78,14 +85,18 @@ def summarize(
         mean_square = float(by_seed.var(ddof=1))
         # Half an image more, on which seeds differ: no number of images proves that they never would.
         noise = float((rest.var(axis=0, ddof=1).sum() + size / 2) / images**2)
+    of_seeds = seen = Seen(mean_square, noise, p * (1 - p), seeds)
+    if folds is not None:
+        seen = seen_in_folds(((right - own) * weight).mean(axis=0), unit, folds, size, seen.scale)
     return Summary(
         mean,
         rest.mean(axis=0) / (images - count),
         images,
         size,
         float(np.square(count).sum() ** 2 / (count.astype(float) ** 4).sum() - 1),
-        Seen(mean_square, noise, p * (1 - p), seeds),
-        stochastic,
+        seen,
+        stochastic or folds is not None,
+        None if folds is None else of_seeds,
     )
 
 
@@ -157,7 +168,7 @@ def cell_interval(cell: Summary, key: Hashable, spread: SeedSpread) -> dict:
         seeds, weight = TAU2 / cell.seeds, spread.single(key)
     square = mixture(design / images, seeds, weight, cell.df).quantile(1 - LEVEL) ** 2
     low, high = wilson(p, square)
-    return {"accuracy": p, "ci_low": float(low), "ci_high": float(high), "seeds": cell.seeds}
+    return {"accuracy": p, "ci_low": float(low), "ci_high": float(high), "seeds": (cell.of_seeds or cell.seen).seeds}
 
 
 def error_of_difference(a: Summary, b: Summary, keys: tuple, spread: SeedSpread) -> Mixture:
@@ -195,7 +206,7 @@ def difference(a: Summary, b: Summary, keys: tuple, spread: SeedSpread, margin: 
     gap, error = a.mean - b.mean, error_of_difference(a, b, keys, spread)
     half = error.quantile(1 - LEVEL)
     known = all(of_recipe(cell, key, spread) for cell, key in zip((a, b), keys))
-    by_chance = sum(cell.seen.noise / cell.seeds for cell in (a, b))
+    fixed, per_seed = _by_seeds(a, b, keys, spread, error)
     return {
         "difference": gap,
         "ci_low": max(-1.0, gap - half),
@@ -204,8 +215,8 @@ def difference(a: Summary, b: Summary, keys: tuple, spread: SeedSpread, margin: 
         "p_worse_a": error.above(margin + gap) if known else None,
         "p_worse_b": error.above(margin - gap) if known else None,
         "detectable": half + error.quantile(2 * (1 - POWER)),
-        "fixed_variance": max(0.0, float(error_of_difference(a, b, keys, NOTHING).variance[0]) - by_chance),
-        "variance_per_seed": sum(_per_seed(cell, key, spread) for cell, key in zip((a, b), keys)),
+        "fixed_variance": fixed,
+        "variance_per_seed": per_seed,
     }
 
 
@@ -224,6 +235,17 @@ def effect_size(a: float, b: float, low: float, high: float) -> dict:
 
 
 NOTHING = SeedSpread({})  # learnt from no seeds
+
+
+def _by_seeds(a: Summary, b: Summary, keys: tuple, spread: SeedSpread, error: Mixture) -> tuple[float, float]:
+    """(fixed, per seed): with S seeds in both cells, a difference would have about the variance fixed + per seed / S."""
+    if a.of_seeds and b.of_seeds:  # more seeds on the same folds: their own mean squares become less, no more
+        per_seed = sum(cell.of_seeds.mean_square for cell in (a, b))
+        now = sum(cell.of_seeds.mean_square / cell.of_seeds.seeds for cell in (a, b))
+        return max(0.0, float(error.weight @ error.variance) - now), per_seed
+    by_chance = sum(cell.seen.noise / cell.seeds for cell in (a, b))
+    fixed = max(0.0, float(error_of_difference(a, b, keys, NOTHING).variance[0]) - by_chance)
+    return fixed, sum(_per_seed(cell, key, spread) for cell, key in zip((a, b), keys))
 
 
 def _per_seed(cell: Summary, key: Hashable, spread: SeedSpread) -> float:

@@ -12,7 +12,9 @@ class Answers:
     """What every score is a function of.
 
     `logits` (N, C) float and `labels` (N,) int in [0, C) are the test set's. `validation` is the pair of the same two of
-    the validation images, `mirrored` (N, C) the logits of the mirrored test images; None if the run has none.
+    the validation images, `mirrored` (N, C) the logits of the mirrored test images; None if the run has none. `folds` are the fold of
+    each test image (N,) and of each validation image, if the run is pooled of several: each fold's temperature is fitted on its own
+    validation images.
     """
 
     def __init__(
@@ -21,8 +23,10 @@ class Answers:
         labels: np.ndarray,
         validation: tuple[np.ndarray, np.ndarray] | None = None,
         mirrored: np.ndarray | None = None,
+        folds: tuple[np.ndarray, np.ndarray] | None = None,
     ):
         self.logits, self.labels, self.validation, self.mirrored = logits, labels, validation, mirrored
+        self.folds = folds
 
     @cached_property
     def predicted(self) -> np.ndarray:
@@ -73,13 +77,25 @@ class Answers:
 
     @cached_property
     def temperature(self) -> float:
-        """The temperature that fits the validation logits best."""
-        return fit_temperature(*self.validation)
+        """The temperature that fits the validation logits best; of several folds the geometric mean of theirs."""
+        found = list(self._temperatures.values())
+        return found[0] if len(found) == 1 else float(np.exp(np.log(found).mean()))
+
+    @cached_property
+    def _temperatures(self) -> dict[int, float]:
+        """{fold: its temperature}; of a run that is not pooled, the one of fold 0."""
+        if self.folds is None:
+            return {0: fit_temperature(*self.validation)}
+        logits, labels = self.validation
+        own = {int(number): self.folds[1] == number for number in np.unique(self.folds[0])}
+        return {number: fit_temperature(logits[rows], labels[rows]) for number, rows in own.items()}
 
     @cached_property
     def scaled(self) -> np.ndarray:
         """(N, C) float64: log-probabilities of the test logits divided by the temperature. No prediction changes."""
-        return log_softmax(self.logits.astype(np.float64) / self.temperature)
+        own = self._temperatures
+        by_image = own[0] if self.folds is None else np.array([own[int(number)] for number in self.folds[0]])[:, None]
+        return log_softmax(self.logits.astype(np.float64) / by_image)
 
     @cached_property
     def scaled_confidence(self) -> np.ndarray:

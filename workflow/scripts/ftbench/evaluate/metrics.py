@@ -189,6 +189,7 @@ def scores(
     validation: tuple[np.ndarray, np.ndarray] | None = None,
     mirrored: np.ndarray | None = None,
     names: Collection[str] | None = None,
+    folds: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> dict[str, Any]:
     """The scores of one run by name, as `SCORES` has them, or those of `names`, and `images`.
 
@@ -196,7 +197,7 @@ def scores(
     confusion is (C, C) int with true classes as rows, risk_coverage has 100 risks, at 1 ... 100 % of the images. A score whose
     `validation` or `mirrored` is missing is None.
     """
-    answers = Answers(logits, labels, validation, mirrored)
+    answers = Answers(logits, labels, validation, mirrored, folds)
     given = {"": True, VALIDATION: validation is not None, MIRRORED: mirrored is not None}
     asked = [score for score in SCORES if names is None or score.name in names]
     values = {score.name: score.of(answers) if given[score.needs] else None for score in asked}

@@ -7,7 +7,7 @@ import numpy as np
 
 from ftbench.base.errors import InputError
 from ftbench.base.files import read_json, write_json
-from ftbench.base.logits import load_logits
+from ftbench.base.logits import load_folds, load_logits
 from ftbench.evaluate.metrics import SCORES, listed, scores
 
 
@@ -36,7 +36,9 @@ def evaluate(logits_path, val_logits_path, run_path, classes_path, out, flipped_
             raise InputError(
                 f"{path} holds values that are not finite although {run_path} says {status!r}: train this run again."
             )
-    result = scores(logits, labels, validation, load_logits(flipped_path)[0] if flipped_path else None)
+    folds = [load_folds(path) for path in (logits_path, val_logits_path)]
+    mirrored = load_logits(flipped_path)[0] if flipped_path else None
+    result = scores(logits, labels, validation, mirrored, folds=None if folds[0] is None else tuple(folds))
     columns = {name: listed(values) for name, values in result["per_class"].items()}
     result["per_class"] = [
         {"class": name, **{key: values[number] for key, values in columns.items()}}

@@ -12,7 +12,7 @@ from torch import nn
 
 from ftbench.base.digests import refuse_damaged
 from ftbench.base.errors import InputError
-from ftbench.export.finished import Finished
+from ftbench.export.finished import Finished, refuse_pooled
 from ftbench.model import backbones, heads
 from ftbench.model.backbones import Backbone
 from ftbench.predict import trained
@@ -110,9 +110,11 @@ class Calibrated(nn.Module):
 def load(run: Finished) -> Complete:
     """The run's network on the CPU, in float32 and evaluation mode.
 
-    Raises InputError if the run diverged or a file is missing or damaged, and for nearest neighbours whose bank is too large.
+    Raises InputError if the run is pooled of several folds, diverged or a file is missing or damaged, and for nearest neighbours whose bank is too large.
     """
     record, about = run.read("run.json"), run.read("train.json", of_data=True)
+    if "folds" in record:
+        refuse_pooled(str(run.folder), [fold["dataset"] for fold in record["folds"]])
     facts = kinds.declared(record["kind"])
     neighbours = None
     if facts["engine"] == "features" and not facts.get("linear_head"):

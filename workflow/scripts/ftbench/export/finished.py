@@ -112,6 +112,7 @@ def choose(
     results = folder_of_study(study, "STUDY")
     runs = results / "runs"
     dataset = _one(runs, dataset or _largest(results), "--dataset")
+    _check_single(results, dataset)
     if recommended:
         if backbone or strategy:
             raise InputError("--recommended chooses backbone and strategy itself; leave --backbone and --strategy out.")
@@ -122,9 +123,25 @@ def choose(
     return Finished(_seed(runs / dataset / backbone / strategy, seed))
 
 
+def _check_single(results: Path, dataset: str) -> None:
+    if folds := grid.folds_of({"datasets": {}} | _study(results), dataset):
+        refuse_pooled(f"--dataset: {dataset}", folds)
+
+
+def refuse_pooled(what: str, folds: list[str]) -> None:
+    """Raise InputError: what is tested in `folds` has no run with a network of its own."""
+    raise InputError(
+        f"{what} is tested in {len(folds)} folds, each with a network of its own, so that there is no single one; to have one, train the "
+        f"chosen cell once with test_fraction in the place of test_folds, or name a fold, such as {folds[0]}."
+    )
+
+
 def _largest(results: Path) -> str | None:
     """The data set with the most training images, where the study's data sets are sizes of one (`train_limit`); else None."""
-    entries = _study(results).get("datasets", {})
+    every = _study(results).get("datasets", {})
+    entries = {name: entry for name, entry in every.items() if entry.get("fold_of") is None}
+    if len(entries) == 1 < len(every):  # it is tested in folds, which is said next
+        return next(iter(entries))
     if len(entries) < 2 or len({entry["family"] for entry in entries.values()}) > 1:
         return None
     name = max(entries, key=lambda name: entries[name]["train_limit"] or math.inf)

@@ -6,8 +6,6 @@
 
 import copy
 import functools
-import math
-from collections.abc import Callable
 from pathlib import Path
 
 import jsonschema
@@ -15,7 +13,7 @@ import yaml
 
 from ftbench.base.errors import InputError, choices
 from ftbench.base.given.user_csv import at_home
-from ftbench.study import kinds, reader
+from ftbench.study import expand, kinds, reader
 from ftbench.study.checks import beyond_schema, given
 from ftbench.study.reader import shown, shown_text
 from ftbench.study.tuning.equal_compute import allot
@@ -68,7 +66,7 @@ def study_name(path: str | Path) -> str:
 def resolve(config: dict) -> dict:
     """Return a validated copy of `config` with every default filled in and every recipe resolved.
 
-    In the result each data set has the key family, the name that the config gives it, and each strategy has the keys kind, family, learning_rate, grid (of a strategy fitted on features), probe
+    In the result each data set has the key family, the name that the config gives it, and fold_of and fold (see `ftbench.study.expand`), and each strategy has the keys kind, family, learning_rate, grid (of a strategy fitted on features), probe
     and `recipe`, the whole of `training` with the kind's and the entry's own values laid over it. Raises InputError, one sentence per fault.
     """
     reader.check_plain(config)
@@ -81,8 +79,9 @@ def resolve(config: dict) -> dict:
         raise InputError(_sentences(faults))
     _fill_defaults(config, schema())
     _expand_home(config)
-    _expand_limits(config)
-    _expand_policies(config)
+    expand.limits(config)
+    expand.folds(config)
+    expand.policies(config)
     given.expand_files(config)
     for name, entry in config["strategies"].items():
         config["strategies"][name] = _resolve_strategy(name, entry, config)
@@ -182,55 +181,6 @@ def _expand_home(config: dict) -> None:
     for entry in config["backbones"].values():
         if entry["weights"].startswith("file:~"):
             entry["weights"] = f"file:{at_home(entry['weights'].removeprefix('file:'))}"
-
-
-def _expand_limits(config: dict) -> None:
-    """A list of train_limits becomes one data set per limit, the smallest first; `family` keeps the name that was written."""
-
-    def entries(name: str, entry: dict) -> dict[str, dict]:
-        limits = entry["train_limit"]
-        if not isinstance(limits, list):
-            return {name: entry}
-        ordered = sorted(limits, key=lambda limit: math.inf if limit is None else limit)
-        return {f"{name}-{limit or 'all'}": entry | {"train_limit": limit} for limit in ordered}
-
-    _expand(config, "datasets", "train_limit", "data set", entries)
-    _expand_excluded(config, "dataset", config["datasets"])
-
-
-def _expand_policies(config: dict) -> None:
-    """A list of augmentation policies becomes one strategy per policy; `family` keeps the name that was written."""
-
-    def entries(name: str, entry: dict) -> dict[str, dict]:
-        policies = entry.get("augmentation")
-        if not isinstance(policies, list):
-            return {name: entry}
-        return {f"{name}-{policy}": entry | {"augmentation": policy} for policy in policies}
-
-    _expand(config, "strategies", "augmentation", "strategy", entries)
-    _expand_excluded(config, "strategy", config["strategies"])
-
-
-def _expand(config: dict, table: str, key: str, what: str, entries: Callable[[str, dict], dict[str, dict]]) -> None:
-    """Put in the place of each entry of a table what `entries` makes of it; `key` and `what` are for messages."""
-    expanded = {}
-    for name, entry in config[table].items():
-        for new, made in entries(name, entry).items():
-            if new in expanded or (new != name and new in config[table]):
-                raise InputError(
-                    f"config: {table}.{name}.{key} makes a {what} {new}, but there is one of that name; rename it."
-                )
-            expanded[new] = made | {"family": name}
-    config[table] = expanded
-
-
-def _expand_excluded(config: dict, axis: str, expanded: dict[str, dict]) -> None:
-    """Where `exclude` names a family, all of its members are meant."""
-    for pattern in config["exclude"]:
-        if axis in pattern:
-            names = pattern[axis] if isinstance(pattern[axis], list) else [pattern[axis]]
-            members = {name: [new for new, entry in expanded.items() if entry["family"] == name] for name in names}
-            pattern[axis] = [new for name in names for new in (members[name] or [name])]
 
 
 def _resolve_strategy(name: str, entry: dict, config: dict) -> dict:

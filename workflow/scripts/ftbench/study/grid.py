@@ -1,5 +1,6 @@
 """The grid of a study: data sets × backbones × strategies × seeds, without what cannot or shall not run."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from ftbench.study.kinds import declared
@@ -84,11 +85,26 @@ def needed_by(config: dict, cell: Cell) -> list[Cell]:
     return [of, *([of._replace(strategy=probe)] if probe else [])]
 
 
+def folds_of(config: dict, dataset: str) -> list[str]:
+    """The data sets that are the folds of one that is tested in folds; [] of any other."""
+    # a study.json of an earlier version lacks the key
+    return [name for name, entry in config["datasets"].items() if entry.get("fold_of") == dataset]
+
+
+def trained(config: dict, some: Iterable[Cell]) -> list[Cell]:
+    """Those of some cells that train networks here: in the place of a cell on a data set that is tested in folds, its folds'."""
+    return [cell._replace(dataset=name) for cell in some for name in folds_of(config, cell.dataset) or [cell.dataset]]
+
+
 def cells(config: dict) -> list[Cell]:
-    """Every cell of the study, in the order of the config: the order of the tables and of the colours."""
+    """Every cell of the study, in the order of the config: the order of the tables and of the colours.
+
+    Of a data set that is tested in folds the cells are those that pool them; `trained` gives the folds' own.
+    """
     product = (
         Cell(dataset, backbone, strategy)
-        for dataset in config["datasets"]
+        for dataset, entry in config["datasets"].items()
+        if entry.get("fold_of") is None
         for backbone in backbones(config)
         for strategy in config["strategies"]
     )

@@ -133,9 +133,32 @@ def corrupted_runs(study: dict, cells: Iterable[Cell]) -> list[dict]:
 
 
 def networks(study: dict, cells: Iterable[Cell]) -> list[dict]:
-    """Labels of every run that leaves a model of its own."""
+    """Labels of every run that leaves a model of its own; of a data set that is tested in folds, those of the folds."""
     without = without_network(study)
-    return [labels for labels in runs(study, cells) if labels["strategy"] not in without]
+    return [labels for labels in runs(study, grid.trained(study, cells)) if labels["strategy"] not in without]
+
+
+# --- data sets that are tested in folds ------------------------------------------------------------------------------
+
+
+def folded(study: dict, datasets: Iterable[str]) -> list[str]:
+    """The data sets that are tested in folds: their runs are pooled of those of the folds."""
+    return [name for name in datasets if grid.folds_of(study, name)]
+
+
+def fold_files(study: dict, dataset: str, pattern: str) -> list[str]:
+    """The file that `pattern` names, with {dataset} in it, of every fold of a data set; other wildcards stay open."""
+    return [pattern.replace("{dataset}", name) for name in grid.folds_of(study, dataset)]
+
+
+def measured_in(study: dict, dataset: str) -> str:
+    """Where networks are measured (operations, silent units, transferability): a data set itself, or its first fold."""
+    return next(iter(grid.folds_of(study, dataset)), dataset)
+
+
+def measured_files(study: dict, pattern: str, places: Iterable[dict]) -> list[str]:
+    """The file that `pattern` names of every place or cell, as `measured_in` says."""
+    return [pattern.format(**place | {"dataset": measured_in(study, place["dataset"])}) for place in places]
 
 
 # --- what a job starts from ------------------------------------------------------------------------------------------
@@ -233,7 +256,7 @@ def silent_unit_cells(study: dict, cells: Iterable[Cell]) -> list[dict]:
 
 
 def silent_unit_files(study: dict, cells: Iterable[Cell]) -> list[str]:
-    return [ACTIVATIONS.format(**entry["labels"]) for entry in silent_unit_cells(study, cells)]
+    return measured_files(study, ACTIVATIONS, [entry["labels"] for entry in silent_unit_cells(study, cells)])
 
 
 def axes(study: dict, cells: Iterable[Cell]) -> list[str]:

@@ -39,9 +39,10 @@ def tables(study: dict, cells: list[Cell]) -> list[str]:
         "stability",
         *IMAGES,
     )
+    folds = ["folds"] * bool(inputs.folded(study, dict.fromkeys(cell.dataset for cell in cells)))
     slices = ["slices", "slice_gaps"] * bool(inputs.sliced(study, [cell.dataset for cell in cells]))
     formats = {
-        "csv html md tex": (*whole, *inputs.axes(study, cells), *sizes, *slices),
+        "csv html md tex": (*whole, *inputs.axes(study, cells), *sizes, *folds, *slices),
         "html md tex": ("calibration", "pairwise"),
         "html": ("protocol", "provenance"),
     }

@@ -7,6 +7,7 @@ its job reads and nothing else: a key that only a later job reads would rerun th
 strategy: the wildcards of a job have them. Every dict can be written as JSON.
 """
 
+import math
 from collections.abc import Iterable
 
 from ftbench.base.digests import content_of
@@ -19,18 +20,18 @@ from ftbench.study.listing import images_folder, listing
 from ftbench.study.paths import weights_tag
 
 LATER = (
-    "validation_fraction",
-    "train_limit",
-    "family",
-    "flip",
-    "urls",
-    "download_gb",
-    "exclude_test",
-    "slices",
-    "slices_table",
-    "group_duplicates",
-    "drop_duplicates",
-    "drop_label_issues",
+    *(
+        "validation_fraction",
+        "train_limit",
+        "family",
+        "flip",
+        "urls",
+        "download_gb",
+        "exclude_test",
+        "slices",
+        "slices_table",
+    ),
+    *("group_duplicates", "drop_duplicates", "drop_label_issues", "test_folds", "fold_of", "fold"),
 )  # prepare reads none of these
 SPLIT = ("validation_fraction", "train_limit", "split_seed", "group_duplicates", "drop_duplicates", "drop_label_issues")
 NETWORK = ("source", "model", "weights", "activation", "image_size", "mean", "std")
@@ -77,7 +78,8 @@ def prepare(study: dict, dataset: str) -> dict:
     settings = {key: value for key, value in entry.items() if key not in LATER}
     if form := declared(entry["source"], "sources")["listing"]:
         settings["listing"] = listing(entry, form)
-    return settings
+    # with folds all images are prepared, whatever their number
+    return settings | ({"test_folds": True} if entry["test_folds"] else {})
 
 
 def split(study: dict, dataset: str) -> dict:
@@ -85,6 +87,12 @@ def split(study: dict, dataset: str) -> dict:
     entry = study["datasets"][dataset]
     seeks = entry["group_duplicates"] or entry["drop_duplicates"]
     return {key: entry[key] for key in SPLIT} | {"flip": entry["flip"] if seeks else None}
+
+
+def folds(study: dict, dataset: str) -> dict:
+    """What deals the images of a data set into its folds."""
+    entry = study["datasets"][dataset]
+    return {key: entry[key] for key in ("test_folds", "split_seed", "group_duplicates", "flip")}
 
 
 def own_split(study: dict, dataset: str, seed: int) -> dict:
@@ -291,9 +299,12 @@ def cost(study: dict, backbone: str, cells: Iterable[grid.Cell]) -> dict:
 
 def corruption(study: dict, cell) -> dict:
     """The machine, the conditions, and the kind of a strategy that is fitted on features."""
-    kind = study["strategies"][cell.strategy]["kind"]
+    kind, entry = study["strategies"][cell.strategy]["kind"], study["datasets"][cell.dataset]
+    chosen = {key: study["corruptions"][key] for key in CORRUPTIONS}
+    if entry["fold"]:  # all folds together have so many
+        chosen["images"] = math.ceil(chosen["images"] / entry["test_folds"])
     return {
         "run": cell_machine(study, cell),
-        "settings": {key: study["corruptions"][key] for key in CORRUPTIONS},
+        "settings": chosen,
         "kind": kind if declared(kind)["engine"] == "features" else None,
     }

@@ -16,7 +16,7 @@ import pandas as pd
 from ftbench.base.csv_text import guarded
 from ftbench.base.errors import InputError, choices
 from ftbench.base.files import read_json
-from ftbench.base.logits import load_logits
+from ftbench.base.logits import load_folds, load_logits
 from ftbench.base.pixel_rows import PixelRows
 from ftbench.compare.image_groups import join, read_test_groups
 from ftbench.compare.statistics import cell_interval, difference, holm, learn, summarize
@@ -135,15 +135,18 @@ def _groups(data: list[Path], rows: np.ndarray) -> np.ndarray:
     return join(one, np.arange(len(one)), first[number])
 
 
-def _right(runs: list[Path], rows: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Right answers (S, M) of a cell's runs in some rows of the test images, and whether the strategy is stochastic."""
+def _right(runs: list[Path], rows: np.ndarray) -> tuple[np.ndarray, bool, np.ndarray | None]:
+    """Right answers (S, M) of a cell's runs in some rows of the test images, whether the strategy is stochastic, and the folds (M,) of these
+    images if there are any."""
     found = []
     for run in runs:
         logits, labels, ids = load_logits(run / "test_logits.npz")
         place = np.empty(len(ids), int)
         place[ids] = np.arange(len(ids))
         found.append(correct(logits, labels)[place[rows]])
-    return np.array(found), read_json(runs[0] / "run.json")["stochastic"]
+    folds = load_folds(runs[0] / "test_logits.npz")
+    stochastic = read_json(runs[0] / "run.json")["stochastic"]
+    return np.array(found), stochastic, None if folds is None else folds[rows]
 
 
 def _compared(pairs: dict, runs: list[dict], rows: tuple, groups: np.ndarray) -> list[dict]:
@@ -151,8 +154,8 @@ def _compared(pairs: dict, runs: list[dict], rows: tuple, groups: np.ndarray) ->
     summaries = {}
     for cell, partner in pairs.items():
         for side, key in enumerate((cell, partner)):
-            right, stochastic = _right(runs[side][key], rows[side])
-            summaries["AB"[side], key] = summarize(right, groups, stochastic=stochastic)
+            right, stochastic, folds = _right(runs[side][key], rows[side])
+            summaries["AB"[side], key] = summarize(right, groups, stochastic=stochastic, folds=folds)
     spread = learn(summaries)
     table = []
     for cell, partner in pairs.items():

@@ -7,6 +7,7 @@ network moves, so the plan of a partial strategy is an upper bound. Expect a fac
 """
 
 import functools
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,7 +49,10 @@ def forward_cost(entry: dict, bytes_per_value: int) -> tuple[float, float]:
 
 
 def images_of(name: str, entry: dict, study: str) -> tuple[int, int]:
-    """(train with validation, test) images: counted if they are prepared already, else from what the source declares."""
+    """(train with validation, test) images: counted if they are prepared already, else from what the source declares.
+
+    Of a data set that is tested in folds they are those of one fold.
+    """
     folder, facts = Path("results", study, "data", name), declared(entry["source"], "sources")
     published = facts["sizes"].get(entry["name"])
     if all((folder / f"{part}.json").exists() for part in ("train", "test")):
@@ -64,10 +68,13 @@ def images_of(name: str, entry: dict, study: str) -> tuple[int, int]:
     else:
         counts, classes = sources.load(entry["source"]).counts(entry, entry["path"])
         train, test = counts["train"], counts.get("test")
-        if test is None:
+        if test is None and not entry["test_folds"]:
             test = int(train * entry["test_fraction"])
             train -= test
         train += counts.get("validation", 0)
+    if entry["test_folds"]:
+        test = math.ceil(train / entry["test_folds"])
+        train -= test
     if entry["train_limit"]:
         train = min(train, entry["train_limit"] * classes)
     return train, test
@@ -108,7 +115,8 @@ def plan(study: dict, counted: dict[str, tuple[int, int]] | None = None) -> list
             runs = len(planned)
             passes = functools.partial(seconds_per_image, cell.backbone)
             seconds = _training(planned, images - validation, validation, own, passes) + seeds * test * forward
-        rows.append({**cell._asdict(), "runs": runs, "hours": seconds / 3600})
+        folds = len(grid.folds_of(study, cell.dataset)) or 1  # each trains and predicts on its own
+        rows.append({**cell._asdict(), "runs": folds * runs, "hours": folds * seconds / 3600})
     return rows
 
 
@@ -152,11 +160,22 @@ def show(study: dict, rows: list[dict]) -> str:
             f"  {f'{dataset} / {backbone}':<{width}}  {runs:4d} runs  {_time(hours)}"
             for (dataset, backbone), (runs, hours) in by_backbone.items()
         ),
+        *_folds(study, by_backbone),
         *_tuning(study),
         f"Total {_time(total)} of training, {_time(total / machine['parallel_jobs'])} with {machine['parallel_jobs']} at a time.",
         *(f"Note: {said}." for said in [said_of(study)] if said),
     ]
     return "\n".join(lines)
+
+
+def _folds(study: dict, places) -> list[str]:
+    """A line for each data set that is tested in folds: all of its runs and trials are counted above, those of every fold."""
+    folds = {dataset: len(grid.folds_of(study, dataset)) for dataset, _ in places}
+    return [
+        f"{dataset} is tested in {count} folds: {count} times the trials and runs of one test part."
+        for dataset, count in folds.items()
+        if count
+    ]
 
 
 def _tuning(study: dict) -> list[str]:

@@ -33,7 +33,7 @@ class Run(NamedTuple):
 def all_runs(study: dict, results: Path) -> list[Run]:
     """Every trial and run of a resolved study, in the order of the config, below its folder `results`."""
     found = []
-    for cell in grid.cells(study):
+    for cell in grid.trained(study, grid.cells(study)):
         path = Path(*cell)
         if declared(study["strategies"][cell.strategy]["kind"])["engine"] == "loop":
             tuned = [f"seed{seed}/" for seed in study["seeds"]] if grid.own_splits(study) else [""]

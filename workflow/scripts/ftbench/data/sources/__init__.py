@@ -54,6 +54,7 @@ def require_part(part: str, own_validation: bool = False) -> None:
 OF_FOLDERS = {
     "groups": None,
     "test_fraction": None,
+    "test_folds": None,
     "validation": None,
     "parts": None,
     "include": [],

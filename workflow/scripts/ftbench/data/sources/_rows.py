@@ -43,7 +43,7 @@ def read(
     """
     require_part(part, own_validation=settings["validation"] == "given")
     pairs = arranged.parts.get(part, [])
-    if arranged.drawn and part != "validation":
+    if settings["test_fraction"] is not None and part != "validation":
         pairs = _drawn(arranged, settings, part, digests)
     return arranged.classes, ((record.name, label, _Load(record, opener)) for record, label in pairs)
 

@@ -24,7 +24,7 @@ from ftbench.study.folders.folder_layout import Layout, layout
 
 DECLARES = {
     "needs": "path",
-    "options": ["groups", "test_fraction", "validation", "parts", "include", "exclude", "range"],
+    "options": ["groups", "test_fraction", "test_folds", "validation", "parts", "include", "exclude", "range"],
     "download": False,
     "listing": "folder",
     "sizes": {},  # counted in the folder
@@ -49,7 +49,7 @@ def about(settings: dict) -> dict:
 def read(settings: dict, root: str | Path, part: str) -> tuple[list[str], Iterator]:
     """Classes and items of one part; names are paths relative to `root`, images come as `ftbench.data.decode.open_image.Opened`.
 
-    Without a test part it is drawn by `test_fraction`, the same for both calls: stratified by class, with the groups of the `groups`
+    With `test_folds` all images are train. Without a test part it is drawn by `test_fraction`, the same for both calls: stratified by class, with the groups of the `groups`
     table and files of equal bytes kept together. Only bytes are compared for that: no image is decoded. "validation" is the
     folder's own validation part, with `validation: given`.
 
@@ -59,7 +59,7 @@ def read(settings: dict, root: str | Path, part: str) -> tuple[list[str], Iterat
     folder = _Folder(settings, root)
     require_part(part, own_validation=folder.settings["validation"] == "given")
     files = folder.layout.files.get(part, [])
-    if folder.layout.drawn and part != "validation":
+    if folder.settings["test_fraction"] is not None and part != "validation":
         files = folder.drawn(part)
     limit = folder.settings["max_pixels"]
     return folder.layout.classes, (

@@ -21,7 +21,7 @@ from ftbench.study.rows.table_file import column_text, import_pyarrow, is_plain
 
 DECLARES = {
     "needs": "path",
-    "options": ["columns", "test_fraction", "validation", "parts", "range", "download_gb"],
+    "options": ["columns", "test_fraction", "test_folds", "validation", "parts", "range", "download_gb"],
     "download": True,
     "listing": "shards",
     "sizes": {},  # counted in the shards

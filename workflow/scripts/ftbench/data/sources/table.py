@@ -16,7 +16,17 @@ from ftbench.study.rows.table_images import table_rows
 
 DECLARES = {
     "needs": "path",
-    "options": ["images", "columns", "test_fraction", "validation", "parts", "include", "exclude", "range"],
+    "options": [
+        "images",
+        "columns",
+        "test_fraction",
+        "test_folds",
+        "validation",
+        "parts",
+        "include",
+        "exclude",
+        "range",
+    ],
     "download": False,
     "listing": "rows",
     "sizes": {},  # counted in the table

@@ -25,7 +25,7 @@ from ftbench.study.rows.table_file import cell_text
 
 DECLARES = {
     "needs": "path",
-    "options": ["columns", "test_fraction", "validation", "parts", "range"],
+    "options": ["columns", "test_fraction", "test_folds", "validation", "parts", "range"],
     "download": False,
     "listing": "shards",
     "sizes": {},  # counted in the shards

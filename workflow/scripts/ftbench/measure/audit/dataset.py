@@ -43,7 +43,7 @@ def audit_dataset(
     the splits of seeds that have their own: parts are named by the data set's split, and pairs that another one cuts are counted beside.
     """
     data = Images(**given)
-    seek_shifts = _seek_shifts(data)
+    seek_shifts = seeks_shifts(data)
     loaded = {each["name"]: (np.load(each["train"]), np.load(each["test"])) for each in features}
     found = find_duplicates(
         data.small(),
@@ -54,23 +54,23 @@ def audit_dataset(
         thorough=seek_shifts,
     )
     cluster = clusters(len(data), found)
-    rows = _pairs(data, found, cluster)
-    _say_contradictions(rows)
+    rows = pair_rows(data, found, cluster)
+    say_contradictions(rows)
     judged = labels.judge(loaded, data.labels[: data.train], cluster[: data.train], len(data.names))
-    suspects = _suspects(data, judged)
-    marked = _duplicate_marks(data, found, cluster) + _label_marks(suspects)
+    suspects = suspect_rows(data, judged)
+    marked = _duplicate_marks(data, found, cluster) + label_marks(suspects)
     for path, table, columns in ((pairs, rows, PAIRS), (issues, suspects, ISSUES), (marks, marked, MARKS)):
         with atomic_write(path) as temporary:
             guarded(pd.DataFrame(table, columns=columns)).to_csv(temporary, index=False)
-    about = _duplicate_summary(data, rows, marked, cluster) | _label_summary(data, judged, suspects)
+    about = duplicate_summary(data, rows, marked, cluster) | label_summary(data, judged, suspects)
     about |= {"cleaning": cleaning_of(np.load(given["split"])), "shifted_copies_sought": seek_shifts}
-    about |= _quality_summary(data, suspects, cluster, judged) | _domain_summary(data, loaded, judged)
+    about |= quality_summary(data, suspects, cluster, judged) | _domain_summary(data, loaded, judged)
     if own_splits:
         about["pairs_cut_by_own_splits"] = [_cut(rows, path) for path in own_splits]
     write_json(summary, about)
 
 
-def _seek_shifts(data: Images) -> bool:
+def seeks_shifts(data: Images) -> bool:
     """Whether shifted copies are sought in pixels: the time grows with the square of the number of images."""
     if len(data) > MANY:
         print(
@@ -80,7 +80,7 @@ def _seek_shifts(data: Images) -> bool:
     return len(data) <= MANY
 
 
-def _pairs(data: Images, found: Pairs, cluster: np.ndarray) -> list[dict]:
+def pair_rows(data: Images, found: Pairs, cluster: np.ndarray) -> list[dict]:
     """Rows of `PAIRS`, a test image first where a training image is the other; clusters are numbered from 0 in the file."""
     numbers = {first: number for number, first in enumerate(np.unique(cluster[found.a]).tolist())}
     rows = []
@@ -96,7 +96,7 @@ def _pairs(data: Images, found: Pairs, cluster: np.ndarray) -> list[dict]:
     return rows
 
 
-def _say_contradictions(found: list[dict]) -> None:
+def say_contradictions(found: list[dict]) -> None:
     """Equal pictures with different labels are said in the log: at least one label of each pair is wrong."""
     wrong = [pair for pair in found if pair["exact"] and pair["label_a"] != pair["label_b"]]
     if wrong:
@@ -107,13 +107,14 @@ def _say_contradictions(found: list[dict]) -> None:
         )
 
 
-def _suspects(data: Images, judged: labels.Judged | None) -> list[dict]:
+def suspect_rows(data: Images, judged: labels.Judged | None) -> list[dict]:
     """Rows of `ISSUES`, the most suspicious first in each part."""
     if judged is None:
         print("no backbone with pretrained weights, or too few images: labels are not judged")
         return []
     rows = []
-    for first, probabilities in ((0, judged.train), (data.train, judged.test)):
+    sides = [(0, judged.train)] + ([] if judged.test is None else [(data.train, judged.test)])
+    for first, probabilities in sides:
         given = data.labels[first : first + len(probabilities)]
         for position in labels.suspected(given, probabilities).tolist():
             row, file, part, label = data.describe(first + position)
@@ -143,7 +144,7 @@ def _duplicate_marks(data: Images, found: Pairs, cluster: np.ndarray) -> list[di
     return marks
 
 
-def _label_marks(suspects: list[dict]) -> list[dict]:
+def label_marks(suspects: list[dict]) -> list[dict]:
     return [
         {"id": row["row"], "file": row["file"], "mark": SUSPECTED, "detail": f"{row['label']}, or {row['suggested']}?"}
         for row in suspects
@@ -151,7 +152,7 @@ def _label_marks(suspects: list[dict]) -> list[dict]:
     ]
 
 
-def _duplicate_summary(data: Images, rows: list[dict], marked: list[dict], cluster: np.ndarray) -> dict:
+def duplicate_summary(data: Images, rows: list[dict], marked: list[dict], cluster: np.ndarray) -> dict:
     kinds = pd.Series([row["pair"] for row in rows], dtype="str")
     sizes = np.unique(cluster, return_counts=True)[1]
     return {
@@ -176,7 +177,7 @@ def _cut(rows: list[dict], split: str) -> int:
     return sum((row["row_a"] in validation) != (row["row_b"] in validation) for row in inside)
 
 
-def _label_summary(data: Images, judged: labels.Judged | None, suspects: list[dict]) -> dict:
+def label_summary(data: Images, judged: labels.Judged | None, suspects: list[dict]) -> dict:
     return {
         "labels_judged_by": judged and judged.said,
         "judge_accuracy": judged and judged.accuracy,
@@ -186,7 +187,7 @@ def _label_summary(data: Images, judged: labels.Judged | None, suspects: list[di
     }
 
 
-def _quality_summary(data: Images, suspects: list[dict], cluster: np.ndarray, judged: labels.Judged | None) -> dict:
+def quality_summary(data: Images, suspects: list[dict], cluster: np.ndarray, judged: labels.Judged | None) -> dict:
     """Odd images, and what there is of each class."""
     measured = [quality.measure(stored, rows) for stored, rows in data.sides()]
     odd = []

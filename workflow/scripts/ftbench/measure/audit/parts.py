@@ -12,7 +12,7 @@ from ftbench.data.duplicates.find import byte_digests
 
 
 class Images:
-    """Training images that the split uses, in the order of their rows, then all test images; N + M in all.
+    """Training images that the split uses, in the order of their rows, then all test images, if there is a test part; N + M in all.
 
     `rows`, `labels`, `parts` are arrays over all; `files` names the file of one; `train` counts the training images.
     """
@@ -21,15 +21,16 @@ class Images:
         self.names = read_json(classes)
         parts = np.load(split)
         used = np.sort(np.concatenate([parts["train"], parts["validation"]]))
-        self._stored = (PixelRows(images), PixelRows(test_images))
-        listed = (_listed(files), _listed(test_files))
+        self._stored = [PixelRows(path) for path in (images, test_images) if path]
+        listed = [_listed(path) for path in (files, test_files) if path]
         self._files = [[line["file"] for line in lines] for lines in listed]
         self._sizes = [
             np.array([(int(line["width"]), int(line["height"])) for line in lines]).reshape(-1, 2) for lines in listed
         ]
-        self.train, count = len(used), len(self._stored[1])
+        self.train, count = len(used), len(self._stored[1]) if test_images else 0
         self.rows = np.concatenate([used, np.arange(count)])
-        self.labels = np.concatenate([np.load(labels)[used], np.load(test_labels)])
+        tested = [np.load(test_labels)] if test_labels else []
+        self.labels = np.concatenate([np.load(labels)[used], *tested])
         own = np.where(np.isin(used, parts["train"]), "train", "validation")
         self.parts = np.concatenate([own, np.full(count, "test")])
 
@@ -38,11 +39,11 @@ class Images:
 
     def sides(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """(array of images, rows of it that count) of training and of test."""
-        return [(self._stored[0], self.rows[: self.train]), (self._stored[1], self.rows[self.train :])]
+        return list(zip(self._stored, (self.rows[: self.train], self.rows[self.train :])))
 
     def sizes(self) -> list[np.ndarray]:
         """(N, 2) and (M, 2): width and height of the files of training and of test, before they were resized."""
-        return [self._sizes[0][self.rows[: self.train]], self._sizes[1][self.rows[self.train :]]]
+        return [sizes[rows] for sizes, (_, rows) in zip(self._sizes, self.sides())]
 
     def small(self) -> np.ndarray:
         """(N + M, h, w, 3) uint8, at most 32 px; both parts have one size, as all that a study prepares."""

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from ftbench.base.files import read_json
-from ftbench.base.logits import load_logits
+from ftbench.base.logits import load_folds, load_logits
 from ftbench.compare.image_groups import read_test_groups
 from ftbench.compare.slice_accuracy import SMALL, corrected, gap_rows, slice_rows
 from ftbench.compare.slices import read_slices
@@ -109,6 +109,7 @@ def _finished(runs: list[dict], dataset: str) -> tuple[dict[tuple, dict], np.nda
         logits, labels, ids = load_logits(entry["test_logits"])
         key = (entry["labels"]["backbone"], entry["labels"]["strategy"])
         cell = cells.setdefault(key, {"correct": [], "labels": labels, "stochastic": run["stochastic"]})
+        cell["folds"] = load_folds(entry["test_logits"])
         cell["correct"].append(correct(logits, labels))
     return {key: cell | {"correct": np.array(cell["correct"])} for key, cell in cells.items()}, ids
 

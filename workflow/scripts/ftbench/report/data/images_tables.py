@@ -50,6 +50,8 @@ def images_tables(datasets: list[dict], classes_out, facts_out) -> None:
         own = {part: list(_facts(summary)) for part, summary in (("train", train), ("test", test))}
         found = [(part, *fact) for part, told in own.items() for fact in told]
         found += [("train", *fact) for fact in _groups(np.load(entry["groups"]), train["source"])]
+        if "fold" in split:
+            found.append(("all", *_folds(split["fold"])))
         both = {part: list(_of_folder(summary)) for part, summary in (("train", train), ("test", test))}
         found += [("all", *fact) for fact in dict.fromkeys(both["train"] + both["test"])]
         found.sort(key=lambda row: not row[1].isupper())  # what is wrong, before all else
@@ -123,6 +125,15 @@ def _groups(groups: np.ndarray, source: dict) -> Iterator[tuple[str, int, str]]:
     if source["groups"] or shared:
         by = f"listed by {source['groups']}, and equal pictures" if source["groups"] else "equal pictures"
         yield "groups", len(sizes), f"{by}: {shared:,} images share theirs with others, {sizes.max():,} the largest"
+
+
+def _folds(fold: np.ndarray) -> tuple[str, int, str]:
+    sizes = np.bincount(fold)[1:]
+    return (
+        "tested in folds",
+        len(sizes),
+        f"{sizes.min():,} to {sizes.max():,} images each; every image is tested in one fold and trains or validates in the others",
+    )
 
 
 def _range(summary: dict) -> Iterator[tuple[str, int, str]]:

@@ -45,11 +45,8 @@ NOTES = {
     "t": "the weights that it starts from were trained on test images (how many says the column seen_test_images of the CSV; empty: it "
     "cannot be known), so its scores flatter it; the config allows that",
 }
-WITH_FLIPS, TOP_5, WORST_CLASS = (
-    "With flips, %",
-    "Top-5, %",
-    "Worst class, %",
-)  # headings of scores that the page treats in its own way
+# Headings of scores that the page treats in its own way.
+WITH_FLIPS, TOP_5, WORST_CLASS = "With flips, %", "Top-5, %", "Worst class, %"
 
 
 def _accuracy(row) -> str:
@@ -74,8 +71,8 @@ def _flags(row) -> str:
         "u": pd.notna(row.tuned) and not row.tuned,
         "e": pd.notna(row.at_grid_edge) and row.at_grid_edge,
         "d": row.diverged_seeds > 0,
-        "1": row.seeds == 1 and row.stochastic != row.of_recipe,
-        "m": row.seeds == 1 and not row.stochastic and not row.of_recipe,
+        "1": row.seeds == 1 and row.stochastic != row.of_recipe and not row.test_folds,
+        "m": row.seeds == 1 and not row.stochastic and not row.of_recipe and not row.test_folds,
         "g": from_outside(row.kind),
         "a": pd.notna(row.top_k),
         "t": row.seen_test_images != 0,
@@ -140,18 +137,8 @@ EXTRA_COLUMNS = [
     "precision",
     "threads",
     "device_name",
-    "adaptive_ece",
-    "temperature",
-    "nll_scaled",
-    "ece_scaled",
-    "aurc",
-    "class_gap",
-    "detectable_difference",
-    "of_recipe",
-    "test_groups",
-    "train_flops",
-    "seen_test_images",
-    "top_k",
+    *("adaptive_ece", "temperature", "nll_scaled", "ece_scaled", "aurc", "class_gap", "detectable_difference"),
+    *("of_recipe", "test_groups", "test_folds", "train_flops", "seen_test_images", "top_k"),
     *OF_CELL,
 ]
 AVERAGED = [score.name for score in SCORES if score.kind == MEAN]
@@ -207,7 +194,7 @@ def _scores(own: pd.DataFrame, interval: pd.Series) -> dict:
         "status": "finished" if not diverged else "diverged" if not len(finished) else "partly diverged",
         "recommended": bool(interval["recommended"]),
         "test_images": own.iloc[0]["images"],
-        **{name: interval[name] for name in ("of_recipe", "test_groups", "seen_test_images")},
+        **{name: interval[name] for name in ("of_recipe", "test_groups", "test_folds", "seen_test_images")},
         **{name: interval[name] for name in ("accuracy_mean", "accuracy_ci_low", "accuracy_ci_high")},
         **{name: finished[name].mean() if len(finished) else np.nan for name in (*AVERAGED, "validation_accuracy")},
         **{name: values.iloc[0] if len(values) else None for name, values in frequent.items()},
@@ -268,6 +255,19 @@ def detectable_note(frame: pd.DataFrame, differences: pd.DataFrame, dataset: str
     return said
 
 
+def folds_note(frame: pd.DataFrame, dataset: str) -> str:
+    """A sentence on a data set that is tested in folds, else nothing."""
+    folds = frame.loc[frame["dataset"] == dataset, "test_folds"].max()
+    return (
+        ""
+        if not folds > 0
+        else (
+            f"{dataset}: tested in {folds:.0f} folds, so that every image is answered once for each seed, by a network that was tuned, chosen and trained "
+            "on other folds; intervals hold the luck of the folds' networks, and times are sums over folds (folds.csv shows each)"
+        )
+    )
+
+
 def untested_note(frame: pd.DataFrame, dataset: str) -> str:
     """A sentence where a data set's test part lacks classes, else nothing."""
     missing = frame.loc[frame["dataset"] == dataset, "untested_classes"].max()
@@ -285,7 +285,9 @@ def comparison_pages(comparison_csv, differences_csv, out: dict) -> None:
     columns = {heading: column for heading, column in COMPARISON.items() if not left_out.get(heading)}
     notes = _comparison_notes(readable(frame, columns)[0])
     notes += [detectable_note(frame, differences, dataset) for dataset in dict.fromkeys(frame["dataset"])]
-    notes += [untested_note(frame, dataset) for dataset in dict.fromkeys(frame["dataset"])]
+    notes += [
+        said(frame, dataset) for dataset in dict.fromkeys(frame["dataset"]) for said in (untested_note, folds_note)
+    ]
     notes += [FLIPS_NOTE] * bool(flips) + [MIXED_NOTE] * mixed_hardware(frame)
     notes.append(INTERVALS_NOTE)
     subtitle = "Means over seeds on the sealed test set; intervals over seeds and test images."

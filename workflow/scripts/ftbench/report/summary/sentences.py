@@ -81,6 +81,9 @@ def without_luck(facts: Facts) -> Sentence:
 
 
 def _covered(row: pd.Series, own_splits: bool = False) -> str:
+    if folds := row.get("test_folds", 0):
+        seeds = "" if row["seeds"] == 1 else f" and {int(row['seeds'])} seeds in each"
+        return f"the choice of images and the luck of training, as {int(folds)} folds show it, each with training images and tuning of its own{seeds}"
     if not row["stochastic"] and not row["of_recipe"]:
         return "the choice of test images alone, of the very models that it stands on: others made in the same way would differ"
     if not row["stochastic"]:

@@ -12,7 +12,7 @@ import pandas as pd
 from ftbench.base.csv_text import plain
 from ftbench.base.errors import InputError
 from ftbench.base.given.user_csv import FileNames, shared_folder, user_table
-from ftbench.base.logits import load_logits
+from ftbench.base.logits import load_folds, load_logits
 from ftbench.compare.image_groups import read_test_groups
 from ftbench.compare.statistics import Summary, cell_interval, learn, summarize
 from ftbench.evaluate.cells import CELL, config_order
@@ -120,9 +120,10 @@ def clean_test_table(runs: list[dict], audits: list[dict], cells: list[dict], ou
         finished = [entry for entry in by_cell[key] if content(entry["run"])["status"] == "finished"]
         saved = [load_logits(entry["test_logits"]) for entry in finished]
         stochastic = content(by_cell[key][0]["run"])["stochastic"]
+        folds = load_folds(by_cell[key][0]["test_logits"])
         for without, ids in kinds[key[0]].items():
             images = {"images": counts[key[0]] - len(ids), "removed": len(ids)}
-            found, summary = _scores(saved, ids, grouped[key[0]], stochastic)
+            found, summary = _scores(saved, ids, grouped[key[0]], stochastic, folds)
             rows.append({**dict(zip(CELL, key)), "without": without, **images, **found})
             if summary is not None:
                 summaries.setdefault((key[0], without), {})[key] = summary
@@ -148,7 +149,7 @@ def _marked(audit: dict, files: list[str]) -> dict[str, list[int]]:
 
 
 def _scores(
-    saved: list[tuple], removed: list[int], groups: np.ndarray, stochastic: bool
+    saved: list[tuple], removed: list[int], groups: np.ndarray, stochastic: bool, folds: np.ndarray | None = None
 ) -> tuple[dict, Summary | None]:
     if not saved:
         return {}, None
@@ -156,7 +157,8 @@ def _scores(
     right = np.stack([correct(logits, labels) for logits, labels, _ in saved])
     kept_groups = groups[saved[0][2]][keep]
     several = len(np.unique(kept_groups)) > 1
-    summary = summarize(right[:, keep], kept_groups, stochastic=stochastic) if several else None
+    kept_folds = None if folds is None else folds[keep]
+    summary = summarize(right[:, keep], kept_groups, stochastic=stochastic, folds=kept_folds) if several else None
     own = [scores(logits[keep], labels[keep], names=SCORED) for logits, labels, _ in saved]
     full, mean = float(right.mean()), float(right[:, keep].mean())
     means = {name: float(np.mean([one[name] for one in own])) for name in SCORED}

@@ -7,6 +7,7 @@ from ftbench.base.errors import InputError, choices
 from ftbench.study import grid, kinds
 from ftbench.study import trials as search
 from ftbench.study.checks.backbones import check_backbones, check_path
+from ftbench.study.checks.folds import check_folds
 from ftbench.study.checks.given import check_given, check_given_files
 from ftbench.study.checks.image_sizes import check_image_sizes
 from ftbench.study.checks.made_of_runs import check_made_of, check_members_in_grid
@@ -18,20 +19,8 @@ from ftbench.study.rows.shards import is_hub, shards_of
 
 # Keys of a data set that only some sources read.
 SOURCES = {
-    "name",
-    "path",
-    "groups",
-    "test_fraction",
-    "urls",
-    "md5",
-    "download_gb",
-    "validation",
-    "parts",
-    "include",
-    "exclude",
-    "range",
-    "images",
-    "columns",
+    *("name", "path", "groups", "test_fraction", "test_folds", "urls", "md5", "download_gb"),
+    *("validation", "parts", "include", "exclude", "range", "images", "columns"),
 }
 
 
@@ -43,6 +32,7 @@ def check(config: dict) -> None:
     _device(config)
     _trials(config)
     _halving(config)
+    check_folds(config)
     _datasets(config)
     check_backbones(config)
     _probes(config)
@@ -161,6 +151,8 @@ def _halving(config: dict) -> None:
 def _label_issues(config: dict) -> None:
     """Labels are judged by features of a pretrained backbone."""
     for name, entry in config["datasets"].items():
+        if entry["fold_of"]:
+            continue
         judges = [
             cell
             for cell in grid.cells(config)
@@ -271,6 +263,7 @@ def _probes(config: dict) -> None:
 def _grid(config: dict) -> None:
     tables = {"dataset": "datasets", "backbone": "backbones", "strategy": "strategies"}
     names = {table: list(config[table]) for table in tables.values()} | {"backbones": grid.backbones(config)}
+    names["datasets"] = [name for name, entry in config["datasets"].items() if not entry["fold_of"]]
     for number, pattern in enumerate(config["exclude"]):
         for axis, given in pattern.items():
             for name in given if isinstance(given, list) else [given]:

@@ -1,7 +1,7 @@
 """Which folders of an image folder are its parts, which its classes, and what is not used: read from names, before anything is opened.
 
     <root>/train/<class>/...  <root>/test/<class>/...  and perhaps a validation part, under any usual name (`split_names`)
-    <root>/<class>/...        from which a test part is drawn by `test_fraction`
+    <root>/<class>/...        from which a test part is drawn by `test_fraction`, or which is tested in folds
 
 The key `parts` says it in the place of a guess. What was guessed or is not used becomes a note; what could be meant in two ways is
 refused with the key that decides it.
@@ -32,7 +32,7 @@ class Layout:
 
 
 def layout(found: Found, settings: dict) -> Layout:
-    """What a walk found, in parts and classes. `settings` is the data set's entry: parts, validation, test_fraction.
+    """What a walk found, in parts and classes. `settings` is the data set's entry: parts, validation, test_fraction, test_folds.
 
     Raises InputError, one sentence, on a missing part or class, on classes that differ between parts, on what may be meant in two
     ways, and on a fault of the walk in a folder that is read.
@@ -109,6 +109,11 @@ def _guessed(tree: Tree, settings: dict) -> dict[str, str]:
 
 def _check_parts(tree: Tree, places: dict[str, str], settings: dict) -> None:
     root, fraction, validation = tree.root, settings["test_fraction"], settings["validation"]
+    if "test" in places and settings.get("test_folds"):
+        raise InputError(
+            f"test_folds is given, but {root} has a folder {places['test']} of its own; set it to null, or put the images of both parts "
+            "together to test all of them in folds."
+        )
     if "test" in places and fraction is not None:
         raise InputError(
             f"test_fraction: {fraction} is given, but {root} has a folder {places['test']} of its own; set it to null."
@@ -117,7 +122,7 @@ def _check_parts(tree: Tree, places: dict[str, str], settings: dict) -> None:
         raise InputError(
             f"path: {root} has a folder {' and '.join(places.values())} and no folder train; give it, or say by parts which folder it is."
         )
-    if places and "test" not in places and fraction is None:
+    if places and "test" not in places and fraction is None and not settings.get("test_folds"):
         held = places.get("validation")
         raise InputError(
             f"path: {root} has a folder {places['train']} and no folder test; give both, or set test_fraction to draw a test part from "
@@ -143,7 +148,7 @@ def _check_no_parts(tree: Tree, settings: dict) -> None:
             f"path: the folders of {tree.root} hold parts of their own, such as {top}/{_some(tree.children[top])}; put the parts first, "
             f"such as train/{top} and test/{top}, or set parts: {{}} if {top} is a class with all that it holds."
         )
-    if settings["test_fraction"] is None and len(tree.children[""]) > 1:
+    if settings["test_fraction"] is None and not settings.get("test_folds") and len(tree.children[""]) > 1:
         raise InputError(
             f"test_fraction: null, but {tree.root} has no folders train and test; give the share of the images that the test part gets, "
             f"such as 0.2, or name the parts by parts: its folders are {_some(tree.children[''])}."

@@ -95,7 +95,7 @@ def _parts(rows: Rows, settings: dict, notes: list[str]) -> dict[str, list[Recor
     named = _named(rows, values, settings)
     fraction, validation = settings["test_fraction"], settings["validation"]
     if not named:
-        if fraction is None:
+        if fraction is None and not settings.get("test_folds"):
             raise InputError(
                 f"test_fraction: null, but {rows.part or rows.where} names no test part; give the share of the images that the test part "
                 "gets, such as 0.2, or say what is which by parts and columns.part."
@@ -151,11 +151,16 @@ def _check_parts(rows: Rows, named: dict[str, str], settings: dict) -> None:
         raise InputError(
             f"path: {rows.part} of {rows.where} has {listed(named.values())} and no train part; say which it is by parts."
         )
+    if "test" in named and settings.get("test_folds"):
+        raise InputError(
+            f"test_folds is given, but {rows.where} has a test part, {named['test']}; set it to null, or set parts: {{}} to test all images in "
+            "folds."
+        )
     if "test" in named and fraction is not None:
         raise InputError(
             f"test_fraction: {fraction} is given, but {rows.where} has a test part, {named['test']}; set it to null."
         )
-    if "test" not in named and fraction is None:
+    if "test" not in named and fraction is None and not settings.get("test_folds"):
         held = named.get("validation")
         raise InputError(
             f"test_fraction: null, but {rows.where} has no test part; give the share of {named['train']} that is to be one, such as 0.2"

@@ -27,7 +27,11 @@ def run(arguments):
         if found := list(faults(study)):
             raise InputError("\n".join(f"config: {fault}" for fault in found))
     if not arguments.quiet:
-        cells = len(grid.cells(study))
+        cells = grid.cells(study)
+        folds = [
+            f"{name} is tested in {len(own)} folds" for name in study["datasets"] if (own := grid.folds_of(study, name))
+        ]
         print(
-            f"{arguments.config} is valid: the study {study['study']} has {cells} cells of {len(study['seeds'])} seeds."
+            f"{arguments.config} is valid: the study {study['study']} has {len(cells)} cells of {len(study['seeds'])} seeds"
+            f"{''.join(f'; {said}' for said in folds)}."
         )
