@@ -1,10 +1,10 @@
 """How well the intervals and tests keep their promise: simulated studies with known truth, judged by the product's own functions.
 
-    python benchmarks/simulate.py [--quick] [--write]      make simulate
+    python benchmarks/simulate.py [--quick] [--write] [--folds]      make simulate
 
 Per case: how often a true null is rejected at 5 % and at 0.5 % (what Holm's correction uses), how often the 95 % intervals of a
 difference and of one cell cover the truth, their half-widths, and the power at a true difference. Beside the default stand its rivals.
-With --write the table goes into docs/statistics.md. The worlds' seeds are fixed; the prior's numbers were chosen on other ones.
+With --write the tables go into docs/statistics.md; --folds makes the last one alone. The worlds' seeds are fixed; the prior's numbers were chosen on other ones.
 """
 
 import json
@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import _simulated_choice
+import _simulated_folds
 import numpy as np
 from _common import ROOT, out_of, parser
 from _rival_intervals import RIVALS, half_width
@@ -21,6 +22,7 @@ from ftbench.compare.statistics import cell_interval, difference, learn, summari
 
 DOCUMENT = ROOT / "docs" / "statistics.md"
 BEGIN, END = "<!-- table: written by benchmarks/simulate.py -->", "<!-- end of table -->"
+FOLDS_BEGIN, FOLDS_END = "<!-- table of folds: written by benchmarks/simulate.py -->", "<!-- end of table of folds -->"
 SEED = 20_261_129
 NULLS, APART = ((0, 1), (4, 5), (6, 7)), (2, 3)
 SPLITS = {"split_sd": 0.1, "tuning_sd": 0.15}  # in accuracy about 1 and 1.5 points, beside 1 of the seeds
@@ -134,10 +136,10 @@ def table(found: dict[str, dict]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def write(text: str, path: Path = DOCUMENT) -> None:
+def write(text: str, begin: str = BEGIN, end: str = END, path: Path = DOCUMENT) -> None:
     document = path.read_text(encoding="utf-8")
-    before, rest = document.split(BEGIN)
-    path.write_text(before + BEGIN + "\n" + text + "\n" + END + rest.split(END)[1], encoding="utf-8")
+    before, rest = document.split(begin)
+    path.write_text(before + begin + "\n" + text + "\n" + end + rest.split(end)[1], encoding="utf-8")
 
 
 def main() -> None:
@@ -146,7 +148,18 @@ def main() -> None:
     options.add_argument(
         "--repetitions", type=int, default=500, help="studies per case (a third with 3,000 images or more)"
     )
+    options.add_argument("--folds", action="store_true", help="only the test sets in folds: minutes")
     arguments = options.parse_args()
+    folds = {}
+    for seed, (name, world) in enumerate(_simulated_folds.CASES.items()):
+        folds[name] = _simulated_folds.case(world, 4 if arguments.quick else arguments.repetitions, seed)
+        print(f"{name}: {folds[name]['default']['error']:.1f} %", flush=True)
+    print(_simulated_folds.table(folds))
+    if arguments.write and not arguments.quick:
+        write(_simulated_folds.table(folds), FOLDS_BEGIN, FOLDS_END)
+    if arguments.folds:
+        out_of(arguments).write_text(json.dumps({"folds": folds}, indent=1))
+        return
     found = {}
     for seed, (name, world) in enumerate(CASES.items()):
         repetitions = 4 if arguments.quick else arguments.repetitions // (3 if world.images >= 3_000 else 1)
@@ -157,7 +170,7 @@ def main() -> None:
         name: _simulated_choice.choice(world, 4 if arguments.quick else arguments.repetitions, seed)
         for seed, (name, world) in enumerate(_simulated_choice.CASES.items())
     }
-    out_of(arguments).write_text(json.dumps({"intervals": found, "choices": choices}, indent=1))
+    out_of(arguments).write_text(json.dumps({"intervals": found, "choices": choices, "folds": folds}, indent=1))
     text = f"{table(found)}\n\n{_simulated_choice.table(choices)}"
     print(text)
     if arguments.write and not arguments.quick:

@@ -15,6 +15,8 @@ TABLES = (
     "strategies",
     "hardware",
 )  # after the data set, each with an empty line before it
+FEW = 1000  # images in all up to which a test part of its own would be small
+FOLDS = 5
 WIDTH = 110  # a longer line has its reason above it
 
 
@@ -27,6 +29,8 @@ def config_text(draft: Draft) -> str:
     lines += ["", "datasets:", f"  {scalar(draft.name)}:"]
     for key, value in draft.entry.keys.items():
         lines += _line(key, value, draft.entry.why.get(key), 4)
+    if "test_fraction" in draft.entry.keys and draft.seen.total <= FEW and draft.entry.takes("test_folds"):
+        lines += _proposed_folds(draft)
     if draft.groups and not draft.obeyed and draft.entry.takes("groups"):
         lines += _proposed_groups(draft)
     for table in TABLES:
@@ -44,6 +48,14 @@ def _head(draft: Draft) -> list[str]:
         f"#   make study CONFIG={shown(draft.output)}     about {spoken(draft.choices.hours)}, {draft.here.trust}",
         f"#   make report CONFIG={shown(draft.output)}",
         *(f"# Passed over, since it takes longer: {richer}." for richer in draft.choices.passed),
+    ]
+
+
+def _proposed_folds(draft: Draft) -> list[str]:
+    tested = round(draft.seen.total * draft.entry.settings["test_fraction"])
+    return [
+        f"    # With so few images a test part of about {tested:,} leaves wide intervals. In the place of test_fraction:",
+        f"    # test_folds: {FOLDS}  # all {draft.seen.total:,} images are tested, each once, at {FOLDS} times the training",
     ]
 
 
