@@ -95,7 +95,7 @@ def test_a_study_starts_from_the_runs_of_another(tmp_path):
 def test_weights_that_saw_the_test_images_stop_the_study_before_it_scores(tmp_path):
     """Two divisions of one folder: the second study's test images were trained on by the weights that it starts from.
 
-    In both studies every seed trains, tunes, fits and is scored on a split of its own.
+    In both studies every seed trains, tunes, fits and is scored on a split of its own; where it is allowed, the second one tests in folds.
     """
 
     def divided(seed: int) -> dict:
@@ -123,12 +123,43 @@ def test_weights_that_saw_the_test_images_stop_the_study_before_it_scores(tmp_pa
     )
     assert not (clone.root / cells).exists()
     small["seen_test_images"] = "allow"
-    clone.write_config(study)
-    clone.snakemake(cells)
+    photos = divided(1)["photos"] | {"test_fraction": None, "test_folds": 2}
+    clone.write_config(study | {"datasets": {"photos": photos}})
+    check_folds(clone)
     (row,) = rows(clone.root / cells)
-    assert int(row["seen_test_images"]) > 0 and row["seeds"] == "2"
-    fitted = [json.loads(clone.path(f"runs/photos/small/knn/seed{seed}/run.json").read_text()) for seed in (0, 1)]
+    assert int(row["seen_test_images"]) > 0 and (row["seeds"], row["test_folds"]) == ("2", "2")
+    own = "runs/photos-fold1/small/knn/seed{}/run.json"
+    fitted = [json.loads(clone.path(own.format(seed)).read_text()) for seed in (0, 1)]
     assert fitted[0]["digests"]["split"] != fitted[1]["digests"]["split"] and all(one["stochastic"] for one in fitted)
+
+
+def check_folds(clone: Clone) -> None:
+    """All of a tiny study whose photos are tested in two folds, except for its figures: every image has the answer of its own fold's networks."""
+    tables = [
+        f"results/tiny/tables/{name}" for name in ("cells.csv", "comparison.html", "folds.html", "image_facts.csv")
+    ]
+    clone.snakemake(*tables, "results/tiny/summary.html")
+    fold = np.load(clone.path("data/photos/split.npz"))["fold"]
+    pooled = np.load(clone.path("runs/photos/small/knn/seed0/test_logits.npz"))
+    assert pooled["ids"].tolist() == list(range(len(fold))) and set(fold) == {1, 2}
+    contents = {}
+    for number in (1, 2):
+        own = np.load(clone.path(f"runs/photos-fold{number}/small/knn/seed0/test_logits.npz"))
+        assert np.array_equal(pooled["logits"][fold == number], own["logits"])
+        for part in ("", "test_"):
+            contents[number, part] = [
+                row["content"] for row in rows(clone.path(f"data/photos-fold{number}/{part}files.csv"))
+            ]
+        assert not set(contents[number, ""]) & set(contents[number, "test_"])
+    assert sorted(contents[1, "test_"]) == sorted(contents[2, ""])
+    table = {row["fold"]: float(row["accuracy"]) for row in rows(clone.path("tables/folds.csv"))}
+    images = {str(number): np.sum(fold == number) for number in (1, 2)}
+    (row,) = rows(clone.path("tables/comparison.csv"))
+    mean = sum(table[number] * images[number] for number in table) / len(fold)
+    assert float(row["accuracy_mean"]) == pytest.approx(mean) and row["dataset"] == "photos"
+    assert "tested in 2 folds" in clone.path("tables/comparison.html").read_text()
+    assert "as 2 folds show it" in clone.path("summary.html").read_text()
+    assert clone.plan(*tables) == []
 
 
 def test_cells_made_of_finished_runs_stand_beside_them_and_are_charged_with_them(tmp_path):

@@ -14,7 +14,7 @@ from ftbench.base.code_digest import code_digest
 from ftbench.base.dates import bring_back
 from ftbench.base.errors import InputError
 from ftbench.base.kept import keep
-from ftbench.study import grid, inputs, kinds, reader, report_files, run_weights, settings, trials
+from ftbench.study import expand, grid, inputs, kinds, reader, report_files, run_weights, settings, trials
 from ftbench.study.commands import hold, note_command
 from ftbench.study.config import resolve
 from ftbench.study.downloads import download_of
@@ -164,7 +164,7 @@ def get_split_settings(wildcards):
 
 
 def get_fold_settings(wildcards):
-    return settings.folds(STUDY, wildcards.dataset)
+    return expand.fold_settings(STUDY, wildcards.dataset)
 
 
 def get_fold_number(wildcards):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks"))
+import _simulated_folds  # noqa: E402
 import simulate  # noqa: E402
 
 REPETITIONS = 15
@@ -46,3 +47,17 @@ def test_seeds_that_are_ignored_and_groups_that_are_would_fail_here():
     assert seeds["error"]["images alone"] > 15
     groups = simulate.case(simulate.World(**SMALL, seeds=3, group=20, seed_sd=0.02), REPETITIONS, seed=502)
     assert groups["error"]["pooled"] > 10 > groups["error"]["default"]
+
+
+@pytest.mark.parametrize("world", [{"images": 300}, {"images": 1000, "seeds": 3}, {"images": 300, "seeds": 1}])
+def test_a_test_set_in_folds_keeps_its_promise(world):
+    """Each fold has a split, a tuning and networks of its own; what they do to it is in the interval."""
+    found = _simulated_folds.case(simulate.World(**_simulated_folds.EFFECTS | {"seeds": 2, "folds": 5} | world), 40, seed=504)  # fmt: skip
+    slack = 300 * np.sqrt(0.05 * 0.95 / 80)
+    assert found["default"]["error"] <= 5 + slack and found["default"]["coverage"] >= 90
+
+
+def test_seeds_alone_would_fail_in_folds():
+    world = simulate.World(images=1000, seeds=3, folds=5, cells=6, split_sd=0.2, tuning_sd=0.3)
+    found = _simulated_folds.case(world, 30, seed=505)
+    assert found["seeds alone"]["error"] > 15 > found["default"]["error"]

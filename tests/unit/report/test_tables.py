@@ -18,6 +18,7 @@ from ftbench.report.result.comparison_table import (
     comparison_pages,
     comparison_table,
     detectable_note,
+    folds_note,
 )
 from ftbench.report.uncertainty.calibration_table import calibration_pages
 from ftbench.report.uncertainty.pairwise_table import pairwise_pages
@@ -129,6 +130,12 @@ def test_the_note_on_detectable_differences_leaves_out_what_no_difference_can_re
     assert detectable_note(comparison, pairs[2:], "d").startswith(
         "d, 100 test images, 2 seeds: for 1 of 1 pairs the seeds vary"
     )
+
+
+def test_a_data_set_in_folds_is_named_below_the_table():
+    frame = pd.DataFrame({"dataset": ["d", "e"], "test_folds": [5, 0]})
+    assert folds_note(frame, "d").startswith("d: tested in 5 folds, so that every image is answered once for each seed")
+    assert folds_note(frame, "e") == ""
 
 
 def test_mixed_hardware_is_flagged_in_both_tables_and_one_kind_is_not(study, pages, tmp_path):

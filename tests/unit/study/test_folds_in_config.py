@@ -3,7 +3,7 @@
 import pytest
 
 from ftbench.base.errors import InputError
-from ftbench.study import config, grid, inputs, report_files, settings
+from ftbench.study import config, expand, grid, inputs, report_files, settings
 
 PHOTOS = {"source": "imagefolder", "path": "photos", "test_folds": 3}
 SMALL = {"source": "ftbench", "model": "resnet8", "image_size": 8}
@@ -46,7 +46,7 @@ def test_a_fold_is_split_as_any_data_set_and_all_images_are_prepared_once_whatev
     assert prepared[0] == prepared[1] and prepared[0]["test_folds"] is True
     assert "test_folds" not in settings.prepare(study(), "digits")  # as before there were folds
     assert settings.split(study(), "photos-fold1") == settings.split(study(), "photos")
-    assert settings.folds(study(), "photos")["test_folds"] == 3
+    assert expand.fold_settings(study(), "photos")["test_folds"] == 3
 
 
 def test_corrupted_images_of_all_folds_are_as_many_as_the_config_says():

@@ -233,6 +233,7 @@ def test_a_folder_of_kaggle_s_form_is_read_by_its_table(capsys):
         entry = study["datasets"][made.name]
         assert (entry["source"], entry["path"], entry["images"]) == ("table", "plants/train.csv", "plants/train")
         assert entry["test_fraction"] == 0.2 and made.seen.total == 24
+        assert "# test_folds: 5  # all 24 images are tested, each once" in Path(made.output).read_text()
         assert "the file is taken from the column id" in capsys.readouterr().out.replace("The", "the")
 
 

@@ -122,6 +122,22 @@ def test_an_image_folder_is_counted_by_its_files(tmp_path):
     assert plan.images_of("mine", datasets["mine"], "planned") == (7, 3)
 
 
+def test_a_data_set_in_folds_trains_on_all_but_one_of_them_and_costs_as_many_times(tmp_path):
+    for number in range(10):
+        place = tmp_path / "photos" / ("cat" if number % 2 else "dog")
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{number}.jpg").write_bytes(b"")
+    entry = {"source": "imagefolder", "path": "photos"}
+    folds, once = (
+        config.resolve(study_text({"mine": entry | more})) for more in ({"test_folds": 5}, {"test_fraction": 0.2})
+    )
+    assert plan.images_of("mine", folds["datasets"]["mine"], "planned") == (8, 2)
+    (row,), (single,) = plan.plan(folds), plan.plan(once)
+    assert row["runs"] == 5 * single["runs"] and row["hours"] == pytest.approx(5 * single["hours"])
+    assert "mine is tested in 5 folds: 5 times the trials and runs" in plan.show(folds, [row])
+    assert "folds" not in plan.show(once, [single])
+
+
 def study_text(datasets):
     return {"study": "s", "seeds": [0], "datasets": datasets, "strategies": {"scratch": {"kind": "scratch"}},
             "backbones": {"plain": {"source": "ftbench", "model": "resnet8"}}}  # fmt: skip

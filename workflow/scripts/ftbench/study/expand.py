@@ -48,6 +48,17 @@ def _check_names(config: dict) -> None:
                 )
 
 
+def fold_settings(study: dict, dataset: str) -> dict:
+    """What deals the images of a data set into its folds."""
+    entry = study["datasets"][dataset]
+    return {key: entry[key] for key in ("test_folds", "split_seed", "group_duplicates", "flip")}
+
+
+def share_of_fold(entry: dict, images: int) -> int:
+    """How many images a fold has if all folds together have so many; as many of any other data set."""
+    return math.ceil(images / entry["test_folds"]) if entry["fold"] else images
+
+
 def limits(config: dict) -> None:
     """A list of train_limits becomes one data set per limit, the smallest first; `family` keeps the name that was written."""
 

@@ -7,11 +7,10 @@ its job reads and nothing else: a key that only a later job reads would rerun th
 strategy: the wildcards of a job have them. Every dict can be written as JSON.
 """
 
-import math
 from collections.abc import Iterable
 
 from ftbench.base.digests import content_of
-from ftbench.study import grid, trials
+from ftbench.study import expand, grid, trials
 from ftbench.study.checks.given import files_of
 from ftbench.study.checks.image_sizes import relative_area
 from ftbench.study.downloads import download_of
@@ -87,12 +86,6 @@ def split(study: dict, dataset: str) -> dict:
     entry = study["datasets"][dataset]
     seeks = entry["group_duplicates"] or entry["drop_duplicates"]
     return {key: entry[key] for key in SPLIT} | {"flip": entry["flip"] if seeks else None}
-
-
-def folds(study: dict, dataset: str) -> dict:
-    """What deals the images of a data set into its folds."""
-    entry = study["datasets"][dataset]
-    return {key: entry[key] for key in ("test_folds", "split_seed", "group_duplicates", "flip")}
 
 
 def own_split(study: dict, dataset: str, seed: int) -> dict:
@@ -301,10 +294,8 @@ def corruption(study: dict, cell) -> dict:
     """The machine, the conditions, and the kind of a strategy that is fitted on features."""
     kind, entry = study["strategies"][cell.strategy]["kind"], study["datasets"][cell.dataset]
     chosen = {key: study["corruptions"][key] for key in CORRUPTIONS}
-    if entry["fold"]:  # all folds together have so many
-        chosen["images"] = math.ceil(chosen["images"] / entry["test_folds"])
     return {
         "run": cell_machine(study, cell),
-        "settings": chosen,
+        "settings": chosen | {"images": expand.share_of_fold(entry, chosen["images"])},
         "kind": kind if declared(kind)["engine"] == "features" else None,
     }
