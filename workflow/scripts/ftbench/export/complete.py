@@ -12,7 +12,7 @@ from torch import nn
 
 from ftbench.base.digests import refuse_damaged
 from ftbench.base.errors import InputError
-from ftbench.export.finished import Finished, refuse_pooled
+from ftbench.export.finished import Finished, pooled
 from ftbench.model import backbones, heads
 from ftbench.model.backbones import Backbone
 from ftbench.predict import trained
@@ -114,7 +114,7 @@ def load(run: Finished) -> Complete:
     """
     record, about = run.read("run.json"), run.read("train.json", of_data=True)
     if "folds" in record:
-        refuse_pooled(str(run.folder), [fold["dataset"] for fold in record["folds"]])
+        raise InputError(f"{run.folder} is {pooled(run.cell[0], len(record['folds']), run.cell[0])}.")
     facts = kinds.declared(record["kind"])
     neighbours = None
     if facts["engine"] == "features" and not facts.get("linear_head"):

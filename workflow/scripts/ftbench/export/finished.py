@@ -124,15 +124,19 @@ def choose(
 
 
 def _check_single(results: Path, dataset: str) -> None:
-    if folds := grid.folds_of({"datasets": {}} | _study(results), dataset):
-        refuse_pooled(f"--dataset: {dataset}", folds)
+    """A data set that is tested in folds has no run with a network of its own, and those of its folds were trained to test it."""
+    study = {"datasets": {}} | _study(results)
+    whole = study["datasets"].get(dataset, {}).get("fold_of") or dataset
+    if folds := grid.folds_of(study, whole):
+        raise InputError(f"--dataset: {dataset} is {pooled(whole, len(folds), dataset)}.")
 
 
-def refuse_pooled(what: str, folds: list[str]) -> None:
-    """Raise InputError: what is tested in `folds` has no run with a network of its own."""
-    raise InputError(
-        f"{what} is tested in {len(folds)} folds, each with a network of its own, so that there is no single one; to have one, train the "
-        f"chosen cell once with test_fraction in the place of test_folds, or name a fold, such as {folds[0]}."
+def pooled(whole: str, folds: int, dataset: str) -> str:
+    """What is to be said of a data set, tested in folds, or of one of its folds, of which no network is to be used."""
+    what = f"tested in {folds} folds" if dataset == whole else f"one of {folds} folds of {whole}"
+    return (
+        f"{what}, whose networks were each trained on a part of the images to test the rest, so that there is no single one to use; train the "
+        "chosen cell once with test_fraction in the place of test_folds"
     )
 
 

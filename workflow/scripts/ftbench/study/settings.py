@@ -77,8 +77,7 @@ def prepare(study: dict, dataset: str) -> dict:
     settings = {key: value for key, value in entry.items() if key not in LATER}
     if form := declared(entry["source"], "sources")["listing"]:
         settings["listing"] = listing(entry, form)
-    # with folds all images are prepared, whatever their number
-    return settings | ({"test_folds": True} if entry["test_folds"] else {})
+    return settings | ({"test_folds": True} if entry["test_folds"] else {})  # the same images, whatever the number
 
 
 def split(study: dict, dataset: str) -> dict:

@@ -62,11 +62,15 @@ def compare_studies(a: str, b: str, mapped: list[str] = (), by: str | None = Non
 
 
 def _cells(folder: Path) -> dict[tuple, list[Path]]:
-    """(data set, backbone, strategy) -> the folders of its finished runs, by seed."""
+    """(data set, backbone, strategy) -> the folders of its finished runs, by seed. Single folds of a data set are left out: it pools them."""
     found: dict[tuple, list[Path]] = {}
+    study = folder / "study.json"
+    entries = read_json(study)["datasets"] if study.exists() else {}
     for record in sorted(
         folder.glob("runs/*/*/*/seed*/run.json"), key=lambda path: (path.parts[:-2], int(path.parent.name[4:]))
     ):
+        if entries.get(record.parts[-5], {}).get("fold_of"):
+            continue
         if (record.parent / "test_logits.npz").exists() and read_json(record)["status"] == "finished":
             found.setdefault(record.parts[-5:-2], []).append(record.parent)
     return found
