@@ -14,10 +14,11 @@ from ftbench.base.code_digest import code_digest
 from ftbench.base.dates import bring_back
 from ftbench.base.errors import InputError
 from ftbench.base.kept import keep
-from ftbench.study import expand, grid, inputs, kinds, reader, report_files, run_weights, settings, trials
+from ftbench.study import grid, inputs, kinds, reader, report_files, run_weights, settings, trials
 from ftbench.study.commands import hold, note_command
 from ftbench.study.config import resolve
 from ftbench.study.downloads import download_of
+from ftbench.study.expand import fold_settings
 from ftbench.study.interrupt import end_with_one_line
 from ftbench.study.paths import (
     DOWNLOADED,
@@ -164,7 +165,7 @@ def get_split_settings(wildcards):
 
 
 def get_fold_settings(wildcards):
-    return expand.fold_settings(STUDY, wildcards.dataset)
+    return fold_settings(STUDY, wildcards.dataset)
 
 
 def get_fold_number(wildcards):
