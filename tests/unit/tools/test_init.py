@@ -145,6 +145,18 @@ def test_every_usual_layout_gets_the_keys_that_it_needs(parts, keys):
     assert sorted(made.seen.names["train"]) == sorted(name for name, _, _ in read["train"])
 
 
+def test_few_images_without_a_test_part_are_proposed_folds_and_get_them_by_set(capsys):
+    folder(Path("photos"), images=10, name="p{}_0.png")
+    init(output="config/part.yaml")
+    text = Path("config/part.yaml").read_text()
+    assert "a test part of about 4 leaves wide intervals" in text and "# test_folds: 5  # all 20 images" in text
+    made = init(given=["test_folds=5"])
+    assert (made.entry.keys["test_folds"], "test_fraction" in made.entry.keys) == (5, False)
+    assert config.read("config/photos.yaml")["datasets"]["photos-fold5"]["fold_of"] == "photos"
+    assert "# test_folds" not in Path("config/photos.yaml").read_text()
+    assert "all of them are tested, in 5 folds" in capsys.readouterr().out
+
+
 def test_a_folder_that_may_be_a_part_or_a_class_is_decided_by_set():
     root = folder(Path("photos"))
     for k in range(6):

@@ -67,6 +67,8 @@ def _classes(draft: Draft) -> list[str]:
     lines = [f"Found in {shown(draft.entry.root)}: {seen.total:,} images in {len(seen.classes):,} classes"]
     if draft.entry.settings["test_fraction"] is not None:
         lines[0] += f"; there is no test part, so {draft.entry.settings['test_fraction']:.0%} of them are drawn"
+    if folds := draft.entry.settings["test_folds"]:
+        lines[0] += f"; there is no test part: all of them are tested, in {folds} folds"
     if draft.entry.places:
         lines[0] += f"; {', '.join(f'{part} is the folder {place}' for part, place in draft.entry.places.items())}"
     counts = {part: seen.counts(part) for part in seen.names}
