@@ -134,7 +134,8 @@ def test_a_data_set_in_folds_trains_on_all_but_one_of_them_and_costs_as_many_tim
     assert plan.images_of("mine", folds["datasets"]["mine"], "planned") == (8, 2)
     (row,), (single,) = plan.plan(folds), plan.plan(once)
     assert row["runs"] == 5 * single["runs"] and row["hours"] == pytest.approx(5 * single["hours"])
-    assert "mine is tested in 5 folds: 5 times the trials and runs" in plan.show(folds, [row])
+    shown = plan.show(folds, [row])
+    assert "mine is tested in 5 folds: 5 times the trials and runs" in shown and "1 cells (0 of the product" in shown
     assert "folds" not in plan.show(once, [single])
 
 

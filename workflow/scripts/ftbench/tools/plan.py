@@ -151,7 +151,8 @@ def show(study: dict, rows: list[dict]) -> str:
     total = sum(row["hours"] for row in rows)
     outside = sum(grid.given(study, name) is not None for name in study["strategies"])
     product = len(study["backbones"]) * (len(study["strategies"]) - outside) + outside
-    skipped = len(study["datasets"]) * product - len(rows)
+    datasets = [name for name, entry in study["datasets"].items() if entry["fold_of"] is None]
+    skipped = len(datasets) * product - len(rows)
     width = max(len(f"{dataset} / {backbone}") for dataset, backbone in by_backbone)
     lines = [
         f"Study {study['study']}: {len(rows)} cells ({skipped} of the product excluded or impossible), {sum(row['runs'] for row in rows)} trials and runs.",

@@ -87,8 +87,9 @@ def protocol_page(study_path, out) -> None:
     data = [
         f"data set {name}: {' '.join(filter(None, (entry['source'], entry['name'])))}, {entry['validation_fraction']:.0%} of the "
         f"training part held out for validation, {entry['train_limit'] or 'all'} images per class, mirrored images "
-        f"{'keep' if entry['flip'] else 'do not keep'} their class"
+        f"{'keep' if entry['flip'] else 'do not keep'} their class{_folds(entry)}"
         for name, entry in study["datasets"].items()
+        if entry.get("fold_of") is None
     ]
     backbones = [
         f"backbone {name}: {entry['model']} of {entry['source']}, weights {entry['weights']}, {entry['image_size']} px"
@@ -112,6 +113,14 @@ def protocol_page(study_path, out) -> None:
     ]
     subtitle = "The recipe of every strategy as the config resolved it."
     publish(pd.DataFrame(rows), PROTOCOL, {"html": out}, "Protocol", subtitle, notes)
+
+
+def _folds(entry: dict) -> str:
+    """What is said of a test set in folds; "" of any other."""
+    count = entry.get("test_folds")  # a study.json of an earlier version lacks the key
+    if not count:
+        return ""
+    return f"; tested in {count} folds of whole groups, each with a validation part, tuning and runs of its own on the images of the others"
 
 
 def _tried(entry: dict, declares: dict) -> str:
