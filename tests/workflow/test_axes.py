@@ -6,7 +6,8 @@ import re
 
 import numpy as np
 import pytest
-from studies import WEIGHTS, Clone, settings, tiny, write_photos, write_weights
+from studies import WEIGHTS, Clone, Node, settings, tiny, write_photos, write_weights
+from test_sealed import CHOSEN, ancestors, broken_seals
 
 from ftbench.data.split import digest_of_split
 
@@ -160,6 +161,21 @@ def check_folds(clone: Clone) -> None:
     assert "tested in 2 folds" in clone.path("tables/comparison.html").read_text()
     assert "as 2 folds show it" in clone.path("summary.html").read_text()
     assert clone.plan(*tables) == []
+    check_seal(clone.graph(*tables))
+
+
+def check_seal(graph: list[Node]) -> None:
+    """Nothing that is chosen or fitted in a fold stands on a test image, or on anything of another fold."""
+    assert broken_seals(graph) == []
+    chosen = [
+        output for node in graph for output in node.outputs if output.endswith(CHOSEN) and "photos-fold" in output
+    ]
+    assert len(chosen) == 2 * 2 * 2  # a model and how it was chosen, of each seed in each fold
+    for target in chosen:
+        own = re.search(r"/photos-fold(\d)/", target)[1]
+        files = ancestors(graph, target)[0]
+        assert {found for file in files for found in re.findall(r"/photos-fold(\d)/", file)} == {own}, target
+        assert f"results/tiny/data/photos-fold{own}/labels.npy" in files
 
 
 def test_cells_made_of_finished_runs_stand_beside_them_and_are_charged_with_them(tmp_path):

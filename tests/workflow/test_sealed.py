@@ -127,24 +127,6 @@ def test_a_seed_with_its_own_split_stands_on_no_other_seeds_split_trial_or_probe
         assert seeds <= {own}, target  # of a fixed learning rate, none
 
 
-def test_a_fold_stands_on_no_image_that_it_tests_and_on_nothing_of_another_fold(tmp_path):
-    photos = tiny()["datasets"]["photos"] | {"path": "photos/train", "test_folds": 2}
-    clone = Clone.of_repository(tmp_path / "clone", tiny() | {"datasets": {"photos": photos}})
-    write_weights(clone.root / WEIGHTS)
-    write_photos(clone.root / "photos")
-    graph = clone.graph()
-    assert broken_seals(graph) == []
-    chosen = [output for node in graph for output in node.outputs if output.endswith(CHOSEN)]
-    trained = {target: re.search(r"/photos-fold(\d)/", target) for target in chosen}
-    assert {match[1] for match in trained.values() if match} == {"1", "2"}
-    for target, own in trained.items():
-        files = ancestors(graph, target)[0]
-        folds = {found for file in files for found in re.findall(r"/photos-fold(\d)/", file)}
-        # the choice of all folds as one, which nothing trains on, is the only one that stands on several
-        assert folds == ({own[1]} if own else {"1", "2"}), target
-        assert own is None or f"results/tiny/data/photos-fold{own[1]}/images.npy" in files | {target}
-
-
 def test_predictions_from_outside_keep_the_seal_and_the_scores_of_the_run_that_they_were_written_from(
     clone, monkeypatch
 ):
