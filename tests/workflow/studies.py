@@ -1,6 +1,8 @@
 """Studies small enough for a test, in copies of this repository where the real Snakemake runs them."""
 
+import compileall
 import csv
+import functools
 import hashlib
 import os
 import shutil
@@ -18,10 +20,14 @@ from PIL import Image
 from safetensors.torch import save_file
 from sklearn.datasets import load_digits
 
+from ftbench.base import code_digest
 from ftbench.model.architectures import ftbench as small_resnets
 
 REPOSITORY = Path(__file__).parents[2]
 PARTS = ("Snakefile", "workflow", "config", "profiles")  # what a user's clone needs to run a study
+HALF = shutil.ignore_patterns(
+    "*.pyc.*", "parsed.*.[0-9]*"
+)  # what another process is just writing beside compiled files
 WEIGHTS = "pretrained.safetensors"
 FIGURES = [
     "accuracy",
@@ -60,6 +66,15 @@ PHOTO_SIZES = ((16, 16), (21, 16), (16, 25), (40, 30))  # width, height
 CORRUPT = "train/dark/broken.jpg"
 
 
+@functools.cache
+def compile_once() -> None:
+    """Compile and parse the repository's own files, so that no copy of it must."""
+    compileall.compile_dir(code_digest.SCRIPTS, quiet=1)
+    for script in code_digest.SCRIPTS.glob("*.py"):
+        code_digest.modules(script.name)
+    code_digest.parsed.save()
+
+
 class Job(NamedTuple):
     """One job of a plan."""
 
@@ -90,10 +105,13 @@ class Clone:
     @classmethod
     def of_repository(cls, root: Path, config: dict | None = None) -> "Clone":
         root.mkdir(parents=True, exist_ok=True)
+        compile_once()
         for part in PARTS:
             source = REPOSITORY / part
             if source.is_dir():
-                shutil.copytree(source, root / part, ignore=shutil.ignore_patterns("__pycache__"))
+                shutil.copytree(
+                    source, root / part, ignore=HALF
+                )  # with what Python has compiled and code_digest has parsed
             else:
                 shutil.copy2(source, root / part)
         clone = cls(root)
@@ -103,7 +121,7 @@ class Clone:
 
     def copy_to(self, root: Path) -> "Clone":
         """The same, times of files included: Snakemake must find nothing to do in it."""
-        shutil.copytree(self.root, root, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(self.root, root, ignore=HALF)
         return Clone(root)
 
     def write_config(self, config: dict) -> None:

@@ -12,6 +12,8 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
+from ftbench.base.parsed import Parsed
+
 SCRIPTS = Path(__file__).resolve().parents[2]  # the rules import the package by a path with ".." in it
 # The harness around a job changes no result: where its log goes, how an error is said, that a file is written whole or not at all
 # (files), noted and compared with its note (verified), and kept for the next start (kept).
@@ -24,12 +26,21 @@ HARNESS = {
     "ftbench.base.kept",
     "ftbench.base.verified",
 }
+_OWN = Path(__file__).read_bytes()  # another way to parse gives something else
+parsed = Parsed(SCRIPTS / "ftbench" / "__pycache__")
 
 
 @functools.cache
 def _parse(path: Path) -> tuple[str, frozenset[str]]:
-    """(dump of the syntax tree without docstrings, names of the ftbench modules it imports)."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    """(digest of the syntax tree without docstrings, names of the ftbench modules it imports)."""
+    content = path.read_bytes()
+    key = hashlib.sha256(_OWN + content).hexdigest()
+    digest, imported = parsed.get(key) or parsed.add(key, _parse_anew(content))
+    return digest, frozenset(imported)
+
+
+def _parse_anew(content: bytes) -> tuple[str, list[str]]:
+    tree = ast.parse(content)
     imported = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -41,7 +52,7 @@ def _parse(path: Path) -> tuple[str, frozenset[str]]:
             node, clean=False
         ):
             node.body = node.body[1:] or [ast.Pass()]
-    return ast.dump(tree), frozenset(imported)
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), sorted(imported)
 
 
 def _file_of(module: str) -> Path | None:
