@@ -18,6 +18,7 @@ from torch import nn
 from ftbench.base.files import read_json
 from ftbench.machine import processes as distributed
 from ftbench.train import run as training
+from ftbench.train.checks import Checks
 
 RECIPE = {"epochs": 3, "batch_size": 9, "weight_decay": 0.01, "mixup": 0.3, "ema_decay": 0.9, "clip_norm": 1.0}
 
@@ -126,6 +127,26 @@ def test_alone_nothing_is_shared_or_added():
     assert ranks.agreed(15, torch.device("cpu")) == 15
 
 
+class OnCpu(distributed.Ranks):
+    """Agrees on the CPU, of steps that are taken as on a GPU."""
+
+    def largest(self, value: float, device: torch.device) -> float:
+        return super().largest(value, torch.device("cpu"))
+
+
+def looks() -> tuple[list[int], int | None]:
+    """After which of eighty steps this process looks for a signal, and what it finds; the second one is slow, and gets the signal."""
+    ranks, found, number = OnCpu(), [], None
+    checks = Checks(ranks, torch.device("cuda"))
+    for step in range(80):  # a look comes within 25 of the signal
+        time.sleep(0.15 if ranks.rank and step < 3 else 0.001)
+        if checks.due() and number is None:
+            number = ranks.agreed(15 if ranks.rank and step > 30 else None, torch.device("cpu"))
+            checks.done()
+            found.append(step)
+    return found, number
+
+
 def together(folder: str) -> None:
     """What each of two processes does in the test below."""
     torch.manual_seed(0)
@@ -142,12 +163,13 @@ def together(folder: str) -> None:
     first = rank.of_first(np.full(3, rank.rank), torch.device("cpu"))
     assert first.tolist() == [0, 0, 0]
     state = {"output": output.detach(), "input": mine.grad, "weight": norm.weight.grad, "bias": norm.bias.grad}
-    torch.save(state | dict(norm.named_buffers()), f"{folder}/{rank.rank}.pt")
+    torch.save(state | dict(norm.named_buffers()) | {"looks": looks()}, f"{folder}/{rank.rank}.pt")
 
 
-def test_synchronised_batch_norm_is_torchs_on_the_whole_batch(tmp_path):
+def test_synchronised_batch_norm_is_torchs_on_the_whole_batch_and_processes_of_unlike_speed_look_alike(tmp_path):
     distributed.run(together, (str(tmp_path),), 2, cuda=False)
     parts = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
+    assert parts[0]["looks"] == parts[1]["looks"] and parts[0]["looks"][1] == 15
     torch.manual_seed(0)
     whole = (torch.randn(7, 4, 3, 3) * 3 + 1).requires_grad_()
     norm = nn.BatchNorm2d(4)
