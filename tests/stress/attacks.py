@@ -112,12 +112,13 @@ def unlock(clone: Clone) -> None:
 
 
 def jobs(driver: subprocess.Popen) -> list[psutil.Process]:
-    """The processes that run a rule's script: children of the server that starts them, which is the driver's."""
+    """The processes that run a rule's script."""
     found = []
     with contextlib.suppress(psutil.Error):
-        for server in psutil.Process(driver.pid).children():
-            if any("base/warm/server.py" in part for part in server.cmdline()):
-                found += server.children()
+        for process in psutil.Process(driver.pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                if any(".snakemake/scripts" in part for part in process.cmdline()):
+                    found.append(process)
     return found
 
 
@@ -126,9 +127,7 @@ def send(driver: subprocess.Popen, attack: str, chance: random.Random) -> str:
     target, *signals = attack.split()
     running = jobs(driver)
     hit = chance.choice(running) if running and target == "job" else None
-    what = target
-    with contextlib.suppress(psutil.Error):
-        what = hit.name() if hit else target
+    what = next((Path(part).stem for part in hit.cmdline() if ".snakemake/scripts" in part), "?") if hit else target
     for name in signals:
         number = getattr(signal, f"SIG{name}")
         with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):

@@ -56,8 +56,10 @@ def offspring(driver: subprocess.Popen) -> list[psutil.Process]:
 
 
 def training_process(driver: subprocess.Popen) -> psutil.Process:
-    """The process that trains, below the driver: a job goes by its rule's name."""
-    (found,) = (process for process in offspring(driver) if process.name() == "train")
+    """The process that trains, below the driver."""
+    (found,) = (
+        process for process in offspring(driver) if any(part.endswith(".train.py") for part in process.cmdline())
+    )
     return found
 
 

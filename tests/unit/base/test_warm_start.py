@@ -91,6 +91,23 @@ def test_environment_folder_path_and_name_are_those_of_a_job(start, tmp_path, ca
     ]
 
 
+def test_ps_shows_what_a_job_runs_however_long_its_name_is(start, tmp_path):
+    job = start("import time; time.sleep(60)")
+    shown = psutil.Process(job.pid)
+    deadline = time.monotonic() + PATIENCE
+    while "server.py" in " ".join(shown.cmdline()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    (script,) = tmp_path.glob("*.py")
+    assert shown.cmdline() == [sys.executable, str(script)]
+    shown.kill()
+    assert job.wait() == -signal.SIGKILL
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import server; server._show('x' * 5000); print(open('/proc/self/cmdline').read())"
+    done = subprocess.run(
+        [sys.executable, "-c", code, warm.SERVER.parent, "." * 100], capture_output=True, text=True, check=True
+    )
+    assert set(done.stdout.strip("\0\n")) == {"x"} and len(done.stdout) > 100
+
+
 def test_threads_and_folders_are_named_as_snakemake_names_them(monkeypatch):
     from snakemake.shell import shell
 

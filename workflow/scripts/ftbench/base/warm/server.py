@@ -1,6 +1,7 @@
 """A process that forks jobs. What one job has imported of the heavy libraries is there for the next one: torch alone takes seconds.
 
-    python server.py SOCKET     the number of an open socket; ftbench.base.warm.start is at its other end
+    python server.py SOCKET ROOM    the number of an open socket, at whose other end is ftbench.base.warm.start; and a long
+                                    text, in whose place ps shall show what a job runs
 
 It imports nothing of the package: every job reads the files of its checkout as they are when it starts. A library is imported
 here when a job has needed it and another job is asked for, so that a single job costs no more than it did.
@@ -120,12 +121,25 @@ def run(request: dict, teach: int) -> None:
     tempfile.tempdir = None  # asked anew, in this environment
     sys.argv, sys.path[0] = [script], str(Path(script).parent)
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(SET_NAME, request["name"].encode()[:15])  # for top and ps
+        _show(f"{sys.executable} {script}")
+        ctypes.CDLL(None).prctl(SET_NAME, request["name"].encode()[:15])  # for top
     atexit.register(lambda: os.write(teach, "".join(f"{name}\n" for name in WORTH if name in sys.modules).encode()))
     runpy.run_path(script, run_name="__main__")
 
 
+def _show(command: str) -> None:
+    """Let ps show `command`: it is written over this process's arguments, as the setproctitle of other systems does.
+
+    Linux takes them as one text if their last byte is not zero (proc(5), /proc/pid/cmdline).
+    """
+    start, end = map(int, Path("/proc/self/stat").read_text().rpartition(")")[2].split()[45:47])  # arg_start, arg_end
+    text = command.encode()[: end - start - 2]
+    ctypes.memmove(start, text.ljust(end - start - 1, b"\0") + b".", end - start)
+
+
 if __name__ == "__main__":
+    if sys.platform == "linux":
+        _show(f"{sys.executable} {__file__}")
     asked = serve(socket.socket(fileno=int(sys.argv[1])))
     if asked:
         run(*asked)

@@ -10,6 +10,7 @@ import sys
 import threading
 from pathlib import Path
 
+ROOM = 600  # bytes, for the command that ps shows
 SERVER = Path(__file__).with_name("server.py")
 OFF = "FTBENCH_WARM_START"  # 0 in the environment: every job is a new process
 THREADS = ("OMP", "GOTO", "OPENBLAS", "MKL", "VECLIB_MAXIMUM", "NUMEXPR")  # as snakemake.shell sets them
@@ -63,7 +64,7 @@ class Servers:
 
     def _new_server(self, given: dict) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        command = [sys.executable, SERVER, str(theirs.fileno())]
+        command = [sys.executable, SERVER, str(theirs.fileno()), "." * ROOM]
         with theirs:
             self._processes.append(subprocess.Popen(command, pass_fds=[theirs.fileno()], env=given))
         return ours
