@@ -308,6 +308,17 @@ def test_what_the_config_leaves_out_and_what_no_row_names_is_said(folder):
     }
 
 
+@pytest.mark.parametrize("images", ["", "."])
+def test_a_table_among_its_images_is_not_left_out_and_another_one_is(folder, images):
+    settings = write(folder, [row | {"file": f"photos/{row['file']}"} for row in rows()]) | {
+        "images": str(folder / images)
+    }
+    (folder / "other.csv").write_text("a\n")
+    (folder / "photos" / "labels.csv").write_text("a\n")
+    assert len(both(settings)) == 12
+    assert table.remarks(settings, settings["path"])["left_out"] == {"no image (.csv)": 2}
+
+
 def test_a_name_that_may_mean_two_images_is_refused(folder):
     for place in ("a", "b"):
         (folder / "photos" / place).mkdir()

@@ -137,6 +137,11 @@ def _passed_over(base: str, name: str, patterns: tuple) -> str | None:
     return EXCLUDED if matching else None
 
 
+def no_image(name: str) -> str:
+    """The reason of a file that is passed over since it is no image."""
+    return f"no image ({suffix(name) or 'no ending'})"
+
+
 def _not_an_image(found: Found, name: str, status: os.stat_result, patterns: tuple) -> str | None:
     """Why a file is not listed, None if it is."""
     kept, _, seen = patterns
@@ -151,7 +156,7 @@ def _not_an_image(found: Found, name: str, status: os.stat_result, patterns: tup
             found.faults.append((name, _why(error)))
             return NO_FILE
     if not image:
-        return f"no image ({suffix(name) or 'no ending'})"
+        return no_image(name)
     if not kept:
         return None
     parts = name.split("/")

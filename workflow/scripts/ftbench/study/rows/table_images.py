@@ -2,12 +2,13 @@
 
 import os
 import stat
+from collections import Counter
 from pathlib import Path
 
 from ftbench.base.errors import InputError, listed
 from ftbench.base.given.image_names import is_image_name
 from ftbench.base.given.user_csv import FileNames, at_home
-from ftbench.base.given.walk import walk
+from ftbench.base.given.walk import no_image, walk
 from ftbench.study.rows.columns import Columns, label_of, which
 from ftbench.study.rows.records import Record, Rows
 from ftbench.study.rows.table_file import Table, read_table
@@ -43,6 +44,7 @@ def table_rows(entry: dict) -> Rows:
     rows.notes += images.remarks(rows)
     for (_, reason), count in images.found.passed.items():
         rows.left_out[reason] += count
+    rows.left_out -= images.the_table_itself(table.path)
     return rows
 
 
@@ -113,6 +115,15 @@ class _Images:
             return self._all is not None and self._all.find(record.name) is not None
         except ValueError:
             return False
+
+    def the_table_itself(self, path: Path) -> Counter:
+        """{reason: 1} if the table lies among its images and was passed over with what is no image: it is not left out, it is read."""
+        try:
+            place = path.resolve().parent.relative_to(Path(self.known.root).resolve()).as_posix()
+        except ValueError:
+            return Counter()
+        reason = no_image(path.name)
+        return Counter({reason: 1} if ("" if place == "." else place, reason) in self.found.passed else {})
 
     def remarks(self, rows: Rows) -> list[str]:
         """Sentences on what was found in an unusual way, and on images that no row names."""
