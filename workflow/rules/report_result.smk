@@ -208,6 +208,7 @@ rule report_folds:
         "<logs>/report_folds.log",
     params:
         labels=FOLDED_RUNS,
+        metric=STUDY["selection_metric"],
         code=code_of("report_folds.py"),
     script:
         "../scripts/report_folds.py"

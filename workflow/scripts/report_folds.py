@@ -7,5 +7,5 @@ if __name__ == "__main__":
 
         given, out = snakemake.input, snakemake.output
         runs = read_records(given.records, snakemake.params.labels, "run", test_logits=given.logits)
-        folds_table(runs, out.csv)
+        folds_table(runs, out.csv, snakemake.params.metric)
         folds_pages(out.csv, {name: out[name] for name in ("html", "markdown", "latex")})

@@ -162,3 +162,19 @@ def test_content_is_the_same_at_every_size_and_under_every_name(tmp_path):
     for image in changed:
         image[0, 0, 0] ^= 1
     assert not first & prepared("three", 8, "png", changed)
+
+
+def test_where_all_images_are_tested_in_folds_each_of_them_counts(tmp_path, old):
+    """They are all in the training part too, of other folds."""
+    run = write_run(old)
+    rows = {"p.png": "1", "q.png": "4"}
+    data = write_data(tmp_path / "results/new", rows, [0, 1], [])
+    np.savez(data / "split.npz", train=np.array([0, 1]), validation=np.zeros(0, int), fold=np.array([1, 2]))
+    start = {
+        "backbone": "small",
+        "weights": "run:old/photos/small/scratch/0",
+        "run": str(run),
+        "seen_test_images": "refuse",
+    }
+    with pytest.raises(InputError, match=r"was trained on 1 of the 2 test images \(p.png\)"):
+        check_seal([start], data / "files.csv", data / "files.csv", data / "split.npz", data / "seal.json")

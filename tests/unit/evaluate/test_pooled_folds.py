@@ -12,7 +12,7 @@ from ftbench.evaluate.calibration import fit_temperature
 from ftbench.evaluate.folds.logits import pool_corrupted, pool_test, pool_validation
 from ftbench.evaluate.folds.runs import most_frequent, pool_run, pooled_cost
 from ftbench.evaluate.folds.selection import pool_selection
-from ftbench.report.result.folds_table import folds_table
+from ftbench.report.result.folds_table import folds_table, nested_accuracy
 
 FOLD = np.array([1, 2, 1, 2, 2])
 LABELS = np.array([0, 1, 1, 0, 1])
@@ -171,3 +171,18 @@ def test_the_table_of_folds_against_an_example_by_hand(tmp_path, split, tested):
     assert table["fold"].tolist() == [1, 2] and table["images"].tolist() == [2, 3]
     assert table["accuracy"].tolist() == pytest.approx([0.5, 1 / 3]) and table["seeds"].tolist() == [1, 1]
     assert table["chosen"].tolist() == ["learning_rate 0.1", "learning_rate 0.01"]
+
+
+def test_every_fold_may_choose_its_cell_by_its_own_validation_images():
+    """Fold 1 of 2 images chooses a, fold 2 of 6 chooses b: (2 × 0.5 + 6 × 0.9) / 8."""
+    cells = {
+        "dataset": "d",
+        "backbone": "n",
+        "strategy": ["a", "a", "b", "b"],
+        "fold": [1, 2, 1, 2],
+        "images": [2, 6] * 2,
+    }
+    frame = pd.DataFrame(cells | {"accuracy": [0.5, 0.7, 0.6, 0.9], "validation_score": [0.8, 0.6, 0.7, 0.65]})
+    assert nested_accuracy(frame) == pytest.approx(0.8)
+    frame.loc[frame["fold"] == 2, "accuracy"] = None
+    assert nested_accuracy(frame) is None
