@@ -151,7 +151,7 @@ def _check_no_parts(tree: Tree, settings: dict) -> None:
     if settings["test_fraction"] is None and not settings.get("test_folds") and len(tree.children[""]) > 1:
         raise InputError(
             f"test_fraction: null, but {tree.root} has no folders train and test; give the share of the images that the test part gets, "
-            f"such as 0.2, or name the parts by parts: its folders are {_some(tree.children[''])}."
+            f"such as 0.2, test_folds to test all of them in folds, or name the parts by parts: its folders are {_some(tree.children[''])}."
         )
 
 
