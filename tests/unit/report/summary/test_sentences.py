@@ -293,3 +293,14 @@ def test_doubted_labels_flatter_who_answers_like_the_probe():
         "A probe on a doubts these labels; without them, cells that answer like it look better.",
         "Without the 13 test images marked as “any mark” the recommended cell scores 81.4 %, not 69.4 %, and its rank is 2, not 1.",
     ]
+
+
+def test_a_cell_that_is_tested_in_folds_says_what_its_interval_covers_and_what_all_folds_cost():
+    best = cell("a on b", RECOMMENDED, test_folds=5)
+    assert (
+        "the luck of training, as 5 folds show it, each with training images and tuning of its own and 3 seeds"
+        in sentences.how_good(facts(best)).text
+    )
+    assert sentences.what_it_costs(best).text.startswith("The models of all 5 folds take 21")
+    one = cell("a on b", RECOMMENDED, test_folds=5, seeds=1, of_recipe=True, stochastic=False)
+    assert "tuning of its own;" in sentences.how_good(facts(one)).text

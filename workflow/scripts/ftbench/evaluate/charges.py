@@ -56,7 +56,7 @@ def charge_flops(counted: dict, run: dict, selected: dict, forward_flops: int = 
     planned), train_flops (the run's own steps, one pass over the validation images per epoch, and the features that it reads or
     that its probe read) and tuning_flops (all trials; a diverged one up to where it stopped). A run that is made of others has their steps and
     their trials, and the passes of its own making, of `forward_flops` per image. Fits on features are not counted: they take
-    seconds on a processor.
+    seconds on a processor. A run that is pooled of folds has all of it of every fold.
     """
     planned = sum(counted["steps"])
     total = sum(steps * flops for steps, flops in zip(counted["steps"], counted["step_flops"]))
@@ -66,7 +66,7 @@ def charge_flops(counted: dict, run: dict, selected: dict, forward_flops: int = 
     trials = selected.get("member_trials", selected["trials"]) if planned else []
     return {
         "step_flops": total / planned if planned else float("nan"),
-        "train_flops": counted["feature_flops"] + trained,
+        "train_flops": counted["feature_flops"] * len(run.get("folds", [run])) + trained,
         "tuning_flops": sum(_loop_flops(counted, trial) for trial in trials),
     }
 

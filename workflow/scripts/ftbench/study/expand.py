@@ -55,8 +55,8 @@ def fold_settings(study: dict, dataset: str) -> dict:
 
 
 def share_of_fold(entry: dict, images: int) -> int:
-    """How many images a fold has if all folds together have so many; as many of any other data set."""
-    return math.ceil(images / entry["test_folds"]) if entry["fold"] else images
+    """How many images a fold may have if all folds together have at most so many; as many of any other data set."""
+    return max(1, images // entry["test_folds"]) if entry["fold"] else images
 
 
 def limits(config: dict) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from ftbench.report.layout.formats import count, duration, operations
 from ftbench.report.layout.frames import mixed_hardware
@@ -22,12 +23,14 @@ class Cost(NamedTuple):
 
 
 def cost_of(frame) -> Cost:
-    """What training and tuning one model of each cell costs: seconds, or operations if the hardware is mixed."""
+    """What training and tuning one model of each cell costs, or the models of all folds: seconds, or operations if the hardware is mixed."""
+    folds = frame.get("test_folds", pd.Series([0])).max()
+    models = f"the models of all {folds:.0f} folds" if folds > 0 else "one model"
     if mixed_hardware(frame):
         values = (frame["train_flops"] + frame["tuning_flops"]).to_numpy(float)
-        return Cost(np.maximum(values, 1.0), operations, "operations of training + tuning one model (log scale)")
+        return Cost(np.maximum(values, 1.0), operations, f"operations of training + tuning {models} (log scale)")
     values = (frame["train_seconds"] + frame["tuning_seconds"]).to_numpy(float)
-    return Cost(np.maximum(values, 0.1), duration, "training + tuning of one model (log scale)")
+    return Cost(np.maximum(values, 0.1), duration, f"training + tuning of {models} (log scale)")
 
 
 def latency_of(frame) -> Cost:

@@ -104,11 +104,13 @@ def what_it_costs(cell: Cell) -> Sentence:
     row = cell.row
     if from_outside(row.get("kind")):
         return Sentence(_stated_cost(row), COMPARISON)
-    said = f"One model takes {duration(row['train_seconds'])} to train"
+    folds = int(row.get("test_folds", 0))
+    models = f"The models of all {folds} folds take" if folds else "One model takes"
+    said = f"{models} {duration(row['train_seconds'])} to train"
     said += (
         f" after {duration(row['tuning_seconds'])} of tuning" if row["tuning_seconds"] > 0 else ", without any tuning,"
     )
-    said += f" on {_machine(row)}; it has {count(row['total_params'])} parameters"
+    said += f" on {_machine(row)}; {'each' if folds else 'it'} has {count(row['total_params'])} parameters"
     if pd.notna(row["latency_ms_batch1"]):
         said += f" and answers one image in {row['latency_ms_batch1']:.3g} ms"
     return Sentence(f"{said}.", COMPARISON)
