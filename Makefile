@@ -29,7 +29,7 @@ setup: .venv/installed ## create .venv with the pinned packages, each compared w
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: ## the whole workflow on the embedded study, and its report: some three minutes, no network
+demo: ## the whole workflow on the embedded study, and its report: some four minutes, no network
 	@$(MAKE) --no-print-directory study report CONFIG=config/demo.yaml
 
 study: setup ## run the study of CONFIG
