@@ -50,15 +50,19 @@ def test_every_trial_and_run_is_listed_once(study, tmp_path):
     assert len(listed) == len({run.record for run in listed}) == len({(run.cell, run.name) for run in listed})
     assert {("finetune", f"trial{k}") for k in (0, 1, 2)} | {("finetune", "seed0"), ("finetune", "seed1")} <= names
     assert {name for strategy, name in names if strategy == "linear_probe"} == {"seed0"}  # one job, nothing random
-    assert {name for strategy, name in names if strategy == "tutorial"} == {"seed0", "seed1"}  # untuned
+    assert {name for strategy, name in names if strategy == "tutorial"} == {
+        f"seed{seed}" for seed in study["seeds"]
+    }  # untuned
 
 
 def test_with_splits_of_their_own_every_seed_has_its_trials(study, tmp_path):
     listed = runs.all_runs(study | {"splits": "per_seed"}, tmp_path)
     folder = tmp_path / "tuning" / "digits" / "efficientnet_lite0" / "finetune"
     of_trials = {run.record for run in listed if run.cell.strategy == "finetune" and "trial" in run.name}
-    assert of_trials == {folder / f"seed{seed}/trial{k}/trial.json" for seed in (0, 1) for k in (0, 1, 2)}
-    assert {run.name for run in listed if run.cell.strategy == "linear_probe"} == {"seed0", "seed1"}
+    assert of_trials == {folder / f"seed{seed}/trial{k}/trial.json" for seed in study["seeds"] for k in (0, 1, 2)}
+    assert {run.name for run in listed if run.cell.strategy == "linear_probe"} == {
+        f"seed{seed}" for seed in study["seeds"]
+    }
 
 
 def test_a_run_waits_runs_stops_and_finishes(study, tmp_path):
