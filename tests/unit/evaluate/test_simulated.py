@@ -49,15 +49,16 @@ def test_seeds_that_are_ignored_and_groups_that_are_would_fail_here():
     assert groups["error"]["pooled"] > 10 > groups["error"]["default"]
 
 
-@pytest.mark.parametrize("world", [{"images": 300}, {"images": 1000, "seeds": 3}, {"images": 300, "seeds": 1}])
+@pytest.mark.parametrize("world", [{"images": 300, "seeds": 2}, {"images": 1000, "seeds": 3}])
 def test_a_test_set_in_folds_keeps_its_promise(world):
     """Each fold has a split, a tuning and networks of its own; what they do to it is in the interval."""
-    found = _simulated_folds.case(simulate.World(**_simulated_folds.EFFECTS | {"seeds": 2, "folds": 5} | world), 40, seed=504)  # fmt: skip
-    slack = 300 * np.sqrt(0.05 * 0.95 / 80)
-    assert found["default"]["error"] <= 5 + slack and found["default"]["coverage"] >= 90
+    worlds = simulate.World(**_simulated_folds.EFFECTS | {"folds": 5} | world)
+    found = _simulated_folds.case(worlds, 25, seed=504)
+    slack = 300 * np.sqrt(0.05 * 0.95 / 50)  # three binomial standard errors of the two cells of each study
+    assert found["default"]["error"] <= 5 + slack and found["default"]["coverage"] >= 95 - slack
 
 
 def test_seeds_alone_would_fail_in_folds():
     world = simulate.World(images=1000, seeds=3, folds=5, cells=6, split_sd=0.2, tuning_sd=0.3)
-    found = _simulated_folds.case(world, 30, seed=505)
+    found = _simulated_folds.case(world, 20, seed=505)
     assert found["seeds alone"]["error"] > 15 > found["default"]["error"]
