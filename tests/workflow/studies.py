@@ -160,8 +160,22 @@ class Clone:
         assert bool(jobs) != ("Nothing to be done" in printed), printed
         return [job for job in jobs if job.rule not in ("all", "study")]
 
+    def graph_to_run(self) -> list[Node]:
+        """Every job that a start would run with its files, from a dry run; of what has run, `graph` tells."""
+        nodes, job = [], {}
+        for line in self.snakemake("--dry-run").splitlines():
+            if line.startswith(("rule ", "localrule ")):
+                job = {"rule": line.split()[1].rstrip(":"), "output": ""}
+            elif line.startswith(("    input: ", "    output: ")):
+                key, files = line.strip().split(": ", 1)
+                job[key] = files
+            elif line.startswith("    jobid: "):
+                files = (frozenset(filter(None, job.get(key, "").split(", "))) for key in ("input", "output"))
+                nodes.append(Node(job["rule"], *files))
+        return nodes
+
     def graph(self, *arguments: str) -> list[Node]:
-        """Every job of the study with its files, done or not, from Snakemake's own summary."""
+        """Every job of a finished study with its files, from Snakemake's own summary; it knows no inputs of what has not run."""
         printed = self.snakemake("--detailed-summary", *arguments)
         table = printed[printed.index("output_file\t") :].splitlines()
         jobs: dict[tuple, set] = {}

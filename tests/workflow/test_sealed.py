@@ -112,13 +112,17 @@ def test_no_test_image_was_prepared_while_anything_trained(finished):
 
 
 def test_a_seed_with_its_own_split_stands_on_no_other_seeds_split_trial_or_probe(tmp_path):
-    """Of a study that has not begun: Snakemake's summary names for a finished file what it was made from then."""
+    """Of a study that has not begun: it has all jobs, also those whose files the shared study would bring along."""
     clone = Clone.of_repository(tmp_path / "clone", tiny() | {"splits": "per_seed"})
     write_weights(clone.root / WEIGHTS)
     write_photos(clone.root / "photos")
-    graph = clone.graph()
+    graph = clone.graph_to_run()
     assert broken_seals(graph) == []
     chosen = [output for node in graph for output in node.outputs if output.endswith(CHOSEN)]
+    blind = {name for name in chosen if not any(file.endswith("/images.npy") for file in ancestors(graph, name)[0])}
+    assert len(blind) == 4 and all(
+        name.endswith("selected.json") for name in blind
+    )  # of a fixed learning rate: lp_ft, tutorial
     # models of 3 strategies with trials and 2 without on the digits, 1 with on the photos, a probe that has no trial; each for 2 seeds
     assert len(chosen) == 2 * (7 + (2 + 2 + 2 + 2) + 7)
     for target in chosen:
@@ -137,7 +141,7 @@ def test_predictions_from_outside_keep_the_seal_and_the_scores_of_the_run_that_t
     config = clone.read_config()
     given = {"kind": "predictions", "backbone": "cloud", "values": "logits", "files": {"photos": "cloud.csv"}}
     clone.write_config(config | {"strategies": config["strategies"] | {"api": given}})
-    assert broken_seals(clone.graph()) == []
+    assert broken_seals(clone.graph() + clone.graph_to_run()) == []
     targets = [
         f"results/tiny/{name}"
         for name in (
