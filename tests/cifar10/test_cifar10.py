@@ -9,10 +9,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from entries import entry as resolved
 from studies import Clone
-
-from ftbench.data.prepare import prepare_test, prepare_train
 
 CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 ARCHIVE = "resources/datasets/torchvision/CIFAR10/cifar-10-python.tar.gz"
@@ -77,21 +74,35 @@ def check_normalization(measured: dict) -> None:
     assert all(own < std - 0.03 for own, std in zip(measured["mean_of_image_stds"], measured["std"]))
 
 
-def test_a_folder_of_images(images, tmp_path):
-    clone = Clone.of_repository(tmp_path / "clone")
+@pytest.fixture(scope="module")
+def folder(images, tmp_path_factory) -> tuple[Clone, dict]:
+    """A study of the folder, and the statistics of all its images."""
+    clone = Clone.of_repository(tmp_path_factory.mktemp("folder"))
     entry = {"source": "imagefolder", "path": str(images / "imagefolder")}
     files = (f"results/tiny/{name}" for name in ("tables/comparison.csv", "plots/folder.mistakes.svg"))
-    check_normalization(run(clone, "folder", entry, *files))
+    return clone, run(clone, "folder", entry, *files)
+
+
+@pytest.fixture(scope="module")
+def archive(mirror, md5, tmp_path_factory) -> tuple[Clone, dict]:
+    """The same of the archive, downloaded from a mirror after a broken one."""
+    clone = Clone.of_repository(tmp_path_factory.mktemp("archive"))
+    entry = {"source": "torchvision", "name": "CIFAR10", "urls": [f"{mirror}/cut/", f"{mirror}/"], "md5": md5}
+    entry["group_duplicates"] = False  # the folder's images are compared and audited; once is enough
+    return clone, run(clone, "archive", entry, "results/tiny/runs/archive/small/scratch/seed0/metrics.json")
+
+
+def test_a_folder_of_images(folder):
+    clone, measured = folder
+    check_normalization(measured)
     check_study(clone, "folder")
     (accuracy,) = pd.read_csv(clone.path("tables/comparison.csv")).accuracy_mean
     assert accuracy == json.loads(clone.path("runs/folder/small/scratch/seed0/metrics.json").read_text())["accuracy"]
 
 
-def test_the_archive_from_a_mirror_after_a_broken_one(mirror, md5, tmp_path):
-    clone = Clone.of_repository(tmp_path / "clone")
-    entry = {"source": "torchvision", "name": "CIFAR10", "urls": [f"{mirror}/cut/", f"{mirror}/"], "md5": md5}
-    entry["group_duplicates"] = False  # the folder's images are compared and audited; once is enough
-    check_normalization(run(clone, "archive", entry, "results/tiny/runs/archive/small/scratch/seed0/metrics.json"))
+def test_the_archive_from_a_mirror_after_a_broken_one(archive, mirror, md5):
+    clone, measured = archive
+    check_normalization(measured)
     check_study(clone, "archive")
     downloaded = json.loads((clone.root / "resources/datasets/torchvision/CIFAR10/files.json").read_text())
     assert downloaded["files"][0]["md5"] == md5
@@ -114,25 +125,13 @@ def test_an_archive_with_another_checksum_is_refused(mirror, md5, tmp_path):
     assert left == []
 
 
-def test_both_forms_hold_the_same_pixels_under_the_same_labels(images, md5, tmp_path):
+def test_both_forms_hold_the_same_pixels_under_the_same_labels(folder, archive):
     digests = {}
-    for settings, root in (
-        (resolved(source="torchvision", name="CIFAR10", md5=md5), images),
-        (resolved(path="imagefolder"), images / "imagefolder"),
-    ):
-        out = tmp_path / settings["source"]
-        train = [
-            out / name for name in ("images.npy", "labels.npy", "groups.npy", "classes.json", "files.csv", "train.json")
-        ]
-        test = [
-            out / name for name in ("classes.json", "test_images.npy", "test_labels.npy", "test_files.csv", "test.json")
-        ]
-        prepare_train(settings, root, *train)
-        prepare_test(settings, root, *test)
+    for (clone, _), name in ((folder, "folder"), (archive, "archive")):
         for part in ("", "test_"):
-            pixels, labels = np.load(out / f"{part}images.npy"), np.load(out / f"{part}labels.npy")
+            pixels, labels = (np.load(clone.path(f"data/{name}/{part}{kind}.npy")) for kind in ("images", "labels"))
             for label in range(10):  # the archive is in the published order, the folder in that of its names
                 own = sorted(hashlib.md5(image.tobytes()).digest() for image in pixels[labels == label])
                 digests.setdefault((part, label), []).append(own)
     assert len(digests) == 20
-    assert all(archive == folder for archive, folder in digests.values())
+    assert all(one == other for one, other in digests.values())
