@@ -23,7 +23,8 @@ NOT_ASKED = (
     "activations",
     "training_size",
     "label_more",
-)  # this study has no corruptions and no axes
+    "folds",
+)  # this study has no corruptions, no axes and no folds
 
 
 def plain(text: str) -> str:
