@@ -37,7 +37,7 @@ def test_splits_of_their_own_are_said(tmp_path):
     study = config.read(CONFIGS / "demo.yaml") | {"splits": "per_seed"}
     write_json(tmp_path / "study.json", study)
     protocol_page(tmp_path / "study.json", tmp_path / "protocol.html")
-    assert "seeds 0, 1, each with a validation split of its own" in (tmp_path / "protocol.html").read_text()
+    assert "seeds 0, 1, 2, each with a validation split of its own" in (tmp_path / "protocol.html").read_text()
 
 
 def test_the_search_is_named(tmp_path):

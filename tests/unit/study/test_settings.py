@@ -96,7 +96,7 @@ def test_a_dict_can_be_changed_without_changing_the_study():
 )
 def test_a_data_sets_key_changes_the_jobs_that_read_it_and_no_others(key, value, reads):
     datasets = {
-        name: {own: copy.deepcopy(given) for own, given in entry.items() if own != "family"}
+        name: {own: copy.deepcopy(given) for own, given in entry.items() if own not in ("family", "fold_of", "fold")}
         for name, entry in STUDY["datasets"].items()
     }
     datasets["digits"] |= {key: value}

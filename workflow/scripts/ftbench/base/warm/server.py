@@ -25,6 +25,7 @@ from pathlib import Path
 
 # Those that take long to import and start no threads, which a fork would leave behind. pandas starts one, in pyarrow.
 WORTH = ("numpy", "torch", "torchvision", "timm", "scipy.stats", "sklearn.linear_model", "matplotlib.pyplot")
+ASKING_FOR_COMPILER = ("torchvision",)  # and timm, which imports it
 WITHOUT_COMPILER = Path(__file__).parents[2] / "machine" / "spared_compiler.py"
 SET_NAME = 15  # PR_SET_NAME of linux/prctl.h
 
@@ -98,7 +99,7 @@ def _import(names: set[str]) -> None:
     """Import those of WORTH that `names` has and this process has not."""
     for name in WORTH:
         if name in names and name not in sys.modules:
-            if name == "torchvision":
+            if name in ASKING_FOR_COMPILER:
                 _spare_compiler()
             with contextlib.suppress(ImportError):  # the job that needs it imports it itself, and says what is wrong
                 importlib.import_module(name)
