@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from ftbench.base.warm import server
 from ftbench.base.warm import start as warm
 
 PATIENCE = 60  # seconds
@@ -106,6 +107,13 @@ def test_ps_shows_what_a_job_runs_however_long_its_name_is(start, tmp_path):
         [sys.executable, "-c", code, warm.SERVER.parent, "." * 100], capture_output=True, text=True, check=True
     )
     assert set(done.stdout.strip("\0\n")) == {"x"} and len(done.stdout) > 100
+
+
+@pytest.mark.parametrize("stat", [None, "", "1 (python) S 1 1", "1 (a ) b) " + "0 " * 50])
+def test_a_system_that_does_not_say_where_arguments_lie_is_left_alone(tmp_path, stat):
+    if stat is not None:
+        (tmp_path / "stat").write_text(stat)
+    assert server._arguments(tmp_path / "stat") == (0, 0)
 
 
 def test_threads_and_folders_are_named_as_snakemake_names_them(monkeypatch):

@@ -133,9 +133,20 @@ def _show(command: str) -> None:
 
     Linux takes them as one text if their last byte is not zero (proc(5), /proc/pid/cmdline).
     """
-    start, end = map(int, Path("/proc/self/stat").read_text().rpartition(")")[2].split()[45:47])  # arg_start, arg_end
+    start, end = _arguments(Path("/proc/self/stat"))
+    if end - start < 3:
+        return  # a system that does not say where they are; ps shows the server then
     text = command.encode()[: end - start - 2]
     ctypes.memmove(start, text.ljust(end - start - 1, b"\0") + b".", end - start)
+
+
+def _arguments(stat: Path) -> tuple[int, int]:
+    """Where this process's arguments begin and end in its memory: arg_start and arg_end of proc(5); zeros where nobody says."""
+    try:
+        start, end = map(int, stat.read_text().rpartition(")")[2].split()[45:47])
+    except (OSError, ValueError):
+        return 0, 0
+    return (start, end) if start else (0, 0)
 
 
 if __name__ == "__main__":
