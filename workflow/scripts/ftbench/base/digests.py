@@ -35,6 +35,17 @@ def damaged(path: str | os.PathLike, why: str) -> InputError:
     return InputError(f"{path} is damaged: {why}; delete it{entry} and start again.")
 
 
+def digests_of_images(pixels, labels: np.ndarray, classes: list[str], shape: tuple[int, ...]) -> tuple[str, str]:
+    """(sha256 of the pixels, digest of pixels, labels and classes) of a part, as its train.json or test.json names them.
+
+    `pixels` is the hashlib sha256 that all pixels went through, and is used up; labels (N,) int64; shape is that of one image.
+    """
+    alone = pixels.hexdigest()
+    pixels.update(labels.tobytes())
+    pixels.update(json.dumps([classes, shape]).encode())
+    return alone, pixels.hexdigest()
+
+
 def md5_of_file(path: str | os.PathLike) -> str:
     """Hex md5 of a file's bytes: data set publishers give md5, so that is what is compared."""
     with open(path, "rb") as stream:

@@ -16,6 +16,13 @@ BLOCK = 256  # rows read at a time by iteration: 39 MB at 224 px
 LARGEST_READ = 2**30  # bytes: Linux reads 2 GB at once at most
 
 
+def write_header(stream, count: int, shape: tuple[int, ...]) -> int:
+    """Begin a .npy file of `count` images of one shape, to be followed by their pixels; returns where those begin."""
+    header = {"descr": "|u1", "fortran_order": False, "shape": (count, *shape)}
+    np.lib.format.write_array_header_1_0(stream, header)
+    return stream.tell()
+
+
 class PixelRows:
     """A (N, H, W, 3) uint8 array in a .npy file; `rows[key]` reads a copy of the rows of an int, a slice or an (M,) int array.
 

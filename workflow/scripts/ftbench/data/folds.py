@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ftbench.base.digests import refuse_damaged, sha256_of_file
+from ftbench.base.digests import digests_of_images, refuse_damaged, sha256_of_file
 from ftbench.base.errors import InputError, listed
 from ftbench.base.files import atomic_write, read_json, write_json, write_npy, write_npz
-from ftbench.base.pixel_rows import PixelRows
+from ftbench.base.pixel_rows import PixelRows, write_header
 from ftbench.data import cleaning as clean
 
 FOLD_STREAM = 3  # of the split_seed, beside those of ftbench.data.split
@@ -118,9 +118,7 @@ def write_part_of_fold(given: dict, number: int | None, part: str, out: dict) ->
     rows = np.arange(len(split["fold"])) if number is None else rows_of_fold(split["fold"], number, part)
     numbers = split["labels"][rows]
     pixels, size = _copy_pixels(given["images"], rows, out["images"])
-    sha256 = pixels.hexdigest()
-    pixels.update(numbers.tobytes())
-    pixels.update(json.dumps([names, size]).encode())
+    sha256, whole = digests_of_images(pixels, numbers, names, size)
     write_npy(out["labels"], numbers)
     write_npy(out["groups"], split["groups"][rows])
     for table in ("files", "metadata"):
@@ -132,7 +130,7 @@ def write_part_of_fold(given: dict, number: int | None, part: str, out: dict) ->
     own = {
         "images": len(rows),
         "per_class": dict(zip(names, counts)),
-        "digest": pixels.hexdigest(),
+        "digest": whole,
         "sha256": {"images": sha256, "labels": sha256_of_file(out["labels"])},
     }
     write_json(out["summary"], about | said_once | own)
@@ -145,8 +143,7 @@ def _copy_pixels(source: str, rows: np.ndarray, path: str) -> tuple:
     shape = stored[:1].shape[1:]
     step = max(1, COPIED // int(np.prod(shape)))
     with atomic_write(path) as temporary, temporary.open("wb") as stream:
-        header = {"descr": "|u1", "fortran_order": False, "shape": (len(rows), *shape)}
-        np.lib.format.write_array_header_1_0(stream, header)
+        write_header(stream, len(rows), shape)
         for first in range(0, len(rows), step):
             pixels = stored[rows[first : first + step]].tobytes()
             digest.update(pixels)

@@ -5,13 +5,12 @@ with other files: nothing that trains or selects depends on it.
 """
 
 import csv
-import json
 import os
 from pathlib import Path
 
 import numpy as np
 
-from ftbench.base.digests import sha256_of_file
+from ftbench.base.digests import digests_of_images, sha256_of_file
 from ftbench.base.errors import InputError
 from ftbench.base.files import atomic_write, read_json, write_json, write_npy
 from ftbench.data import sources
@@ -124,9 +123,7 @@ def _refuse_invisible(names: list[str], origin: str) -> None:
 def _finish(settings, root, name, part: Part, classes: list[str], labels, files, summary, low_high, more: dict) -> None:
     """Write labels, file names and summary of a part whose pixels are written, and say what is in it."""
     numbers = np.array(part.labels, np.int64)
-    pixels = part.sha256.hexdigest()
-    part.sha256.update(numbers.tobytes())
-    part.sha256.update(json.dumps([classes, part.shape]).encode())
+    pixels, whole = digests_of_images(part.sha256, numbers, classes, part.shape)
     write_npy(labels, numbers)
     with atomic_write(files) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         table = csv.writer(stream, lineterminator="\n")
@@ -139,7 +136,7 @@ def _finish(settings, root, name, part: Part, classes: list[str], labels, files,
         "images": len(part.files),
         "size": list(part.shape[:2]),
         "per_class": dict(zip(classes, counts)),
-        "digest": part.sha256.hexdigest(),
+        "digest": whole,
         "sha256": {"images": pixels, "labels": sha256_of_file(labels)},
         "skipped": [file for file, _ in part.corrupt],
         "skipped_for": [reason for _, reason in part.corrupt],

@@ -15,31 +15,26 @@ SMOKE_FOLDS = 2  # of a rehearsal
 
 def folds(config: dict) -> None:
     """Put behind each data set that is tested in folds one entry for each fold."""
-    _check_names(config)
-    expanded = {}
-    for name, entry in config["datasets"].items():
-        expanded[name] = entry | {"fold_of": None, "fold": None}
-        if entry["test_folds"] is not None:
-            count = min(entry["test_folds"], SMOKE_FOLDS) if config["smoke"] else entry["test_folds"]
-            expanded[name] |= {"test_folds": count}
-            for number in range(1, count + 1):
-                expanded[f"{name}-fold{number}"] = entry | {"test_folds": count, "fold_of": name, "fold": number}
-    config["datasets"] = expanded
+    _check_given(config)
+
+    def entries(name: str, entry: dict) -> dict[str, dict]:
+        count = entry["test_folds"]
+        if count is not None and config["smoke"]:
+            count = min(count, SMOKE_FOLDS)
+        entry = entry | {"test_folds": count}
+        numbers = range(1, (count or 0) + 1)
+        own = {f"{name}-fold{number}": entry | {"fold_of": name, "fold": number} for number in numbers}
+        return {name: entry | {"fold_of": None, "fold": None}} | own
+
+    _expand(config, "datasets", "test_folds", "data set", entries)
 
 
-def _check_names(config: dict) -> None:
-    """Raise InputError if a fold has the name of another entry, or if something names a data set that is tested in folds and cannot."""
+def _check_given(config: dict) -> None:
+    """Raise InputError if predictions from outside are given for a data set that is tested in folds."""
     for name, entry in config["datasets"].items():
         count = entry["test_folds"]
         if count is None:
             continue
-        taken = [
-            f"{name}-fold{number}" for number in range(1, count + 1) if f"{name}-fold{number}" in config["datasets"]
-        ]
-        if taken:
-            raise InputError(
-                f"config: datasets.{name}.test_folds makes a data set {taken[0]}, but there is one of that name; rename it."
-            )
         for strategy, given in config["strategies"].items():
             if {name, entry["family"]} & set(given.get("files") or {}):
                 raise InputError(
@@ -95,7 +90,7 @@ def _expand(config: dict, table: str, key: str, what: str, entries: Callable[[st
                 raise InputError(
                     f"config: {table}.{name}.{key} makes a {what} {new}, but there is one of that name; rename it."
                 )
-            expanded[new] = made | {"family": name}
+            expanded[new] = made | {"family": made.get("family", name)}  # expanded before, it keeps its own
     config[table] = expanded
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ftbench.base.errors import InputError
+from ftbench.base.pixel_rows import write_header
 from ftbench.data.decode import fit, grey_range
 from ftbench.data.decode.open_image import Opened
 from ftbench.machine.peak_memory import peak_resident_mb
@@ -64,7 +65,7 @@ def write_part(
             array = got[0]
             if part.shape is None:
                 part.shape = array.shape
-                start = _write_header(stream, 0, part.shape)
+                start = write_header(stream, 0, part.shape)
             elif array.shape != part.shape:
                 raise InputError(
                     f"image_size: null, but {part.files[0]} has {_size(part.shape)} pixels and {name} has "
@@ -76,7 +77,7 @@ def write_part(
         _check_classes(part, classes)
         stream.seek(0)
         # NumPy leaves room for a growing first dimension, so the header with the final count is as long as the first.
-        if _write_header(stream, len(part.files), part.shape) != start:
+        if write_header(stream, len(part.files), part.shape) != start:
             raise RuntimeError("NumPy's .npy header changed its length with the number of rows")
     return part
 
@@ -241,12 +242,6 @@ def _load(name: str, load: Callable) -> Opened | Exception:
         return error
     except Exception as error:  # Pillow's plug-ins raise many types on a corrupt file; the reason is reported
         return error
-
-
-def _write_header(stream, count: int, shape: tuple[int, ...]) -> int:
-    header = {"descr": "|u1", "fortran_order": False, "shape": (count, *shape)}
-    np.lib.format.write_array_header_1_0(stream, header)
-    return stream.tell()
 
 
 def _size(shape: tuple[int, ...]) -> str:

@@ -1,9 +1,7 @@
 """How recipes were chosen in the folds of a data set, as one choice: every fold chose on its own validation images."""
 
 from ftbench.base.files import read_json, write_json
-from ftbench.evaluate.folds.runs import mean, most_frequent
-
-SCORES = ("validation_accuracy", "validation_balanced_accuracy", "validation_nll")
+from ftbench.evaluate.folds.runs import SCORES, mean, most_frequent
 
 
 def pool_selection(folds: list[str], out: str) -> None:

@@ -59,15 +59,20 @@ def audit_dataset(
     judged = labels.judge(loaded, data.labels[: data.train], cluster[: data.train], len(data.names))
     suspects = suspect_rows(data, judged)
     marked = _duplicate_marks(data, found, cluster) + label_marks(suspects)
-    for path, table, columns in ((pairs, rows, PAIRS), (issues, suspects, ISSUES), (marks, marked, MARKS)):
-        with atomic_write(path) as temporary:
-            guarded(pd.DataFrame(table, columns=columns)).to_csv(temporary, index=False)
+    write_tables({pairs: (rows, PAIRS), issues: (suspects, ISSUES), marks: (marked, MARKS)})
     about = duplicate_summary(data, rows, marked, cluster) | label_summary(data, judged, suspects)
     about |= {"cleaning": cleaning_of(np.load(given["split"])), "shifted_copies_sought": seek_shifts}
     about |= quality_summary(data, suspects, cluster, judged) | _domain_summary(data, loaded, judged)
     if own_splits:
         about["pairs_cut_by_own_splits"] = [_cut(rows, path) for path in own_splits]
     write_json(summary, about)
+
+
+def write_tables(tables: dict[str, tuple[list[dict], list[str]]]) -> None:
+    """Write {path: (rows, columns)} as CSVs."""
+    for path, (rows, columns) in tables.items():
+        with atomic_write(path) as temporary:
+            guarded(pd.DataFrame(rows, columns=columns)).to_csv(temporary, index=False)
 
 
 def seeks_shifts(data: Images) -> bool:

@@ -1,10 +1,8 @@
 """The audit of a data set that is tested in folds: every image is a test image, and trains in the other folds."""
 
 import numpy as np
-import pandas as pd
 
-from ftbench.base.csv_text import guarded
-from ftbench.base.files import atomic_write, write_json
+from ftbench.base.files import write_json
 from ftbench.data.duplicates.find import clusters, find_duplicates
 from ftbench.data.split import cleaning_of
 from ftbench.measure.audit import dataset, labels
@@ -41,13 +39,9 @@ def audit_folds(
     judged = labels.judge(loaded, data.labels, cluster, len(data.names))
     suspects = dataset.suspect_rows(data, judged)
     marked = _cut(data, cluster, fold) + dataset.label_marks(suspects)
-    for path, table, columns in (
-        (pairs, rows, dataset.PAIRS),
-        (issues, suspects, dataset.ISSUES),
-        (marks, marked, dataset.MARKS),
-    ):
-        with atomic_write(path) as temporary:
-            guarded(pd.DataFrame(table, columns=columns)).to_csv(temporary, index=False)
+    dataset.write_tables(
+        {pairs: (rows, dataset.PAIRS), issues: (suspects, dataset.ISSUES), marks: (marked, dataset.MARKS)}
+    )
     about = dataset.duplicate_summary(data, rows, marked, cluster) | {"test_images": len(data)}
     about |= dataset.label_summary(data, judged, suspects)
     about |= {"cleaning": cleaning_of(np.load(given["split"])), "shifted_copies_sought": seek_shifts}
