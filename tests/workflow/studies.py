@@ -6,7 +6,6 @@ import functools
 import hashlib
 import os
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
+import warm_snakemake
 import yaml
 from PIL import Image
 from safetensors.torch import save_file
@@ -136,17 +136,10 @@ class Clone:
 
     def snakemake(self, *arguments: str, fails: bool = False, env: dict | None = None) -> str:
         """Run snakemake and return all that it prints. A wrong exit status is an error here, with that text."""
-        done = subprocess.run(
-            self.command(*arguments),
-            cwd=self.root,
-            env=environment(env),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=1200,
-        )
-        assert (done.returncode != 0) == fails, done.stdout
-        return done.stdout
+        arguments = self.command(*arguments)[3:]  # of python -m snakemake
+        status, printed = warm_snakemake.run(arguments, self.root, environment(env), timeout=1200)
+        assert (status != 0) == fails, printed
+        return printed
 
     def plan(self, *arguments: str, env: dict | None = None) -> list[Job]:
         """The jobs that a start would run, from a dry run; [] where there is nothing to be done."""

@@ -36,6 +36,7 @@ def tree(tmp_path, monkeypatch):
 
 
 def _forget():
+    code_digest._file_of.cache_clear()
     code_digest._parse.cache_clear()
     code_digest.code_digest.cache_clear()
 

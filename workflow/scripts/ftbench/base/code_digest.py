@@ -55,6 +55,7 @@ def _parse_anew(content: bytes) -> tuple[str, list[str]]:
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), sorted(imported)
 
 
+@functools.cache
 def _file_of(module: str) -> Path | None:
     path = SCRIPTS / Path(*module.split("."))
     for candidate in (path.with_suffix(".py"), path / "__init__.py"):

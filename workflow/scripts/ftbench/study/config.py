@@ -33,7 +33,7 @@ MAX_FAULTS = 20  # shown of one config
 
 @functools.cache
 def schema() -> dict:
-    return yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    return yaml.load(SCHEMA.read_text(encoding="utf-8"), Loader=reader.PARSER)
 
 
 def recipe_keys() -> list[str]:
