@@ -9,7 +9,13 @@ import subprocess
 from snakemake.benchmark import benchmarked
 from snakemake.script import PythonScript
 
+from ftbench.base.code_digest import SCRIPTS, imported_at_once
 from ftbench.base.warm import start as warm
+
+
+def imports_of(script):
+    """What a job of this script imports for certain; nothing is known of another workflow's script."""
+    return imported_at_once(script) if (SCRIPTS / script).exists() else ()
 
 
 def start_warm(cold=PythonScript.execute_script):
@@ -21,7 +27,9 @@ def start_warm(cold=PythonScript.execute_script):
         if self.container_img or self.conda_env or self.env_modules:
             return cold(self, fname, edit)
         try:
-            job = servers.start(fname, self.rulename, self.threads, self.resources.get("tmpdir"))
+            job = servers.start(
+                fname, self.rulename, self.threads, self.resources.get("tmpdir"), imports_of(self.path.get_filename())
+            )
         except OSError as error:
             logger.warning(f"{self.rulename} starts as a new process: {error}.")
             return cold(self, fname, edit)

@@ -36,7 +36,8 @@ def tree(tmp_path, monkeypatch):
 
 
 def _forget():
-    code_digest._file_of.cache_clear()
+    for cached in (code_digest._file_of, code_digest.imported_at_once):
+        cached.cache_clear()
     code_digest._parse.cache_clear()
     code_digest.code_digest.cache_clear()
 
@@ -180,3 +181,19 @@ def test_the_digest_is_the_same_by_whatever_path_the_package_was_found():
     )
     printed = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
     assert printed.stdout.strip() == code_digest.code_digest("record_environment.py")
+
+
+def test_what_every_job_of_a_script_imports_is_what_its_modules_import_as_they_are_imported(tree):
+    package = tree / "ftbench" / "own"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (tree / "own.py").write_text("if True:\n    from ftbench.own.first import work\n")
+    (package / "first.py").write_text(
+        "import numpy as np\nfrom ftbench.own import second\n\ndef work():\n    import torch\n    from ftbench.own import third\n"
+    )
+    (package / "second.py").write_text("from scipy import stats\n")
+    (package / "third.py").write_text("import pandas\n")
+    _forget()
+    found = code_digest.imported_at_once("own.py")
+    assert {"numpy", "scipy.stats", "ftbench.own.second"} <= found
+    assert not found & {"torch", "pandas", "ftbench.own.third"}

@@ -30,10 +30,12 @@ def servers(monkeypatch, tmp_path):
 def start(servers, tmp_path):
     """Start a job of the given text."""
 
-    def start(text: str, name: str = "rule", threads: int = 1, temporary: str | None = None) -> warm.Job:
+    def start(
+        text: str, name: str = "rule", threads: int = 1, temporary: str | None = None, imports: tuple = ()
+    ) -> warm.Job:
         script = tmp_path / f"{abs(hash(text))}.py"
         script.write_text(text)
-        return servers.start(str(script), name, threads, temporary)
+        return servers.start(str(script), name, threads, temporary, imports)
 
     return start
 
@@ -134,6 +136,19 @@ def test_a_library_of_one_job_is_there_for_the_next_and_for_no_single_one(start,
     for text in (there, "import numpy", there, there):
         assert start(text).wait() == 0
     assert capfd.readouterr().out.split() == ["False", "True", "True"]
+
+
+def test_what_a_job_imports_for_certain_is_there_for_the_first_and_leaves_no_thread_in_the_server(start, capfd):
+    """pandas is what brings a thread, unless it is told not to; what takes no time is the job's own affair."""
+    there = "import sys; print('numpy' in sys.modules, 'pandas' in sys.modules, 'colorsys' in sys.modules)"
+    assert start(there, imports=("pandas", "colorsys", "ftbench.base")).wait() == 0
+    assert capfd.readouterr().out.split() == ["True", "True", "False"]
+    assert start("import os; print('JE_ARROW_MALLOC_CONF' in os.environ)").wait() == 0
+    assert capfd.readouterr().out.split() == ["False"]
+    job = start("import time; time.sleep(60)")
+    assert server_of(job).num_threads() == psutil.Process(job.pid).num_threads() == 1
+    psutil.Process(job.pid).kill()
+    assert job.wait() == -signal.SIGKILL
 
 
 def test_jobs_share_nothing_else(start, capfd):

@@ -31,28 +31,33 @@ parsed = Parsed(SCRIPTS / "ftbench" / "__pycache__")
 
 
 @functools.cache
-def _parse(path: Path) -> tuple[str, frozenset[str]]:
-    """(digest of the syntax tree without docstrings, names of the ftbench modules it imports)."""
+def _parse(path: Path) -> tuple[str, frozenset[str], frozenset[str]]:
+    """(digest of the syntax tree without docstrings, the ftbench modules it imports, all that it imports when it is imported itself)."""
     content = path.read_bytes()
     key = hashlib.sha256(_OWN + content).hexdigest()
-    digest, imported = parsed.get(key) or parsed.add(key, _parse_anew(content))
-    return digest, frozenset(imported)
+    digest, imported, at_once = parsed.get(key) or parsed.add(key, _parse_anew(content))
+    return digest, frozenset(imported), frozenset(at_once)
 
 
-def _parse_anew(content: bytes) -> tuple[str, list[str]]:
+def _parse_anew(content: bytes) -> tuple[str, list[str], list[str]]:
     tree = ast.parse(content)
-    imported = set()
+    imported, at_once = set(), {name for node in tree.body for name in _imports(node)}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            imported.update(alias.name for alias in node.names if alias.name.startswith("ftbench"))
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ftbench"):
-            imported.add(node.module)
-            imported.update(f"{node.module}.{alias.name}" for alias in node.names)  # a submodule, perhaps
+        imported.update(name for name in _imports(node) if name.startswith("ftbench"))
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(
             node, clean=False
         ):
             node.body = node.body[1:] or [ast.Pass()]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), sorted(imported)
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), sorted(imported), sorted(at_once)
+
+
+def _imports(node: ast.AST) -> list[str]:
+    """The modules that a statement imports; of `from a import b` also a.b, a submodule perhaps."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.module:
+        return [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return []
 
 
 @functools.cache
@@ -82,3 +87,18 @@ def code_digest(script: str, *extra: str) -> str:
     """Sixteen hex digits over the code that `script` runs."""
     content = sorted((name, _parse(path)[0]) for name, path in modules(script, extra).items())
     return hashlib.sha256(repr(content).encode()).hexdigest()[:16]
+
+
+@functools.cache
+def imported_at_once(script: str) -> frozenset[str]:
+    """What every job of `script` imports, whatever it is asked to do: by the script itself, and by modules as they are imported."""
+    found: set[str] = set()
+    waiting = list(_parse(SCRIPTS / script)[1])
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        found.add(name)
+        path = _file_of(name) if name.startswith("ftbench") else None
+        waiting.extend(_parse(path)[2] if path else ())
+    return frozenset(found)

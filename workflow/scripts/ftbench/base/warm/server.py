@@ -4,7 +4,7 @@
                                     text, in whose place ps shall show what a job runs
 
 It imports nothing of the package: every job reads the files of its checkout as they are when it starts. A library is imported
-here when a job has needed it and another job is asked for, so that a single job costs no more than it did.
+here when the job that is asked for imports it for certain, or another one has needed it: a single job costs no more than it did.
 """
 
 import atexit
@@ -23,8 +23,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-# Those that take long to import and start no threads, which a fork would leave behind. pandas starts one, in pyarrow.
-WORTH = ("numpy", "torch", "torchvision", "timm", "scipy.stats", "sklearn.linear_model", "matplotlib.pyplot")
+# Those that take long to import and start no threads, which a fork would leave behind.
+WORTH = (
+    *("numpy", "torch", "torchvision", "timm", "scipy.stats", "pandas", "sklearn.linear_model"),
+    *("matplotlib.figure", "matplotlib.backends.backend_svg", "matplotlib.pyplot"),
+)
+# pyarrow, which pandas imports and with it scikit-learn, has an allocator that gives memory back in a thread; not if it is told so.
+NO_THREAD = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
 ASKING_FOR_COMPILER = ("torchvision",)  # and timm, which imports it
 WITHOUT_COMPILER = Path(__file__).parents[2] / "machine" / "spared_compiler.py"
 SET_NAME = 15  # PR_SET_NAME of linux/prctl.h
@@ -33,6 +38,7 @@ SET_NAME = 15  # PR_SET_NAME of linux/prctl.h
 def serve(control: socket.socket) -> tuple[dict, int] | None:
     """Fork a job for every socket that comes through `control`, and write to it the job's process id and, later, how it ended.
 
+    With the socket come the names of what the job imports for certain.
     Returns in each job, with what was asked for and the end of a pipe to teach by; and None here, once the other end has gone.
     """
     interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the jobs
@@ -50,11 +56,11 @@ def serve(control: socket.socket) -> tuple[dict, int] | None:
             _tell_ended(askers)
         if control not in ready:
             continue
-        word, sockets, *_ = socket.recv_fds(control, 1, 1)
+        word, sockets, *_ = socket.recv_fds(control, 65536, 1)
         if not word:
             return None
         asker = socket.socket(fileno=sockets[0])
-        _import(_names(learned))
+        _import({*word.decode().split(), *_names(learned)})
         gc.freeze()  # a job's collector leaves alone what is here, and so the memory stays shared
         pid = os.fork()
         if pid:
@@ -97,6 +103,7 @@ def _names(learned: int) -> set[str]:
 
 def _import(names: set[str]) -> None:
     """Import those of WORTH that `names` has and this process has not."""
+    os.environ.update(NO_THREAD)  # a job has an environment of its own
     for name in WORTH:
         if name in names and name not in sys.modules:
             if name in ASKING_FOR_COMPILER:

@@ -8,7 +8,10 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterable
 from pathlib import Path
+
+from ftbench.base.warm.server import WORTH
 
 ROOM = 600  # bytes, for the command that ps shows
 SERVER = Path(__file__).with_name("server.py")
@@ -38,26 +41,32 @@ class Servers:
         self._processes: list[subprocess.Popen] = []
         self._lock = threading.Lock()  # Snakemake starts jobs from many threads
 
-    def start(self, script: str, name: str, threads: int, temporary: str | None = None) -> "Job":
-        """Start `python script` in this folder, shown as `name` by ps. Raises OSError if no server can be reached."""
+    def start(
+        self, script: str, name: str, threads: int, temporary: str | None = None, imports: Iterable[str] = ()
+    ) -> "Job":
+        """Start `python script` in this folder, shown as `name` by ps. Raises OSError if no server can be reached.
+
+        `imports` are modules that it imports for certain; the server imports those that take long, once for all jobs.
+        """
         given = environment(threads, temporary)
         request = {"script": script, "name": name, "folder": str(Path.cwd()), "environment": given}
         ours, theirs = socket.socketpair()
         with theirs:
             try:
-                self._ask(threads, given, theirs)
+                self._ask(threads, given, theirs, imports)
                 ours.sendall(json.dumps(request).encode() + b"\n")
                 return Job(ours)
             except OSError:
                 ours.close()
                 raise
 
-    def _ask(self, threads: int, given: dict, asker: socket.socket) -> None:
+    def _ask(self, threads: int, given: dict, asker: socket.socket, imports: Iterable[str]) -> None:
         with self._lock:
             if threads not in self._control:
                 self._control[threads] = self._new_server(given)
             try:
-                socket.send_fds(self._control[threads], [b"j"], [asker.fileno()])
+                word = " ".join(sorted({"job", *(name for name in imports if name in WORTH)}))
+                socket.send_fds(self._control[threads], [word.encode()], [asker.fileno()])
             except OSError:
                 self._control.pop(threads).close()  # it has ended; the next job gets another
                 raise
