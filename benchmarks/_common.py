@@ -2,6 +2,7 @@
 
 import argparse
 import atexit
+import contextlib
 import shutil
 import sys
 import tempfile
@@ -32,3 +33,13 @@ def out_of(arguments: argparse.Namespace) -> Path:
     path = arguments.out or folder / arguments.out_name
     path.parent.mkdir(parents=True, exist_ok=True)
     return path.resolve()
+
+
+def add_work(options: argparse.ArgumentParser) -> None:
+    """The option --work, for benchmarks whose job reads what other jobs have to make first."""
+    options.add_argument("--work", type=Path, help="a folder that keeps what the job reads (default: a temporary one)")
+
+
+def room(work: Path | None) -> contextlib.AbstractContextManager:
+    """The folder `work`, which stays, or a temporary one."""
+    return contextlib.nullcontext(str(work)) if work else tempfile.TemporaryDirectory()

@@ -10,7 +10,7 @@ from pathlib import Path
 from _common import parser  # isort: skip
 import numpy as np
 
-SIDE, BATCH, STEPS = 32, 128, 12
+SIDE, BATCH, STEPS, VALIDATED = 32, 128, 12, 1000
 CIFAR10, TWENTY_GB = 50_000, 20_000_000_000 // (SIDE * SIDE * 3)
 
 
@@ -22,8 +22,8 @@ def sparse_images(path: Path, count: int) -> None:
         stream.truncate(stream.tell() + count * SIDE * SIDE * 3)
 
 
-def peak_mb(count: int, precision: str, batch: int, steps: int) -> float:
-    """Peak memory of this process in MB, after `steps` training steps of `batch` images out of `count`."""
+def peak_mb(count: int, precision: str, batch: int, steps: int, validated: int) -> float:
+    """Peak memory of this process in MB, after `steps` training steps of `batch` images out of `count`, `validated` of which validate."""
     import torch
     from steps import CLASSES, MEAN, RECIPE, RUN, STD
 
@@ -49,7 +49,7 @@ def peak_mb(count: int, precision: str, batch: int, steps: int) -> float:
         run = RUN | {"precision": precision}
         backbones.prepare(backbone, run, device)
         labels = np.random.default_rng(0).integers(0, CLASSES, count)
-        train, validation = np.arange(count)[count // 10 :], np.arange(count)[:1000]
+        train, validation = np.arange(count)[count // 10 :], np.arange(count)[:validated]
         # The large set is read batch by batch however much memory this machine has, as it is where it does not fit.
         store = Images(Path(folder) / "images.npy", device, resident=False if count >= TWENTY_GB else None)
         data = Data(store, labels, train, validation, CLASSES)
@@ -63,8 +63,8 @@ def main() -> None:
     options.add_argument("images", type=int, nargs="?", default=CIFAR10, help="(default: %(default)s)")
     options.add_argument("precision", choices=("float32", "bfloat16"), nargs="?", default="float32")
     arguments = options.parse_args()
-    batch, steps = (4, 2) if arguments.quick else (BATCH, STEPS)
-    print(peak_mb(arguments.images, arguments.precision, batch, steps))
+    sizes = (4, 2, 8) if arguments.quick else (BATCH, STEPS, VALIDATED)
+    print(peak_mb(arguments.images, arguments.precision, *sizes))
 
 
 if __name__ == "__main__":

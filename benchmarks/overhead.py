@@ -8,11 +8,10 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
-from _common import ROOT, parser  # isort: skip
+from _common import ROOT, add_work, parser, room  # isort: skip
 from ftbench.base.warm import start as warm
 
 IMPORTS = 2.0  # the target: as long as so many imports of torch, since machines differ
@@ -31,8 +30,8 @@ def measure(folder: Path, repeats: int = 3, quick: bool = False) -> dict:
     environment = {name: value for name, value in os.environ.items() if name != "SNAKEMAKE_PROFILE"}
     environment |= {warm.OFF: "0"}  # imports are a part of what is measured
     beyond, importing = [], []
-    for number in range(repeats):
-        forced = ["--forcerun", "fit_probe"] if number else []
+    for _ in range(repeats):
+        forced = ["--forcerun", "fit_probe"] if (study / RUN).exists() else []
         subprocess.run([*map(str, command), *forced], check=True, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL)
         with (study / "benchmarks/fit_probe/digits-64/efficientnet_lite0/linear_probe.tsv").open() as stream:
             wall = float(next(csv.DictReader(stream, delimiter="\t"))["s"])
@@ -58,8 +57,10 @@ def fit_seconds(log: Path) -> float:
 
 
 def main() -> None:
-    arguments = parser(__doc__).parse_args()
-    with tempfile.TemporaryDirectory() as folder:
+    options = parser(__doc__)
+    add_work(options)
+    arguments = options.parse_args()
+    with room(arguments.work) as folder:
         measure(Path(folder), quick=arguments.quick)
 
 

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # also where a test loads this file by its path
-from _common import ROOT, out_of, parser  # isort: skip
+from _common import ROOT, add_work, out_of, parser  # isort: skip
 import numpy as np
 import yaml
 
@@ -228,6 +228,7 @@ def main() -> None:
     options.add_argument(
         "--sizes", type=int, nargs="*", default=range(len(SIZES)), help="which of the four sizes; none: start-up alone"
     )
+    add_work(options)
     arguments = options.parse_args()
     out, quick = out_of(arguments), arguments.quick
     arguments.sizes = [0] if quick else arguments.sizes
@@ -235,7 +236,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for part in ("workflow", "config", "profiles"):
-            shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+            # With what Python has compiled and code_digest has parsed, but for what another process is just writing there.
+            shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("*.pyc.*", "parsed.*.[0-9]*"))
         shutil.copy2(ROOT / "Snakefile", folder)
         heading = (
             f"{'jobs':>6} {'plan':>8} {'CPU':>8} {'memory':>9}   {'bare CPU':>8} {'ratio':>6}   "
@@ -262,7 +264,7 @@ def main() -> None:
             )
     import startup  # here: it imports torch, and a child's peak memory begins with its parent's
 
-    started = startup.measure(quick)
+    started = startup.measure(quick, arguments.work)
     out.write_text(json.dumps({"sizes": rows, "folders": folders, "startup": started}, indent=2) + "\n")
     if quick:
         return

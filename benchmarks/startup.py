@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # also where a test loads this file by its path
-from _common import ROOT, parser
+from _common import ROOT, add_work, parser, room
 
 sys.path[:0] = [str(ROOT / folder) for folder in ("tests/cluster", "tests/workflow")]
 
@@ -32,12 +32,13 @@ LAUNCHED = re.compile(r"^\[(\S+)\] Launching batch job (\d+) ", re.M)
 DONE = re.compile(r"^\[(\S+)\] \[(\d+)\.batch\] done with job$", re.M)
 
 
-def measure(quick: bool = False) -> list[dict]:
+def measure(quick: bool = False, work: Path | None = None) -> list[dict]:
     """[{name, value, unit, target}], the value a median over jobs: of a job here, and of jobs through Slurm where it is installed.
 
-    Jobs of four at once share the cores of this host, so they have no target. Quick: one job of few images, here alone.
+    Jobs of four at once share the cores of this host, so they have no target. Quick: one job of few images, here alone. `work` keeps what
+    the jobs read.
     """
-    with tempfile.TemporaryDirectory() as name:
+    with room(work) as name:
         rows = [overhead.measure(Path(name), quick=quick)]
         if quick:
             print("start-up through Slurm is left out of a quick run")
@@ -61,6 +62,8 @@ def measure(quick: bool = False) -> list[dict]:
 
 def prepared(root: Path) -> Clone:
     """A study of some linear probes, with all that they read already made."""
+    if (root / "study.yaml").exists():
+        return Clone(root)
     study = settings(backbones={"pretrained": tiny()["backbones"]["pretrained"]})
     clone = Clone.of_repository(root, study | {"strategies": {name: {"kind": "linear_probe"} for name in PROBES}})
     write_weights(root / WEIGHTS)
@@ -97,4 +100,7 @@ def seconds_held(log: str) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    measure(parser(__doc__).parse_args().quick)
+    options = parser(__doc__)
+    add_work(options)
+    arguments = options.parse_args()
+    measure(arguments.quick, arguments.work)

@@ -1,5 +1,7 @@
 """The order of the tests: long files first, so that no worker is left with one of them when the others are done."""
 
+import gc
+
 # Minutes of waiting first, then what all others' studies wait for, then by length.
 LONG = (
     "cluster/test_real_slurm.py",
@@ -12,6 +14,12 @@ LONG = (
     "workflow/test_faults.py",
     "workflow/*.py",
 )
+
+
+def pytest_collection_finish():
+    """What is imported by now stays: to look through it for garbage again and again takes minutes of the whole run."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items):

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-import warm_snakemake
+import warm_python
 import yaml
 from PIL import Image
 from safetensors.torch import save_file
@@ -136,10 +136,9 @@ class Clone:
 
     def snakemake(self, *arguments: str, fails: bool = False, env: dict | None = None) -> str:
         """Run snakemake and return all that it prints. A wrong exit status is an error here, with that text."""
-        arguments = self.command(*arguments)[3:]  # of python -m snakemake
-        status, printed = warm_snakemake.run(arguments, self.root, environment(env), timeout=1200)
-        assert (status != 0) == fails, printed
-        return printed
+        done = warm_python.run(self.command(*arguments)[1:], self.root, environment(env))
+        assert (done.returncode != 0) == fails, done.stdout
+        return done.stdout
 
     def plan(self, *arguments: str, env: dict | None = None) -> list[Job]:
         """The jobs that a start would run, from a dry run; [] where there is nothing to be done."""

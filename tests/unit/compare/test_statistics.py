@@ -1,6 +1,9 @@
+import gc
+
 import numpy as np
 import pytest
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
 from ftbench.base.errors import InputError
@@ -234,6 +237,16 @@ def test_holm_by_hand_where_some_pairs_have_no_p():
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert holm([0.01, None, 0.04, 0.03]) == pytest.approx([0.03, np.nan, 0.06, 0.06], nan_ok=True)
     assert len(holm([])) == 0
+
+
+def test_holm_is_statsmodels_bit_by_bit(monkeypatch):
+    monkeypatch.setattr(gc, "collect", lambda: 0)  # it does so in every call
+    rng = np.random.default_rng(0)
+    for count in (0, 1, 2, 3, 7, 40):
+        for scale in (0.001, 0.05, 1.0):
+            p = np.round(rng.random(count) * scale, rng.integers(2, 6))  # with ties and zeros
+            expected = multipletests(p, method="holm")[1] if count else p
+            assert holm(p).tolist() == expected.tolist()
 
 
 def test_win_tie_loss_counts_both_ways_round():

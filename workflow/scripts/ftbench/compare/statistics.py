@@ -283,12 +283,13 @@ def mcnemar(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def holm(p: np.ndarray) -> np.ndarray:
-    """Holm's (1979) adjusted p values within one family, in the order given. A pair without a p value has none here and does not count."""
-    p = np.array(p, dtype=np.float64)
-    tested = ~np.isnan(p)
-    if tested.any():
-        # A second to import, and most jobs that read this file test nothing.
-        from statsmodels.stats.multitest import multipletests
+    """Holm's (1979) adjusted p values within one family, in the order given. A pair without a p value has none here and does not count.
 
-        p[tested] = multipletests(p[tested], method="holm")[1]
+    statsmodels has it, and a test compares them bit by bit. There each call looks through all objects of the process for garbage, which takes
+    a tenth of a second and more, and its import takes a second.
+    """
+    p = np.array(p, dtype=np.float64)
+    tested = np.flatnonzero(~np.isnan(p))
+    order = tested[np.argsort(p[tested])]
+    p[order] = np.minimum(1, np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1)))
     return p

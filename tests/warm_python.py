@@ -1,6 +1,7 @@
-"""Snakemake for tests: forked from a process that has imported it already. Its imports alone take longer than most plans of a tiny study.
+"""Python for tests: forked from a process that has imported the large libraries already. Their imports take longer than most that tests do.
 
-    python -m snakemake ...    and    run([...], folder, environment)
+    python -m snakemake ...       and    run(["-m", "snakemake", ...], folder, environment)
+    python benchmarks/x.py ...    and    run(["benchmarks/x.py", ...], folder, environment)
 
 do the same: the fork has the folder, the environment, the path of modules and the arguments that a new Python would have, and nothing of
 this repository or of an earlier start. A fork iterates over sets in the order of its server, so two servers take turns: what depends on that
@@ -10,6 +11,8 @@ order is another at the next start, as with new processes. What has to be killed
 import atexit
 import contextlib
 import functools
+import importlib
+import importlib.util
 import itertools
 import json
 import os
@@ -24,25 +27,27 @@ from collections.abc import Iterator
 from pathlib import Path
 
 # What every start of Snakemake imports, its plugins among it, and what those import: pandas, requests, docutils, ...
-MODULES = (
-    "snakemake.cli",
-    "snakemake_executor_plugin_slurm",
-    "snakemake.report.html_reporter",
-    "smart_open",
-    "jsonschema",
-    "yte",
-)
+SNAKEMAKE = ("snakemake.cli", "snakemake_executor_plugin_slurm", "snakemake.report.html_reporter")
+SNAKEMAKE += ("smart_open", "jsonschema", "yte")
+# What scripts import of them they find imported; the rest is theirs.
+SCRIPTS = ("torch", "torchvision", "scipy.stats", "pandas", "jsonschema")
 # pyarrow, which pandas imports, has an allocator with a thread of its own, which no fork would have.
 ALONE = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
 
 
-def run(arguments: list[str], folder: Path, environment: dict[str, str], timeout: float) -> tuple[int, str]:
-    """(exit status, or minus the signal that ended it; all that it printed) of `python -m snakemake` with these arguments."""
-    with tempfile.TemporaryFile("w+") as printed:
+def run(
+    arguments: list[str], folder: Path, environment: dict[str, str], timeout: float = 1200, apart: bool = False
+) -> subprocess.CompletedProcess:
+    """What `python` with these arguments gives: returncode and stdout, the errors in it or `apart` as stderr.
+
+    What takes longer than `timeout` seconds is killed.
+    """
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
         ours, theirs = socket.socketpair()
         with ours, theirs:
             request = {"arguments": arguments, "folder": str(folder), "environment": environment}
-            socket.send_fds(next(_servers(os.getpid())), [b"s"], [theirs.fileno(), printed.fileno()])
+            server = next(_servers(os.getpid(), SNAKEMAKE if arguments[:2] == ["-m", "snakemake"] else SCRIPTS))
+            socket.send_fds(server, [b"p"], [stream.fileno() for stream in (theirs, out, errors if apart else out)])
             theirs.close()
             ours.sendall(json.dumps(request).encode() + b"\n")
             ours.settimeout(timeout)
@@ -53,22 +58,22 @@ def run(arguments: list[str], folder: Path, environment: dict[str, str], timeout
                 except TimeoutError:
                     os.kill(pid, signal.SIGKILL)
                     status = -signal.SIGKILL
-        printed.seek(0)
-        text = printed.read()
-    return status, text
+        for stream in (out, errors):
+            stream.seek(0)
+        return subprocess.CompletedProcess(arguments, status, out.read(), errors.read())
 
 
 @functools.cache
-def _servers(_pid: int) -> Iterator[socket.socket]:
+def _servers(_pid: int, modules: tuple[str, ...]) -> Iterator[socket.socket]:
     """The ends of the sockets that reach this process's own servers, in turn; they end when this process does."""
-    return itertools.cycle([_server(), _server()])
+    return itertools.cycle([_server(modules), _server(modules)] if modules == SNAKEMAKE else [_server(modules)])
 
 
-def _server() -> socket.socket:
+def _server(modules: tuple[str, ...]) -> socket.socket:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     clean = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHASHSEED")}
     with theirs:
-        command = [sys.executable, __file__, str(theirs.fileno())]
+        command = [sys.executable, __file__, str(theirs.fileno()), *modules]
         server = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=clean | ALONE | {"OMP_NUM_THREADS": "1"})
     atexit.register(lambda: (ours.close(), server.wait()))
     return ours
@@ -80,45 +85,57 @@ def _server() -> socket.socket:
 def serve(control: socket.socket) -> dict | None:
     """Fork for every request, and tell the process id and, later, the exit status. Returns in each fork, and None at the end."""
     while True:
-        word, sockets, *_ = socket.recv_fds(control, 1, 2)
+        word, given, *_ = socket.recv_fds(control, 1, 3)
         if not word:
             return None
-        asker, printed = socket.socket(fileno=sockets[0]), sockets[1]
+        asker = socket.socket(fileno=given[0])
         pid = os.fork()
         if not pid:
             request = json.loads(asker.makefile().readline())
-            for descriptor in (1, 2):
-                os.dup2(printed, descriptor)
-            os.close(printed)
+            for number, descriptor in enumerate(given[1:], start=1):
+                os.dup2(descriptor, number)
+                os.close(descriptor)
             asker.close()
             control.close()
             return request
-        os.close(printed)
+        for descriptor in given[1:]:
+            os.close(descriptor)
         asker.sendall(f"{pid}\n".encode())
         with contextlib.suppress(OSError):  # nobody waits for it any more
             asker.sendall(f"{os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])}\n".encode())
         asker.close()
 
 
-def become_snakemake(request: dict) -> None:
-    """What `python -m snakemake` does, in this process."""
+def become(request: dict) -> None:
+    """What `python` with the asked arguments does, in this process."""
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
     time.tzset()
     tempfile.tempdir = None  # asked anew, in this environment
     given = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
-    sys.path[:1] = [str(Path.cwd()), *given]
-    sys.argv = ["snakemake", *request["arguments"]]
-    sys.modules["snakemake.workflow"].Workflow._rundir = str(Path.cwd())  # it asks when it is imported
-    runpy.run_module("snakemake", run_name="__main__", alter_sys=True)
+    script, *arguments = request["arguments"]
+    if script == "-m":
+        sys.path[:1] = [str(Path.cwd()), *given]
+        sys.argv = arguments
+        if "snakemake.workflow" in sys.modules:
+            sys.modules["snakemake.workflow"].Workflow._rundir = str(Path.cwd())  # it asks when it is imported
+        runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
+    else:
+        sys.path[:1] = [str(Path(script).parent), *given]
+        sys.argv = request["arguments"]
+        runpy.run_path(script, run_name="__main__")
 
 
 if __name__ == "__main__":
-    import importlib
-
-    for name in MODULES:
+    for name in sys.argv[2:]:
+        if name == "torchvision":  # without torch's compiler, as in jobs
+            own = Path(__file__).parents[1] / "workflow/scripts/ftbench/machine/spared_compiler.py"
+            spec = importlib.util.spec_from_file_location("_without_compiler", own)
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            module.spare_compiler()
         importlib.import_module(name)
     asked = serve(socket.socket(fileno=int(sys.argv[1])))
     if asked:
-        become_snakemake(asked)
+        become(asked)
