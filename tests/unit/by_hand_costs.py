@@ -109,6 +109,7 @@ def _(tmp_path):
 
 PROBE = {"cost": {"train_seconds": 1.0, "feature_seconds": 5.0}, "tuning_seconds": 2.0}
 LP_FT = charge({"train_seconds": 10.0, "feature_seconds": 0.0, "probe": PROBE}, 30.0)
+VIEWS = charge({"train_seconds": 10.0, "feature_seconds": 0.0, "view_seconds": 3.0, "probe": PROBE}, 30.0)
 COUNTED = {"steps": [3, 3], "step_flops": [10, 10], "validation_flops": 4, "feature_flops": 0}
 RUN = {"images_seen": 6, "epochs": 2, "diverged": None}
 
@@ -118,6 +119,7 @@ def charged(*names):
 
 
 example("loop_seconds")(lambda: charged("loop_seconds", "feature_seconds", "borrowed_seconds"))
+example("view_seconds")(lambda: (VIEWS["view_seconds"], VIEWS["feature_seconds"]))
 example("train_seconds")(lambda: charged("train_seconds"))
 example("tuning_seconds")(lambda: charged("tuning_seconds", "own_tuning_seconds"))
 example("front")(lambda: front(np.array([1.0, 2, 3]), np.array([0.7, 0.9, 0.8])))

@@ -83,7 +83,8 @@ def test_the_ground_needs_little_beside_the_standard_library(module):
 
 def test_the_ground_the_file_wing_and_what_watches_run_without_torch():
     builds_networks = {
-        f"ftbench.tools.{name}" for name in ("documents.backbone_doc", "plan", "documents.strategy_doc", "try_networks")
+        f"ftbench.tools.{name}"
+        for name in ("documents.backbone_doc", "passes", "plan", "documents.strategy_doc", "try_networks")
     }
     names = [name for name in PACKAGE_MODULES if folder_of(name) in (*GROUND, *FILE_WING, *ROOF)]
     names = ["ftbench", *(name for name in names if name not in builds_networks)]

@@ -75,7 +75,14 @@ def test_a_study_starts_from_the_runs_of_another(tmp_path):
         }
     }
     strategies = {"knn": {"kind": "knn", "k": [1, 5]}, "lora": {"kind": "lora", "learning_rate": 0.01, "rank": 2}}
-    clone.write_config(settings(backbones=chained, strategies=strategies))
+    strategies["last"] = {
+        "kind": "last_block",
+        "learning_rate": [0.01, 0.003],
+        "cached_views": 2,
+        "augmentation": "crop",
+    }
+    study = settings(backbones=chained, strategies=strategies, tuning={"trials": 2})
+    clone.write_config(study)
     targets = [f"results/tiny/runs/digits/small/{name}/seed0/metrics.json" for name in strategies]
     clone.snakemake(*targets)
     (path,) = (clone.root / "resources" / "weights" / "ftbench").glob("resnet8.run-*.json")
@@ -88,9 +95,33 @@ def test_a_study_starts_from_the_runs_of_another(tmp_path):
     neighbours = json.loads(clone.path("runs/digits/small/knn/seed0/run.json").read_text())
     assert neighbours["trainable_params"] == 0 and neighbours["recipe"]["k"] in (1, 5)
     assert json.loads((clone.root / targets[0]).read_text())["accuracy"] > 0.2  # what was learned before is of use
-    clone.write_config(settings(backbones={"small": chained["small"] | {"model": "resnet14"}}, strategies=strategies))
+    check_cached_views(clone, study, targets)
+    clone.write_config(study | {"backbones": {"small": chained["small"] | {"model": "resnet14"}}})
     printed = clone.snakemake(*targets, fails=True)
     assert "the run before/digits/small/scratch/0 trained ftbench resnet8, not ftbench resnet14" in printed
+
+
+def check_cached_views(clone: Clone, study: dict, targets: list[str]) -> None:
+    """The frozen part ran once for both trials and the run; who reads it pays for it, and its limit is no reason to run again."""
+    (folder,) = clone.path("features/digits/small").glob("*views")
+    assert folder.name == "last_block-crop-2views"
+    cost = json.loads((folder / "cost.json").read_text())
+    parts = np.load(clone.path("data/digits/split.npz"))
+    assert cost["images"] == 2 * len(parts["train"]) + len(parts["validation"])
+    run = clone.path("runs/digits/small/last/seed0")
+    assert json.loads((run / "cost.json").read_text())["view_seconds"] == cost["view_seconds"] > 0
+    recipe = json.loads((run / "run.json").read_text())["recipe"]
+    assert recipe["cached_views"] == 2 and recipe["learning_rate"] in (0.01, 0.003)
+    clone.write_config(study | {"cached_views_gb": 5})
+    assert clone.plan(*targets) == []
+    efficiency = "results/tiny/runs/digits/small/efficiency.json"
+    clone.snakemake(efficiency)
+    counted = json.loads((clone.root / efficiency).read_text())
+    last, lora = (counted["cells"][name] for name in ("last", "lora"))
+    assert last["step_flops"][0] < lora["step_flops"][0] / 2 and last["validation_flops"] < lora["validation_flops"]
+    assert last["feature_flops"] == cost["images"] * (
+        counted["forward_flops"] - last["validation_flops"] // len(parts["validation"])
+    )
 
 
 def test_weights_that_saw_the_test_images_stop_the_study_before_it_scores(tmp_path):

@@ -82,6 +82,35 @@ use rule extract_test_features as extract_test_features_flipped with:
         dataset=any_of(FLIPPED),
 
 
+rule cache_views:
+    """Run the part of a network that a kind never moves once, over fixed augmented views of the training images and the plain validation images."""
+    input:
+        images="<results>/data/{dataset}/images.npy",
+        split="<results>/data/{dataset}/split.npz",
+        weights=weights_file(".safetensors"),
+        record=weights_file(".json"),
+    output:
+        views="<results>/features/{dataset}/{backbone}/{kind}-{policy}-{views}views/views.npy",
+        plain="<results>/features/{dataset}/{backbone}/{kind}-{policy}-{views}views/plain.npy",
+        cost="<results>/features/{dataset}/{backbone}/{kind}-{policy}-{views}views/cost.json",
+    log:
+        "<logs>/cache_views/{dataset}/{backbone}/{kind}-{policy}-{views}views.log",
+    wildcard_constraints:
+        kind=any_of(kinds.names("strategies")),
+        policy=any_of(kinds.names("policies")),
+        views=r"\d+",
+    threads: THREADS
+    resources:
+        gpu=GPUS,
+        # No parameter: another limit makes no other file.
+        largest_mb=round(1000 * STUDY["cached_views_gb"]),
+    params:
+        run=lambda wildcards: cached_views.views_run(STUDY, wildcards),
+        code=lambda wildcards: code_digest("cache_views.py", *cached_views.view_modules(STUDY, wildcards)),
+    script:
+        "../scripts/cache_views.py"
+
+
 rule score_transferability:
     """Score the frozen features of the training rows: which backbones promise most, before any fine-tuning."""
     input:

@@ -15,6 +15,7 @@ from ftbench.base.dates import bring_back
 from ftbench.base.errors import InputError
 from ftbench.base.kept import keep
 from ftbench.study import grid, inputs, kinds, reader, report_files, run_weights, settings, trials
+from ftbench.study.checks import cached_views
 from ftbench.study.commands import hold, note_command
 from ftbench.study.config import resolve
 from ftbench.study.downloads import download_of

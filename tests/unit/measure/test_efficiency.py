@@ -72,6 +72,25 @@ def test_what_is_frozen_is_not_counted(data):
     assert norms < BATCH * 2.1 * forward
 
 
+def test_a_frozen_part_that_ran_once_counts_there_and_in_no_step(inputs, data, tmp_path):
+    forward = by_hand()[0]
+    whole, rest = (counted("last_block", data, cached_views=views) for views in (None, 2))
+    once = rest["once_flops"]
+    assert "once_flops" not in whole and 0 < once < forward
+    assert whole["step_flops"][0] - rest["step_flops"][0] == BATCH * once
+    cell = {
+        "strategy": "last",
+        "frozen": False,
+        "run": small.run("last_block", recipe={"cached_views": 2}),
+        "own_splits": False,
+    }
+    files = (inputs["images"], inputs["labels"], inputs["split"], inputs["classes"])
+    measure_cost(small.run(), [cell], *files, str(tmp_path / "efficiency.json"))
+    found = read_json(tmp_path / "efficiency.json")["cells"]["last"]
+    assert found["feature_flops"] == (2 * TRAIN + VALIDATION) * once
+    assert found["validation_flops"] == VALIDATION * (forward - once) and "once_flops" not in found
+
+
 def test_operations_are_linear_in_the_batch_and_blind_to_most_of_the_recipe(data):
     full = step("scratch", data)
     assert step("scratch", data, batch_size=2 * BATCH) == 2 * full

@@ -24,6 +24,11 @@ def test_what_is_switched_on_is_said_and_what_is_off_is_not(tmp_path):
     assert "cutmix" not in written and "None" not in written
 
 
+def test_cached_views_are_said_with_what_they_are(tmp_path):
+    written = page(tmp_path, finetune={"cached_views": 4})
+    assert "cached views 4 (of each training image, in half precision: what is frozen ran once)" in written
+
+
 def test_a_setting_whose_value_is_one_is_said_unless_one_is_off(tmp_path):
     ones = {"cutmix": 1.0, "mixup": 1.0, "clip_norm": 1.0, "patience": 1, "accumulate": 1, "norm_momentum": 1.0}
     written = page(tmp_path, finetune=ones)

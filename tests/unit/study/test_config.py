@@ -1,4 +1,5 @@
 import copy
+import functools
 import math
 import re
 from pathlib import Path
@@ -419,6 +420,33 @@ def test_training_sizes_grow_to_the_backbones_own(sizes, says):
         config.resolve(changed("strategies.finetune.image_sizes", sizes))
 
 
+@pytest.mark.parametrize(
+    "change, says",
+    [
+        ({"strategies.last.mixup": 0.2}, "but its mixup is 0.2, which mixes images before the frozen part; set mixup to 0"),
+        ({"strategies.last.cutmix": 1.0}, "but its cutmix is 1, which mixes images"),
+        ({"strategies.last.image_sizes": [24, 32]}, "but its image_sizes are [24, 32], and views are cached at one size"),
+        ({"gpus_per_run": 2}, "but gpus_per_run is 2; cached views are read by one process"),
+        ({"compile": True}, "but compile is true, which compiles whole networks; set it to false"),
+        ({"strategies.last.augmentation": "none"}, "under the augmentation none all views of an image are the same; set it to 1"),
+        ({"strategies.last.cached_views": 0}, "strategies.last.cached_views is 0; it must be at least 1"),
+        ({"strategies.finetune.cached_views": 2}, "strategies.finetune.cached_views has no effect on the kind finetune; remove it"),
+        ({"cached_views_gb": 0}, "cached_views_gb is 0; it must be greater than 0"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)  # fmt: skip
+def test_views_that_a_step_would_not_see_are_refused(change, says):
+    study = changed("strategies.last", {"kind": "last_block", "cached_views": 2})
+    config.resolve(study)
+    for key, value in change.items():
+        *tables, last = key.split(".")
+        functools.reduce(dict.__getitem__, tables, study)[last] = value
+    with pytest.raises(InputError) as caught:
+        config.resolve(study)
+    sentence = str(caught.value)
+    assert says in sentence and sentence.startswith("config: ") and sentence.endswith(".") and "\n" not in sentence
+
+
 def test_a_cell_that_is_left_out_may_have_another_size_than_training_ends_at():
     study = changed("training.image_sizes", [24, 32])
     with pytest.raises(InputError, match="backbones.plain has image_size 8, .* or leave the cell out by exclude"):
@@ -594,7 +622,7 @@ def test_a_strategys_overrides_are_the_keys_of_training_with_the_same_types():
             assert own.pop("type") == ["string", "array"] and shared.pop("type") == "string"
             own = {k: v for k, v in own.items() if k not in ("items", "minItems", "uniqueItems")}
         assert own == shared, key
-    options = {"layer_decay", "rank", "pull", "soup"}
+    options = {"layer_decay", "rank", "pull", "soup", "cached_views"}
     assert (
         set(strategy) - set(training["properties"])
         == {"kind", "learning_rate", "l2", "k", "alpha", "probe", "of", *given.KEYS} | options

@@ -3,7 +3,7 @@ import pytest
 from ftbench.data.sources import torchvision
 from ftbench.study import config, grid
 from ftbench.study.kinds import declared
-from ftbench.tools import plan
+from ftbench.tools import passes, plan
 
 
 def study(image_size=8, **changes):
@@ -73,6 +73,34 @@ def test_training_on_small_images_first_takes_less_and_validation_stays():
     assert total(image_size=4) < growing < total()
 
 
+def test_a_frozen_part_runs_once_for_all_cells_that_share_it():
+    last = {"kind": "last_block"}
+    strategies = {
+        "off": last,
+        "two": last | {"cached_views": 2},
+        "too": last | {"cached_views": 2, "weight_decay": 0.1},
+    }
+    resolved = study(
+        exclude=[{"backbone": "plain"}],
+        strategies=strategies | {"three": last | {"cached_views": 3}},
+        hardware={"gigabytes_per_second": 1e12},
+    )
+    rows = {row["strategy"]: row for row in plan.plan(resolved) if row["backbone"] == "loaded"}
+    hours = {name: row["hours"] for name, row in rows.items()}
+    assert hours["three"] < hours["off"] and "views" not in rows["off"]
+    assert hours["two"] - hours["too"] == pytest.approx(rows["two"]["views"]["hours"])
+    cost = passes.halves_cost(resolved["backbones"]["loaded"], "last_block", 4)
+    whole = passes.forward_cost(resolved["backbones"]["loaded"], 4)
+    assert cost.frozen.flops + cost.rest.flops == whole.flops and cost.values == 32 * 4 * 4
+    assert rows["two"]["views"]["gigabytes"] == (2 * 45_000 + 5_000) * cost.values * 2 / 1e9
+    said = plan.show(resolved, plan.plan(resolved))
+    assert said.count("the frozen part runs once, one job") == 2
+    assert (
+        "cifar / loaded: 3 views by last_block, crop_flip: the frozen part runs once" in said
+        and "GB on the disk" in said
+    )
+
+
 def test_half_the_bytes_take_less_and_a_limit_too():
     assert total(precision="bfloat16") == total(precision="float16") < total()
     limited = {"cifar": {"source": "torchvision", "name": "CIFAR10", "train_limit": 100}}
@@ -86,7 +114,7 @@ def test_operations_are_counted_as_by_hand():
     second = (9 * 16 * 32 + 9 * 32 * 32 + 16 * 32) * 16
     third = (9 * 32 * 64 + 9 * 64 * 64 + 32 * 64) * 4
     flops, moved = plan.forward_cost(entry, 4)
-    assert flops == 2 * (stem + first + second + third + 64 * plan.CLASSES)
+    assert flops == 2 * (stem + first + second + third + 64 * passes.CLASSES)
     assert moved > 4 * (3 * 64 + 16 * 64) and plan.forward_cost(entry, 2)[1] == moved / 2
 
 

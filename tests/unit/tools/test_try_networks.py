@@ -65,6 +65,39 @@ def test_sizes_that_a_network_cannot_train_at_are_one_sentence(entry, sizes, say
     assert all(said.startswith("strategies.scratch on backbones.other: ") and says in said for said in sentences)
 
 
+def with_cached_views(**changes) -> list[str]:
+    """What is found of a strategy with cached views on a network that has weights."""
+    weights = {"weights": "run:before/digits/small/scratch/0"}
+    study = copy.deepcopy(STUDY) | {"backbones": {"small": STUDY["backbones"]["small"] | weights}} | changes
+    study["strategies"] = {"last": {"kind": "last_block", "cached_views": 2}}
+    return list(faults(config.resolve(study)))
+
+
+@pytest.mark.parametrize(
+    "changes, says",
+    [
+        ({}, ""),
+        ({"cached_views_gb": 0.001}, "cached_views 2 of images of datasets.digits would take 0.0"),
+        ({"datasets": {"digits": {"source": "digits", "train_limit": 5}}, "cached_views_gb": 0.001}, ""),
+    ],
+)  # fmt: skip
+def test_views_that_are_too_large_are_one_sentence(changes, says):
+    sentences = with_cached_views(**changes)
+    assert len(sentences) == bool(says)
+    assert all(said.startswith("strategies.last on backbones.small: ") and says in said for said in sentences)
+
+
+def test_a_network_that_cannot_be_cut_is_one_sentence(monkeypatch):
+    def trace(*_):
+        raise TypeError
+
+    monkeypatch.setattr("ftbench.model.prefix._Tracer.trace", trace)
+    (sentence,) = with_cached_views()
+    assert (
+        "cannot be used with resnet8, since its forward pass cannot be recorded (TypeError); set it to null" in sentence
+    )
+
+
 def test_a_file_of_another_architecture_is_refused(tmp_path):
     save_file(dict(architectures.load("ftbench").build("resnet14", 3, 8).state_dict()), tmp_path / "w.safetensors")
     entry = {"source": "ftbench", "model": "resnet8", "image_size": 8, "weights": f"file:{tmp_path / 'w.safetensors'}"}

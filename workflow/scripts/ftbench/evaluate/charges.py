@@ -14,25 +14,28 @@ from ftbench.study.checks.image_sizes import flops_of_steps
 def charge(cost: dict, tuning_seconds: float) -> dict:
     """The seconds charged to one run.
 
-    `cost` is the run's cost.json, whose "probe" is {"cost", "tuning_seconds"} of the probe that an LP-FT run started from,
+    `cost` is the run's cost.json, which may have view_seconds (the making of the cached views that it reads), whose "probe" is {"cost", "tuning_seconds"} of the probe that an LP-FT run started from,
     else None, and whose "used" is {"train_seconds", "feature_seconds", "tuning_seconds"} of all that a cell made of finished runs
     stands on, if it is one; `tuning_seconds` covers all trials of the cell, the losing ones too.
 
-    Returns loop_seconds (this run's own training), feature_seconds (the feature file, once even if the probe read it too),
-    borrowed_seconds (the probe's own fit, the runs that it is made of), train_seconds (their sum), own_tuning_seconds and tuning_seconds
+    Returns loop_seconds (this run's own training), feature_seconds (the feature file, once even if the probe read it too, and cached views),
+    view_seconds (these alone), borrowed_seconds (the probe's own fit, the runs that it is made of), train_seconds (their sum), own_tuning_seconds and tuning_seconds
     (with theirs).
     """
     loop, features, borrowed, tuning = cost["train_seconds"], cost["feature_seconds"], 0.0, tuning_seconds
+    views = cost.get("view_seconds", 0.0)
     probe, used = cost["probe"], cost.get("used")
     for other in filter(None, (probe and probe["cost"] | {"tuning_seconds": probe["tuning_seconds"]}, used)):
         borrowed += other["train_seconds"]
         features = max(features, other["feature_seconds"])
+        views = max(views, other.get("view_seconds", 0.0))
         tuning += other["tuning_seconds"]
     return {
         "loop_seconds": loop,
-        "feature_seconds": features,
+        "feature_seconds": features + views,
+        "view_seconds": views,
         "borrowed_seconds": borrowed,
-        "train_seconds": loop + features + borrowed,
+        "train_seconds": loop + features + views + borrowed,
         "own_tuning_seconds": tuning_seconds,
         "tuning_seconds": tuning,
     }
@@ -43,7 +46,15 @@ def stated(cost: dict, tuning_seconds: float | None) -> dict:
 
     It stands in train_seconds, and in borrowed_seconds, since no run of this study took it: the study's total does not hold it.
     """
-    unknown = ("loop_seconds", "feature_seconds", "own_tuning_seconds", "step_flops", "train_flops", "tuning_flops")
+    unknown = (
+        "loop_seconds",
+        "feature_seconds",
+        "view_seconds",
+        "own_tuning_seconds",
+        "step_flops",
+        "train_flops",
+        "tuning_flops",
+    )
     seconds = cost["train_seconds"]
     known = {"borrowed_seconds": seconds, "train_seconds": seconds, "tuning_seconds": tuning_seconds}
     return dict.fromkeys(unknown) | known
@@ -97,7 +108,7 @@ def _loop_flops(counted: dict, run: dict) -> int:
 def study_total(runs: pd.DataFrame) -> dict:
     """Seconds that the whole study took, from the frame that `ftbench.evaluate.collect` writes.
 
-    Every run's own loop, every cell's own trials once, and one feature file per data set and backbone. A probe that runs start from
+    Every run's own loop, every cell's own trials once, and one feature file per data set and backbone, and each file of cached views. A probe that runs start from
     is a row of its own, or `exclude` keeps it out of the table: then it counts once, from what was charged to those runs.
     Returns loop_seconds, tuning_seconds, feature_seconds, total_seconds.
     """
@@ -112,7 +123,10 @@ def study_total(runs: pd.DataFrame) -> dict:
     # All runs of a cell show the seconds of the same trials; with splits of their own each shows those of its own.
     tuning = float(runs.drop_duplicates([*place, "strategy", "own_tuning_seconds"])["own_tuning_seconds"].sum())
     tuning += float((unseen["tuning_seconds"] - unseen["own_tuning_seconds"]).sum())
-    features = float(runs.groupby(place)["feature_seconds"].max().sum())
+    shared = runs["feature_seconds"] - runs["view_seconds"]
+    features = float(shared.groupby([runs[name] for name in place]).max().sum())
+    # Cells that read other views (of another augmentation or number) show other seconds.
+    features += float(runs.drop_duplicates([*place, "view_seconds"])["view_seconds"].sum())
     return {
         "loop_seconds": loop,
         "tuning_seconds": tuning,

@@ -16,10 +16,13 @@ from ftbench.machine import devices
 from ftbench.measure.operations import operation_counter
 from ftbench.model import backbones
 from ftbench.model.backbones import Backbone
+from ftbench.model.prefix import cut
+from ftbench.study.checks.cached_views import passes
 from ftbench.study.checks.image_sizes import flops_of_steps
 from ftbench.train import strategies
 from ftbench.train.start import apply_strategy
 from ftbench.train.step import Step
+from ftbench.train.views import CachedViews, blank_views
 
 STATISTICS = {"mean": [0.5] * 3, "std": [0.25] * 3}  # of the input; no count and no time depends on them
 LATENCY_BATCHES = (1, 256)
@@ -33,9 +36,10 @@ def measure_cost(run: dict, cells: list[dict], images: str, labels: str, split: 
 
     `run` are the machine's settings. `cells` has per cell strategy, frozen (whether it reads the backbone's features, or
     starts from a probe that does), run (the loop's settings; None if it is fitted on features) and bank (the kind of a strategy whose
-    model is a bank of training features, else None; `bank_cost` is then in the cell's "bank"). A cell gets
+    model is a bank of training features, else None; `bank_cost` is then in the cell's "bank"), and own_splits where it reads cached
+    views. A cell gets
     batch_size, per epoch the steps and step_flops of one of them, validation_flops of one pass over the validation
-    images, and feature_flops of all training and validation images if it is charged for them. forward_flops are one
+    images, and feature_flops of all training and validation images if it is charged for them, and of cached views. forward_flops are one
     image's. Latencies are medians in milliseconds per batch, from uint8 images on the device to logits, without
     compilation. model_bytes are those of the whole network's tensors.
     """
@@ -63,9 +67,12 @@ def measure_cost(run: dict, cells: list[dict], images: str, labels: str, split: 
             if cell["run"]
             else {"batch_size": None, "steps": [], "step_flops": []}
         )
+        once, views = steps.pop("once_flops", 0), (cell["run"] or {}).get("recipe", {}).get("cached_views")
+        counts = (len(data.train), len(data.validation))
+        cached = once * passes(*counts, views, cell["own_splits"]) if views else 0
         result["cells"][cell["strategy"]] = steps | {
-            "validation_flops": len(data.validation) * forward,
-            "feature_flops": seen * forward if cell["frozen"] else 0,
+            "validation_flops": len(data.validation) * (forward - once),
+            "feature_flops": (seen * forward if cell["frozen"] else 0) + cached,
         }
         if cell.get("bank"):
             result["cells"][cell["strategy"]]["bank"] = bank_cost(cell["bank"], backbone, data)
@@ -115,12 +122,13 @@ def count_steps(run: dict, data: Data, device: torch.device) -> dict:
 
     A strategy that moves other parameters in other epochs is counted once for each set of them. Where images grow, each size is
     counted: step_flops are then the means of each epoch's steps, and beside them are the recipe's image_sizes and, per epoch, the
-    operations of a step at each of them (flops_at_sizes).
+    operations of a step at each of them (flops_at_sizes). With cached views, once_flops are those of the frozen part for one image.
     """
     recipe = run["recipe"] | {"learning_rate": 0.0}  # the tuned one changes no count
     backbone = backbones.build(run["network"], data.classes, 0, None, STATISTICS)
     apply_strategy(backbone, run, recipe, device)
-    step = Step(backbone, data, run, recipe, device)
+    views, once = _blank_views(backbone, data, run, device) if recipe.get("cached_views") else (None, 0)
+    step = Step(backbone, data, run, recipe, device, views)
     sizes = recipe.get("image_sizes") or [backbone.image_size]
     counted: dict[tuple, list[int]] = {}
     for epoch in range(step.epochs):
@@ -131,6 +139,8 @@ def count_steps(run: dict, data: Data, device: torch.device) -> dict:
     steps = [step.in_epoch(epoch) for epoch in range(step.epochs)]
     flops = [counted[tuple(step.moving_names(epoch) or ())] for epoch in range(step.epochs)]
     found = {"batch_size": step.batch_size, "steps": steps, "step_flops": [at[-1] for at in flops]}
+    if views:
+        found["once_flops"] = once
     if not recipe.get("image_sizes"):
         return found
     growing = {"image_sizes": sizes, "flops_at_sizes": flops}
@@ -139,6 +149,15 @@ def count_steps(run: dict, data: Data, device: torch.device) -> dict:
         for epoch, (first, count) in enumerate(zip(np.cumsum([0, *steps]).tolist(), steps))
     ]
     return found | {"step_flops": means} | growing
+
+
+def _blank_views(backbone: Backbone, data: Data, run: dict, device: torch.device) -> tuple[CachedViews, int]:
+    """Views of zeros, and the operations of one image's pass through the frozen part."""
+    halves = cut(backbone.network, run["network"]["model"])
+    image = backbone.to_input(data.images.batch(data.train[:1]))
+    with operation_counter() as counter, torch.no_grad(), devices.autocast(device, run["precision"]):
+        shape = halves.prefix(image).shape[1:]
+    return blank_views(halves, shape, data, run["channels_last"]), counter.get_total_flops()
 
 
 def _step_flops(step: Step, data: Data, epoch: int, side: int) -> int:

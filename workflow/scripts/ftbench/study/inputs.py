@@ -8,6 +8,7 @@ the reading rule shares.
 from collections.abc import Iterable
 
 from ftbench.study import grid, settings
+from ftbench.study.checks.cached_views import view_files
 from ftbench.study.downloads import download_of
 from ftbench.study.grid import Cell
 from ftbench.study.kinds import declared
@@ -210,6 +211,7 @@ def start_files(study: dict, cell, trial: Trial | None = None) -> dict:
         "normalization": NORMALIZATION if start == "random" else [],
         "probe_model": f"{probe}model.safetensors" if start == "probe" else [],
         "probe_cost": f"{probe}cost.json" if start == "probe" else [],
+        **view_files(study, cell),
         **({"promoted": f"{TUNED}/rung{trial.rung}.json" if trial.rung else []} if trial else {}),
     }
 

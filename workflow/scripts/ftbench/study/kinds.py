@@ -26,6 +26,7 @@ What a strategy declares:
 
 What an augmentation policy declares:
     without_flip    its stand-in for images that must not be mirrored; the policy itself if it mirrors none
+    random      False: it gives the same for an image every time (may be left out: True)
 
 What a source of images declares:
     needs       the key of a data set's entry that names its images: "name", "path" or None

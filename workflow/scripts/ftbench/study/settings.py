@@ -19,18 +19,8 @@ from ftbench.study.listing import images_folder, listing
 from ftbench.study.paths import weights_tag
 
 LATER = (
-    *(
-        "validation_fraction",
-        "train_limit",
-        "family",
-        "flip",
-        "urls",
-        "download_gb",
-        "exclude_test",
-        "slices",
-        "slices_table",
-    ),
-    *("group_duplicates", "drop_duplicates", "drop_label_issues", "test_folds", "fold_of", "fold"),
+    *("validation_fraction", "train_limit", "family", "flip", "urls", "download_gb", "exclude_test", "slices"),
+    *("slices_table", "group_duplicates", "drop_duplicates", "drop_label_issues", "test_folds", "fold_of", "fold"),
 )  # prepare reads none of these
 SPLIT = ("validation_fraction", "train_limit", "split_seed", "group_duplicates", "drop_duplicates", "drop_label_issues")
 NETWORK = ("source", "model", "weights", "activation", "image_size", "mean", "std")
@@ -286,6 +276,8 @@ def cost(study: dict, backbone: str, cells: Iterable[grid.Cell]) -> dict:
         frozen = settings is None or "probe" in (start(study, cell), start(study, trained))
         bank = study["strategies"][cell.strategy]["kind"] if facts.get("bank") else None
         entries.append({"strategy": cell.strategy, "frozen": frozen, "run": settings, "bank": bank})
+        if settings and settings["recipe"].get("cached_views"):
+            entries[-1]["own_splits"] = grid.own_splits(study)
     return {"run": machine(study, backbone), "cells": entries}
 
 

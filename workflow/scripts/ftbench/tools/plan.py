@@ -3,7 +3,8 @@
 Time is estimated by a roofline: the floating-point operations of a forward pass, counted by torch on tensors without
 data, over the sustained arithmetic of the machine that the config names, plus the bytes of all activations over its
 memory bandwidth. A training step counts three forward passes (one forward, two backward) even where only a part of the
-network moves, so the plan of a partial strategy is an upper bound. Expect a factor of two either way.
+network moves, so the plan of a partial strategy is an upper bound. Where a frozen part runs once, the two parts are counted apart.
+Expect a factor of two either way.
 """
 
 import functools
@@ -11,41 +12,18 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
-from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
-
 from ftbench.base.errors import InputError
 from ftbench.base.files import read_json
 from ftbench.data import sources
-from ftbench.model import architectures
 from ftbench.study import grid
 from ftbench.study import trials as search
+from ftbench.study.checks.cached_views import gigabytes, passes_on, views_of, wildcards
 from ftbench.study.checks.image_sizes import steps_at_sizes
 from ftbench.study.kinds import declared
 from ftbench.study.tuning.budget import described, said_of
 from ftbench.study.tuning.equal_compute import FULL
+from ftbench.tools.passes import PassCost, forward_cost, halves_cost
 from ftbench.train import recipes
-
-CLASSES = 10  # of the head while counting; it is a rounding error
-
-
-def forward_cost(entry: dict, bytes_per_value: int) -> tuple[float, float]:
-    """(floating-point operations, bytes of activations read and written) of one image's forward pass."""
-    network = architectures.load(entry["source"]).build(entry["model"], CLASSES, entry["image_size"]).to("meta").eval()
-    moved = 0
-
-    def count(_module, inputs, output):
-        nonlocal moved
-        moved += sum(t.numel() for t in (*inputs, output) if isinstance(t, torch.Tensor))
-
-    for module in network.modules():
-        if not list(module.children()) and not isinstance(module, nn.Identity):
-            module.register_forward_hook(count)
-    network.requires_grad_(False)  # torch's counter looks for the gradient of every input of a module
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network(torch.empty(1, 3, entry["image_size"], entry["image_size"], device="meta"))
-    return float(counter.get_total_flops()), float(moved * bytes_per_value)
 
 
 def images_of(name: str, entry: dict, study: str) -> tuple[int, int]:
@@ -80,17 +58,35 @@ def images_of(name: str, entry: dict, study: str) -> tuple[int, int]:
     return train, test
 
 
+class _Clock:
+    """Seconds of one image's pass on the machine that the config names."""
+
+    def __init__(self, study: dict):
+        self.study, self.machine = study, study["hardware"]
+        self.bytes_per_value = 4 if study["precision"] == "float32" else 2
+        self.whole, self.halves = functools.cache(self._whole), functools.cache(self._halves)
+
+    def _seconds(self, cost: PassCost) -> float:
+        flops, moved = cost
+        return flops / (self.machine["teraflops"] * 1e12) + moved / (self.machine["gigabytes_per_second"] * 1e9)
+
+    def _whole(self, backbone: str, side: int) -> float:
+        return self._seconds(
+            forward_cost(self.study["backbones"][backbone] | {"image_size": side}, self.bytes_per_value)
+        )
+
+    def _halves(self, backbone: str, kind: str) -> tuple[float, float, int]:
+        """(seconds of the frozen part, of the rest, numbers that cross the cut)"""
+        frozen, rest, values = halves_cost(self.study["backbones"][backbone], kind, self.bytes_per_value)
+        return self._seconds(frozen), self._seconds(rest), values
+
+
 def plan(study: dict, counted: dict[str, tuple[int, int]] | None = None) -> list[dict]:
-    """One dict per cell: dataset, backbone, strategy, jobs, hours. `counted` are the (train, test) images of data sets, where known."""
-    counted = dict(counted or {})
-    machine = study["hardware"]
-    bytes_per_value = 4 if study["precision"] == "float32" else 2
+    """One dict per cell: dataset, backbone, strategy, runs, hours. `counted` are the (train, test) images of data sets, where known.
 
-    @functools.cache
-    def seconds_per_image(backbone: str, side: int) -> float:
-        flops, moved = forward_cost(study["backbones"][backbone] | {"image_size": side}, bytes_per_value)
-        return flops / (machine["teraflops"] * 1e12) + moved / (machine["gigabytes_per_second"] * 1e9)
-
+    A cell that reads cached views has "views" as well, {name, gigabytes, hours}; its hours hold them if it is the first of theirs.
+    """
+    counted, clock, made = dict(counted or {}), _Clock(study), set()
     rows = []
     for cell in grid.cells(study):
         entry, dataset = study["strategies"][cell.strategy], study["datasets"][cell.dataset]
@@ -99,9 +95,9 @@ def plan(study: dict, counted: dict[str, tuple[int, int]] | None = None) -> list
         images, test = counted[cell.dataset]
         validation = images * dataset["validation_fraction"]
         own = study["backbones"].get(cell.backbone, {}).get("image_size")
-        forward = seconds_per_image(cell.backbone, own) if own else 0.0  # what was predicted outside takes no time here
+        forward = clock.whole(cell.backbone, own) if own else 0.0  # what was predicted outside takes no time here
         seeds = len(grid.seeds_of(study, cell.strategy))
-        engine = declared(entry["kind"])["engine"]
+        engine, more = declared(entry["kind"])["engine"], {}
         if engine == "given":
             runs, seconds = 1, 0.0
         elif engine == "features":
@@ -112,12 +108,31 @@ def plan(study: dict, counted: dict[str, tuple[int, int]] | None = None) -> list
             trials = search.trials(study, cell.strategy) * (seeds if grid.own_splits(study) else 1)
             shares = [1.0] * seeds + [trial.share for trial in trials]
             planned = [search.shortened(entry["recipe"], share) for share in shares]
-            runs = len(planned)
-            passes = functools.partial(seconds_per_image, cell.backbone)
-            seconds = _training(planned, images - validation, validation, own, passes) + seeds * test * forward
+            runs, forward_at = len(planned), functools.partial(clock.whole, cell.backbone)
+            if views_of(study, cell.strategy):
+                forward_at = _rest_alone(clock.halves(cell.backbone, entry["kind"])[1])
+                more = {"views": _views(study, cell, images, clock)}
+            seconds = _training(planned, images - validation, validation, own, forward_at) + seeds * test * forward
+            if more and more["views"]["name"] not in made:
+                made.add(more["views"]["name"])
+                seconds += more["views"]["hours"] * 3600
         folds = len(grid.folds_of(study, cell.dataset)) or 1  # each trains and predicts on its own
-        rows.append({**cell._asdict(), "runs": folds * runs, "hours": folds * seconds / 3600})
+        rows.append({**cell._asdict(), "runs": folds * runs, "hours": folds * seconds / 3600, **more})
     return rows
+
+
+def _rest_alone(seconds: float) -> Callable:
+    """Of a network whose frozen part was run before: one image's pass through the rest, whatever the size, since there is one."""
+    return lambda side: seconds
+
+
+def _views(study: dict, cell, images: int, clock: _Clock) -> dict:
+    """{"name", "gigabytes", "hours"} of the cached views that a cell reads, of one fold if there are several."""
+    named = wildcards(study, cell)
+    once, _, values = clock.halves(cell.backbone, named["kind"])
+    count = passes_on(study, cell.dataset, images, named["views"])
+    name = f"{cell.dataset} / {cell.backbone}: {named['views']} views by {named['kind']}, {named['policy']}"
+    return {"name": name, "gigabytes": gigabytes(count, values), "hours": count * once / 3600}
 
 
 def _training(recipes_of_runs: list[dict], train: float, validation: float, own: int, forward: Callable) -> float:
@@ -162,6 +177,7 @@ def show(study: dict, rows: list[dict]) -> str:
             for (dataset, backbone), (runs, hours) in by_backbone.items()
         ),
         *_folds(study, by_backbone),
+        *_frozen_parts(study, rows),
         *_tuning(study),
         f"Total {_time(total)} of training, {_time(total / machine['parallel_jobs'])} with {machine['parallel_jobs']} at a time.",
         *(f"Note: {said}." for said in [said_of(study)] if said),
@@ -177,6 +193,20 @@ def _folds(study: dict, places) -> list[str]:
         for dataset, count in folds.items()
         if count
     ]
+
+
+def _frozen_parts(study: dict, rows: list[dict]) -> list[str]:
+    """A line for each file of cached views: a job of its own, whose time is counted above."""
+    found = {row["views"]["name"]: (row["dataset"], row["views"]) for row in rows if "views" in row}
+    said = []
+    for name, (dataset, views) in found.items():
+        folds = len(grid.folds_of(study, dataset)) or 1
+        what = "one job" if folds == 1 else f"{folds} jobs, one a fold"
+        gb = folds * views["gigabytes"]
+        said.append(
+            f"{name}: the frozen part runs once, {what}, {_time(folds * views['hours']).strip()}, {gb:.2f} GB on the disk."
+        )
+    return said
 
 
 def _tuning(study: dict) -> list[str]:

@@ -16,8 +16,11 @@ from ftbench.base.errors import InputError
 from ftbench.model import architectures, backbones, freezing, sizes
 from ftbench.model.backbones import Backbone
 from ftbench.study import grid, inputs
+from ftbench.study.checks.cached_views import cached, gigabytes, passes_on, refuse_large, views_of
 from ftbench.study.kinds import declared
 from ftbench.study.paths import file_and_key
+from ftbench.tools.passes import halves
+from ftbench.tools.plan import images_of
 from ftbench.train import recipes, start, strategies
 
 CLASSES = 3
@@ -45,6 +48,7 @@ def faults(study: dict) -> Iterator[str]:
                 given["recipe"].get("batch_size"),
                 given["recipe"].get("accumulate"),
                 str(given["recipe"].get("image_sizes")),
+                given["recipe"].get("cached_views"),
             )
             if what in tried:
                 continue
@@ -53,6 +57,8 @@ def faults(study: dict) -> Iterator[str]:
                 if declared(given["kind"])["engine"] == "loop":
                     start.refuse_sizes(backbone, entry, given["recipe"])
                 try_strategy(backbone, given)
+                if views_of(study, strategy):
+                    try_views(backbone, study, name, strategy)
             except InputError as error:
                 yield f"strategies.{strategy} on backbones.{name}: {_bare(error)}"
 
@@ -112,3 +118,26 @@ def try_strategy(backbone: Backbone, entry: dict) -> None:
         raise InputError(f"config: a step of {kind} fails ({reason}); leave this cell out by exclude.") from error
     if not any(parameter.grad is not None for parameter in own.network.parameters()):
         raise InputError(f"config: {kind} moves nothing here; leave this cell out by exclude.")
+
+
+def try_views(backbone: Backbone, study: dict, name: str, strategy: str) -> None:
+    """Cut a copy of `backbone`, called `name`, for a strategy that reads cached views.
+
+    Raises InputError where it cannot be cut, and where the views would exceed `cached_views_gb` on a data set. One whose number of images
+    nobody knows yet is left to the job, which refuses before it computes.
+    """
+    own, size = copy.copy(backbone), backbone.image_size
+    own.network = copy.deepcopy(backbone.network)
+    parts = halves(own, study["strategies"][strategy]["kind"], study["backbones"][name]["model"])
+    with torch.no_grad():
+        values = parts.prefix(torch.empty(1, 3, size, size, device="meta")).numel()
+    for cell in cached(study, grid.cells(study)):
+        if (cell.backbone, cell.strategy) != (name, strategy):
+            continue
+        try:
+            images, _ = images_of(cell.dataset, study["datasets"][cell.dataset], study["study"])
+        except (InputError, OSError):
+            continue
+        views = views_of(study, strategy)
+        needed = gigabytes(passes_on(study, cell.dataset, images, views), values)
+        refuse_large(f"images of datasets.{cell.dataset}", views, needed, study["cached_views_gb"])

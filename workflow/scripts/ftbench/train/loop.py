@@ -21,6 +21,7 @@ from ftbench.train import checkpoint
 from ftbench.train.checks import Checks
 from ftbench.train.history import HISTORY, Diverged, Outcome, epoch_row, report, write_history
 from ftbench.train.step import Step
+from ftbench.train.views import CachedViews
 
 EXPLODED = 100.0  # times log(classes), the loss of a uniform guess: beyond it a run has diverged
 EPOCH_SAVE_SECONDS = 15.0  # after the last save, the end of an epoch saves
@@ -29,16 +30,23 @@ REPORT_SECONDS = 10.0  # between two progress lines inside an epoch
 
 
 def fit(
-    backbone: Backbone, data: Data, run: dict, recipe: dict, device: torch.device, resume: Path, identity: str
+    backbone: Backbone,
+    data: Data,
+    run: dict,
+    recipe: dict,
+    device: torch.device,
+    resume: Path,
+    identity: str,
+    views: CachedViews | None = None,
 ) -> Outcome:
-    """Train what moves in `backbone.network` (on `device` already) and return the outcome.
+    """Train what moves in `backbone.network` (on `device` already) and return the outcome. With `views`, its frozen part is not run.
 
     `recipe` has the keys of `training` in the config, the strategy's options and learning_rate. `run` gives kind, seed,
     precision and selection_metric. On SIGTERM or SIGINT the state is saved after the running step (on several
     GPUs within about `checks.SECONDS`, or after the running step) or batch of validation images, and SystemExit raised.
     """
     with checkpoint.StopSignal() as stop:
-        loop = TrainingLoop(backbone, data, run, recipe, device, resume, identity, stop)
+        loop = TrainingLoop(backbone, data, run, recipe, device, resume, identity, stop, views)
         try:
             loop.run_epochs()
         except Diverged as error:
@@ -56,10 +64,10 @@ class TrainingLoop:
     This is what `save` writes and a new process takes up again.
     """
 
-    def __init__(self, backbone, data, run, recipe, device, resume, identity, stop):
+    def __init__(self, backbone, data, run, recipe, device, resume, identity, stop, views=None):
         self.backbone, self.data, self.run, self.recipe = backbone, data, run, recipe
         self.device, self.resume, self.identity, self.stop = device, resume, identity, stop
-        self.step = Step(backbone, data, run, recipe, device)
+        self.step = Step(backbone, data, run, recipe, device, views)
         self.ranks = self.step.ranks
         self.checks = Checks(self.ranks, device)
         self.epoch = self.done = 0
@@ -168,7 +176,10 @@ class TrainingLoop:
 
     def validate(self) -> dict:
         """Scores of the network as it is on the validation part; Diverged if its logits are not finite."""
-        logits = validation_logits(self.backbone, self.data, self.run, self.device, self.interrupt_if_asked)
+        if views := self.step.views:
+            logits = views.logits(self.data.validation, self.run, self.device, self.interrupt_if_asked)
+        else:
+            logits = validation_logits(self.backbone, self.data, self.run, self.device, self.interrupt_if_asked)
         logits = self.ranks.of_first(logits, self.device)
         if not np.isfinite(logits).all():
             raise Diverged(self.epoch + 1, self.done, self.step.rate(self.epoch, self.done - 1), math.nan)

@@ -47,7 +47,8 @@ def cost_record(
     """What was measured of a trial or run. The defaults are those of a run that reads no features and no probe.
 
     train_seconds is the run's own work. feature_seconds is the extraction of the features that it reads. probe holds
-    the cost and the tuning_seconds of the probe that it starts from. `rest` has at least device and device_name, and of a
+    the cost and the tuning_seconds of the probe that it starts from, view_seconds, if it is there, the making of the cached views that it
+    reads. `rest` has at least device and device_name, and of a
     run that leaves a model its checkpoint_bytes.
     """
     return {

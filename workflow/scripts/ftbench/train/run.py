@@ -9,6 +9,7 @@ import torch
 from ftbench.base.errors import InputError
 from ftbench.base.files import atomic_write, read_json, write_json, write_npz
 from ftbench.base.kept import put_back
+from ftbench.base.logits import validation_scores
 from ftbench.data.split import cleaning_of
 from ftbench.machine import devices, processes
 from ftbench.model import freezing
@@ -38,7 +39,8 @@ def train(
     """Train one backbone on one data set with one strategy and one seed, at the recipe that validation chose.
 
     `run` holds the resolved settings (see `ftbench.study.settings.run`), `code` the digest of the code that runs. `inputs` are
-    the files: images, split, and weights, record, normalization and probe (a dict of model and cost) or None. `recipe` is
+    the files: images, split, and weights, record, normalization and probe (a dict of model and cost) or None, and views, plain and
+    views_cost where the recipe has cached_views. `recipe` is
     the recipe.json of `select_recipe`. `resume` is the folder of the unfinished state.
     Writes model (safetensors: the whole network), history (CSV), run_json, cost and val_logits.
     """
@@ -125,7 +127,7 @@ def fit_here(start: Start, folder: Path) -> Outcome:
     run, backbone = start.run, start.backbone
     print(f"{run['strategy']}: {start.trainable_params} parameters move, the network has {start.total_params}")
     with devices.determinism_explained(run):
-        outcome = loop.fit(backbone, start.data, run, start.recipe, start.device, folder, start.identity)
+        outcome = loop.fit(backbone, start.data, run, start.recipe, start.device, folder, start.identity, start.views)
     freezing.freeze(backbone, start.strategy.trainable(backbone))  # all that moved at some time
     after = freezing.frozen_digest(backbone.network)
     if after != start.frozen:
@@ -144,14 +146,22 @@ def _fit_together(run: dict, code: str, inputs: dict, recipe: dict, folder: Path
 
 
 def _result(start: Start, outcome: Outcome) -> tuple[dict[str, torch.Tensor], np.ndarray]:
-    """The network that is kept and its logits (N, C) on the validation part; no tensor and NaN if the run diverged."""
+    """The network that is kept and its logits (N, C) on the validation part; no tensor and NaN if the run diverged.
+
+    After a training on cached views, which are rounded, the scores of the record become those of the whole network.
+    """
     data, network = start.data, start.backbone.network
     if outcome.status != "finished":
         return {}, np.full((len(data.validation), data.classes), np.nan, np.float32)
     network.load_state_dict(outcome.best_state)
     start.strategy.merge(start.backbone)
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    return state, validation_logits(start.backbone, data, start.run, start.device)
+    logits = validation_logits(start.backbone, data, start.run, start.device)
+    if start.views:
+        cached, outcome.best = outcome.best, validation_scores(logits, data.labels[data.validation])
+        told = (f"{scores['validation_accuracy']:.4f}" for scores in (cached, outcome.best))
+        print("validation accuracy {} by what was cached, {} by the whole network".format(*told))
+    return state, logits
 
 
 def _record(start: Start, outcome: Outcome, digests: dict) -> dict:
@@ -181,6 +191,7 @@ def _cost(start: Start, outcome: Outcome) -> dict:
         device=start.device.type,
         device_name=devices.device_name(start.device),
         probe={"cost": borrowed, "tuning_seconds": borrowed["tuning_seconds"]} if borrowed else None,
+        **({"view_seconds": read_json(start.inputs["views_cost"])["view_seconds"]} if start.views else {}),
     )
 
 

@@ -22,13 +22,15 @@ from ftbench.model.backbones import Backbone
 from ftbench.model.sizes import check_size
 from ftbench.train import recipes, strategies
 from ftbench.train.strategies import Strategy
+from ftbench.train.views import CachedViews, read_views
 
 
 @dataclass
 class Start:
     """A trial or run before its first step.
 
-    `digests` name what goes in (data, split, weights, probe, code). `identity` is the digest of all that may change the
+    `views` is what its steps begin at, if the frozen part was run before. `digests` name what goes in (data, split, weights, probe, code,
+    and cached views where there are any). `identity` is the digest of all that may change the
     result. `frozen` is the digest of all tensors that must not change.
     """
 
@@ -39,6 +41,7 @@ class Start:
     data: Data
     backbone: Backbone
     strategy: Strategy
+    views: CachedViews | None
     digests: dict
     identity: str
     frozen: str
@@ -65,13 +68,15 @@ def start_run(run: dict, code: str, inputs: dict, recipe: dict) -> Start:
     digests = _digests(inputs, source, code)
     # Where other processes compute, this one starts them and reads the validation images at the end: the device is theirs.
     waits = run["gpus_per_run"] > 1 and processes.Ranks().world == 1
-    data = read_data(inputs, device, resident=False if waits else None)
+    # Where the frozen part was run before, images are read for the last validation alone.
+    data = read_data(inputs, device, resident=False if waits or recipe.get("cached_views") else None)
     backbone = build(run, inputs, data.classes, source or read_json(inputs["normalization"]))
     refuse_sizes(backbone, run["network"], recipe)
     total_params = sum(parameter.numel() for parameter in backbone.network.parameters())
     strategy = apply_strategy(backbone, run, recipe, device)
     refuse_single_images(backbone, recipe, len(data.train))
     frozen = freezing.frozen_digest(backbone.network)
+    views = read_views(inputs, run, recipe, backbone, data)
     if run["compile"]:
         compile_in_place(backbone.network)
     return Start(
@@ -82,6 +87,7 @@ def start_run(run: dict, code: str, inputs: dict, recipe: dict) -> Start:
         data=data,
         backbone=backbone,
         strategy=strategy,
+        views=views,
         digests=digests,
         identity=_identity(run, recipe, digests, device),
         frozen=frozen,
@@ -93,7 +99,8 @@ def start_run(run: dict, code: str, inputs: dict, recipe: dict) -> Start:
 
 def _digests(inputs: dict, source: dict | None, code: str) -> dict:
     parts = np.load(inputs["split"])
-    return {
+    cached = {"views": digest(read_json(inputs["views_cost"])["sha256"])} if inputs.get("views") else {}
+    return cached | {
         "data": str(parts["digest"]),
         "split": digest_of_split(parts),
         "weights": source["sha256"] if source else None,

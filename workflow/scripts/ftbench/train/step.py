@@ -21,6 +21,7 @@ from ftbench.pixels import policies
 from ftbench.study.checks.image_sizes import mean_area, size_of_step, steps_at_sizes
 from ftbench.train import objective, recipes, strategies
 from ftbench.train.averaging import WeightAverage
+from ftbench.train.views import CachedViews
 
 NORM_STEPS = 25  # between two measurements of the gradient's norm, if nothing is clipped
 
@@ -29,11 +30,20 @@ class Step:
     """What every step of a run shares. Steps change `backbone.network`, which is on `device` already.
 
     `recipe` has the keys of `training` in the config, the strategy's options and learning_rate. `run` gives kind, seed
-    and precision.
+    and precision. With `views` a step begins behind the frozen part of the network, which is not run.
     """
 
-    def __init__(self, backbone: Backbone, data: Data, run: dict, recipe: dict, device: torch.device):
+    def __init__(
+        self,
+        backbone: Backbone,
+        data: Data,
+        run: dict,
+        recipe: dict,
+        device: torch.device,
+        views: CachedViews | None = None,
+    ):
         self.backbone, self.data, self.run, self.recipe, self.device = backbone, data, run, recipe, device
+        self.views, self.network = views, views.network if views else backbone.network
         self.ranks = Ranks()
         self.strategy = strategies.load(run["kind"])
         self.augment = policies.load(recipe["augmentation"])
@@ -122,7 +132,7 @@ class Step:
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["scale"]
         rng = np.random.default_rng([self.run["seed"], epoch, number])
-        loss = self._add_gradients(ids, side or self.image_size(epoch, number), rng)
+        loss = self._add_gradients(ids, epoch, side or self.image_size(epoch, number), rng)
         self.scaler.unscale_(self.optimizer)
         norm = self._clip(measured=number % NORM_STEPS == 0 or self.scaler.is_enabled())
         self.scaler.step(self.optimizer)
@@ -134,13 +144,21 @@ class Step:
             self.average.update()
         return loss, norm
 
-    def _add_gradients(self, ids: np.ndarray, side: int, rng: np.random.Generator) -> torch.Tensor:
-        """Leave the gradients of the mean loss over `ids`, seen at `side` pixels, in the parameters; returns that loss, both of
-        all processes. Augmentation comes before the resize: its random choices do not depend on the side.
+    def _inputs(self, ids: np.ndarray, epoch: int, side: int) -> torch.Tensor:
+        """What the network sees of `ids` at `side` pixels, or what its frozen part gave for their views of this epoch.
+
+        Augmentation comes before the resize: its random choices do not depend on the side.
         """
-        images = self.augment(self.data.images.batch(ids), self.generator)
+        if self.views:
+            return self.views.batch(ids, epoch)
+        return self.backbone.to_input(self.augment(self.data.images.batch(ids), self.generator), side)
+
+    def _add_gradients(self, ids: np.ndarray, epoch: int, side: int, rng: np.random.Generator) -> torch.Tensor:
+        """Leave the gradients of the mean loss over `ids`, seen at `side` pixels, in the parameters; returns that loss, both of
+        all processes.
+        """
         labels = upload(torch.from_numpy(self.data.labels[ids]), self.device)
-        batch = objective.mix(self.backbone.to_input(images, side), labels, self.recipe, rng)
+        batch = objective.mix(self._inputs(ids, epoch, side), labels, self.recipe, rng)
         weight = objective.total_weight(batch, self.class_weights)
         loss = torch.zeros((), device=self.device)
         if self.ranks.world > 1:
@@ -149,7 +167,7 @@ class Step:
             torch.manual_seed(int(rng.integers(2**31)) + self.ranks.rank)
         for part in batch.parts(self.recipe["accumulate"]):
             with devices.autocast(self.device, self.run["precision"]):
-                logits = self.backbone.network(part.inputs)
+                logits = self.network(part.inputs)
             total = objective.loss_sum(logits.float(), part, self.class_weights, self.recipe["label_smoothing"])
             share = total / weight
             self.scaler.scale(share).backward()

@@ -16,7 +16,7 @@ from ftbench.evaluate.folds.logits import pool_test, pool_validation
 
 SCORES = ("validation_accuracy", "validation_balanced_accuracy", "validation_nll")
 COUNTED = ("seed", "status", "epochs", "diverged", "images_seen")  # what the operations of a run are counted from
-SUMMED = ("train_seconds", "feature_seconds", "tuning_seconds")
+SUMMED = ("train_seconds", "feature_seconds", "view_seconds", "tuning_seconds")
 PER_NETWORK = ("checkpoint_bytes", "images_per_second")
 
 

@@ -1,6 +1,6 @@
 """No augmentation: the stored image, every time."""
 
-DECLARES = {"without_flip": "none"}
+DECLARES = {"without_flip": "none", "random": False}
 
 
 def augment(images, generator):

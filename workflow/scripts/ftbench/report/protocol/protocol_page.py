@@ -49,6 +49,7 @@ RARER = {
     "rank": None,
     "pull": None,
     "soup": None,
+    "cached_views": None,
 }
 
 
@@ -149,6 +150,10 @@ def _also(recipe: dict) -> str | None:
         on = {key: value for key, value in on.items() if key not in ("momentum", "nesterov")}
     if "image_sizes" in on:
         on["image_sizes"] = " → ".join(map(str, on["image_sizes"])) + " px"
+    if "cached_views" in on:
+        on["cached_views"] = (
+            f"{on['cached_views']} (of each training image, in half precision: what is frozen ran once)"
+        )
     said = (key.replace("_", " ") + f" {value}" * (value is not True) for key, value in on.items())
     return ", ".join(said) or None
 

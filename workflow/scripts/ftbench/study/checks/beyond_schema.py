@@ -7,6 +7,7 @@ from ftbench.base.errors import InputError, choices
 from ftbench.study import grid, kinds
 from ftbench.study import trials as search
 from ftbench.study.checks.backbones import check_backbones, check_path
+from ftbench.study.checks.cached_views import check_cached_views
 from ftbench.study.checks.folds import check_folds
 from ftbench.study.checks.given import check_given, check_given_files
 from ftbench.study.checks.image_sizes import check_image_sizes
@@ -40,6 +41,7 @@ def check(config: dict) -> None:
     check_members_in_grid(config)
     _policies(config)
     check_image_sizes(config)
+    check_cached_views(config)
     _label_issues(config)
 
 

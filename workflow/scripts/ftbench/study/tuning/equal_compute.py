@@ -2,7 +2,7 @@
 
 Compute is counted in forward passes: the training images of all trials, each times the passes that a step of its kind takes
 (`training_passes` in `ftbench.study.kinds`). Validation passes, the features that a probe reads and the fits on them are left out: they are
-small beside. Trials stay as long as a final run, so that a learning rate is tried under the schedule that it will have; what
+small beside; so are cached views, which are made once for all trials and runs. Trials stay as long as a final run, so that a learning rate is tried under the schedule that it will have; what
 changes is how many there are. So a budget is met within half a trial.
 """
 
@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from ftbench.base.errors import InputError
 from ftbench.study import grid, trials
+from ftbench.study.checks.cached_views import step_passes
 from ftbench.study.checks.image_sizes import relative_area
 from ftbench.study.kinds import declared
 
@@ -50,7 +51,7 @@ def _compute(config: dict, name: str, count: int | None = None) -> Compute:
     key = "epochs" if recipe["examples"] is None else "examples"
     count = len(grid.trials_of(config, name)) if count is None else count
     seen = sum(size * trials.shortened(recipe, share)[key] for size, share in trials.rungs_of(count, config["tuning"]))
-    passes = declared(entry["kind"]).get("training_passes", FULL) * relative_area(recipe)
+    passes = step_passes(recipe, declared(entry["kind"]).get("training_passes", FULL)) * relative_area(recipe)
     return Compute(count, seen, passes, "epochs" if key == "epochs" else "images")
 
 

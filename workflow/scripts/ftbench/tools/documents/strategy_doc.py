@@ -48,6 +48,12 @@ def parameters(name: str) -> int:
     return sum(p.numel() for p in network(name).network.parameters())
 
 
+def _cached(declares: dict) -> str:
+    if declares["engine"] == "features" or declares["start"] == "probe":
+        return "features of all training rows"
+    return "with `cached_views`, what is frozen" if "cached_views" in declares.get("options", {}) else "nothing"
+
+
 def table() -> str:
     rows = []
     for kind in kinds.names("strategies"):
@@ -57,7 +63,6 @@ def table() -> str:
         trains = declares["engine"] not in NOTHING_TRAINS
         frozen = [round(100 * (1 - count / parameters(name))) for count, name in zip(counts, NETWORKS)]
         state = "none" if on_features or not trains else " / ".join(f"{8 * count / 1e6:,.1f} MB" for count in counts)
-        uses = on_features or declares["start"] == "probe"
         rows.append(
             [
                 f"`{kind}`",
@@ -69,7 +74,7 @@ def table() -> str:
                 if not trains
                 else " / ".join(f"{max(0, share)} %" for share in frozen),
                 state,
-                "features of all training rows" if uses else "nothing",
+                _cached(declares),
                 {"learning_rate": "learning rate", "l2": "L2", "k": "k", "alpha": "α", None: "nothing"}[
                     declares["tuned"]
                 ],

@@ -52,7 +52,8 @@ def read_members(files: dict) -> Members:
 
 
 def used(members: Members, probe: dict | None, same_probe: bool) -> dict:
-    """{"train_seconds", "feature_seconds", "tuning_seconds"} of all that a made cell uses beside its own work.
+    """{"train_seconds", "feature_seconds", "tuning_seconds"} of all that a made cell uses beside its own work, and view_seconds if its members read cached
+    views.
 
     `probe` is the cost.json of the probe that it starts from itself; with `same_probe` its members start from that one too.
     """
@@ -61,8 +62,10 @@ def used(members: Members, probe: dict | None, same_probe: bool) -> dict:
     if probe and not (same_probe and borrowed):
         probes.append({"cost": probe, "tuning_seconds": probe["tuning_seconds"]})
     features = [cost["feature_seconds"] for cost in (*members.costs, *(one["cost"] for one in probes))]
+    views = [cost["view_seconds"] for cost in members.costs if "view_seconds" in cost]
     return {
         "train_seconds": sum(cost["train_seconds"] for cost in (*members.costs, *(one["cost"] for one in probes))),
         "feature_seconds": max(features),
+        **({"view_seconds": max(views)} if views else {}),
         "tuning_seconds": members.selected["tuning_seconds"] + sum(one["tuning_seconds"] for one in probes),
     }

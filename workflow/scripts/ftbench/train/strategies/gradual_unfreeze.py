@@ -1,7 +1,8 @@
 """Gradual unfreezing: the head alone at first, then stage after stage from the top, until everything moves.
 
 Howard and Ruder 2018 (ULMFiT, arXiv:1801.06146): one more stage per epoch. With fewer epochs than stages several open at
-once, so that the last epoch always trains the whole network.
+once, so that the last epoch always trains the whole network. It has no `cached_views`: what is frozen changes from epoch to epoch, and
+the first epochs, which alone would gain, are its cheap ones.
 """
 
 from ftbench.model.stages import stages

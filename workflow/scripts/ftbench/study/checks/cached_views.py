@@ -1,0 +1,135 @@
+"""Frozen parts that run once: which files hold what they give, which cells share them, how large they are, and what a study may not ask.
+
+A kind whose lower part never moves has the option `cached_views`: how many augmented views of each training image its frozen part runs
+over, once for all trials and seeds. All cells of one data set, backbone, kind, augmentation and number of views read the same files.
+"""
+
+from collections.abc import Iterable
+
+from ftbench.base.errors import InputError
+from ftbench.study import grid, kinds, settings
+from ftbench.study.grid import Cell
+from ftbench.study.kinds import declared
+from ftbench.study.paths import VIEWS
+
+BYTES = 2  # of a float16
+OPTION = "cached_views"
+
+
+def views_of(study: dict, strategy: str) -> int | None:
+    """The number of views that a strategy's frozen part runs over once; None if it runs in every step."""
+    return study["strategies"][strategy]["recipe"].get(OPTION)
+
+
+def cached(study: dict, cells: Iterable[Cell]) -> list[Cell]:
+    """The cells that read cached views."""
+    return [cell for cell in cells if views_of(study, cell.strategy)]
+
+
+def wildcards(study: dict, cell) -> dict:
+    """{kind, policy, views}: what names the files of a cell beside its data set and backbone."""
+    entry = study["strategies"][cell.strategy]
+    policy = settings.augmentation(study, cell.dataset, entry["recipe"]["augmentation"])
+    return {"kind": entry["kind"], "policy": policy, "views": views_of(study, cell.strategy)}
+
+
+def view_files(study: dict, cell) -> dict:
+    """{name: file} of what a trial or run of this cell reads, its data set and backbone left open; {} if it reads none."""
+    if not views_of(study, cell.strategy):
+        return {}
+    folder = VIEWS
+    for name, value in wildcards(study, cell).items():
+        folder = folder.replace(f"{{{name}}}", str(value))
+    return {"views": f"{folder}/views.npy", "plain": f"{folder}/plain.npy", "views_cost": f"{folder}/cost.json"}
+
+
+def views_run(study: dict, job) -> dict:
+    """What the job runs with that makes these files; it has the attributes dataset, backbone, kind, policy and views."""
+    return settings.machine(study, job.backbone) | {
+        "kind": job.kind,
+        "augmentation": job.policy,
+        "views": int(job.views),
+        "own_splits": grid.own_splits(study),
+    }
+
+
+def view_modules(study: dict, job) -> list[str]:
+    """The modules that this job loads by name."""
+    source = study["backbones"][job.backbone]["source"]
+    return [
+        kinds.module(*one) for one in (("strategies", job.kind), ("policies", job.policy), ("architectures", source))
+    ]
+
+
+def passes(train: int, validation: int, views: int, own_splits: bool) -> int:
+    """Images that pass through the frozen part: every view of those that may train, and those that may validate as they are."""
+    return (train + validation) * (views + 1) if own_splits else train * views + validation
+
+
+def passes_on(study: dict, dataset: str, images: int, views: int) -> int:
+    """The same of a data set that has `images` to train and validate with."""
+    validation = round(images * study["datasets"][dataset]["validation_fraction"])
+    return passes(images - validation, validation, views, grid.own_splits(study))
+
+
+def gigabytes(passes: int, values: int) -> float:
+    """Size of both files in 10⁹ bytes, where `values` numbers cross the cut for each of the images that pass."""
+    return passes * values * BYTES / 1e9
+
+
+def refuse_large(what: str, views: int, size: float, limit: float) -> None:
+    """Raise InputError if cached views would take more than `limit` GB."""
+    if size > limit:
+        fitting = int(views * limit / size)
+        advice = f"at most {fitting} fit" if fitting else "not even one fits"
+        raise InputError(
+            f"config: cached_views {views} of {what} would take {size:.1f} GB, more than cached_views_gb allows ({limit:g}): {advice}; lower "
+            "it, or raise cached_views_gb."
+        )
+
+
+def step_passes(recipe: dict, passes: float) -> float:
+    """Forward passes that a step's operations are, of a kind whose step takes `passes`: where the frozen part does not run, the forward
+    pass is that of what moves alone, half of the backward one.
+    """
+    return 1.5 * (passes - 1) if recipe.get(OPTION) else passes
+
+
+def check_cached_views(config: dict) -> None:
+    """Raise InputError where cached views would not be what a step sees."""
+    for cell in cached(config, grid.trained(config, grid.cells(config))):
+        entry = config["strategies"][cell.strategy]
+        recipe, where = (
+            entry["recipe"],
+            f"config: strategies.{cell.strategy}.{OPTION} is {views_of(config, cell.strategy)}",
+        )
+        if declared(entry["kind"])["engine"] != "loop":
+            continue
+        for key in ("mixup", "cutmix"):
+            if recipe[key]:
+                raise InputError(
+                    f"{where}, but its {key} is {recipe[key]:g}, which mixes images before the frozen part; set {key} to 0 or {OPTION} to null."
+                )
+        if recipe.get("image_sizes"):
+            raise InputError(
+                f"{where}, but its image_sizes are {recipe['image_sizes']}, and views are cached at one size; set one of both to null."
+            )
+        if config["gpus_per_run"] > 1:
+            raise InputError(
+                f"{where}, but gpus_per_run is {config['gpus_per_run']}; cached views are read by one process: set it to 1, or {OPTION} to null."
+            )
+        if config["compile"]:
+            raise InputError(
+                f"{where}, but compile is true, which compiles whole networks; set it to false, or {OPTION} to null."
+            )
+        if settings.start(config, cell) not in grid.PRETRAINED:
+            raise InputError(
+                f"{where}, but it starts from random weights on backbones.{cell.backbone}, which differ from seed to seed; set it to null."
+            )
+        if (
+            views_of(config, cell.strategy) > 1
+            and declared(wildcards(config, cell)["policy"], "policies").get("random") is False
+        ):
+            raise InputError(
+                f"{where}, but under the augmentation {recipe['augmentation']} all views of an image are the same; set it to 1."
+            )
