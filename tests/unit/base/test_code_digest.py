@@ -118,7 +118,7 @@ def test_an_import_inside_a_function_is_followed(tree):
         ("ftbench/data/sources/digits.py", r"^import", "import os\nimport"),
         ("ftbench/report/result/comparison_table.py", r"^import", "import os\nimport"),
         ("ftbench/evaluate/metrics.py", r"^import", "import os\nimport"),
-        ("ftbench/tools/plan.py", r"CLASSES = 10", "CLASSES = 11"),
+        ("ftbench/tools/passes.py", r"CLASSES = 10", "CLASSES = 11"),
         ("ftbench/train/strategies/linear_probe.py", r"MAX_ITERATIONS = 1000", "MAX_ITERATIONS = 10"),
         ("ftbench/base/job.py", r"^import", "import json\nimport"),  # the harness: where a log goes changes no result
         ("ftbench_job.py", r"^import", "import os\nimport"),
