@@ -53,6 +53,20 @@ def test_the_study_pays_for_shared_features_once(study):
     assert total["tuning_seconds"] == pytest.approx(sum(tuning.values()))
 
 
+def test_cached_views_are_charged_in_full_to_each_cell_and_once_to_the_study(study):
+    """Two cells on one data set and backbone read the same views, a third reads others, and a fourth is made of the first one's runs."""
+    views = [{"view_seconds": 3.0}, {"view_seconds": 3.0}, {"view_seconds": 4.0}, {"used": {"train_seconds": 1.0, "feature_seconds": 12.0, "view_seconds": 3.0, "tuning_seconds": 0.0}}]  # fmt: skip
+    charged = [charge({"train_seconds": 10.0, "feature_seconds": 0.0, "probe": None} | more, 0.0) for more in views]
+    assert [one["train_seconds"] for one in charged] == [13.0, 13.0, 14.0, 10.0 + 1.0 + 12.0 + 3.0]
+    frame = read_runs(study[1]["runs"])
+    place = frame.iloc[:1].loc[:, ["dataset", "backbone"]].iloc[0].to_dict()
+    rows = frame.iloc[[0] * len(views)].assign(
+        **place, strategy=["a", "b", "c", "made"], probe=None, loop_seconds=0.0, own_tuning_seconds=0.0
+    )
+    rows = rows.assign(**{name: [one[name] for one in charged] for name in ("feature_seconds", "view_seconds")})
+    assert study_total(rows)["feature_seconds"] == 12.0 + 3.0 + 4.0
+
+
 def test_a_probe_that_no_row_shows_is_paid_once(study, tmp_path):
     """`exclude` can keep the probe that two strategies start from out of the table: the study ran it all the same."""
     full = read_runs(study[1]["runs"])

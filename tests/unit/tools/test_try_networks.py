@@ -77,7 +77,7 @@ def with_cached_views(**changes) -> list[str]:
     "changes, says",
     [
         ({}, ""),
-        ({"cached_views_gb": 0.001}, "cached_views 2 of images of datasets.digits would take 0.0"),
+        ({"cached_views_gb": 0.001}, "cached_views 2 for datasets.digits would take 0.0"),
         ({"datasets": {"digits": {"source": "digits", "train_limit": 5}}, "cached_views_gb": 0.001}, ""),
     ],
 )  # fmt: skip

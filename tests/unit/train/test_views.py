@@ -14,7 +14,8 @@ from ftbench.base.files import read_json, write_json
 from ftbench.data.images import Images
 from ftbench.model.prefix import cut
 from ftbench.study import grid, kinds
-from ftbench.study.checks import cached_views as asked
+from ftbench.study.checks.cached_views import OPTION
+from ftbench.study.checks.view_sizes import passes
 from ftbench.train import cache_views as job
 from ftbench.train import loop, strategies
 from ftbench.train.cache_views import cache_views
@@ -57,7 +58,7 @@ def network(inputs, seed=0):
 
 
 def test_kinds_that_cache_views_start_trained_and_move_the_same_in_every_epoch():
-    caching = [kind for kind in kinds.names("strategies") if asked.OPTION in kinds.declared(kind).get("options", {})]
+    caching = [kind for kind in kinds.names("strategies") if OPTION in kinds.declared(kind).get("options", {})]
     assert caching
     for kind in caching:
         facts, strategy = kinds.declared(kind), strategies.load(kind)
@@ -145,11 +146,24 @@ def test_with_splits_of_their_own_every_image_is_there_in_both_forms(pretrained,
     rows = cached_rows(parts["train"], parts["validation"], own_splits=True)
     swapped = cached_rows(parts["validation"], parts["train"], own_splits=True)
     assert rows.digest == swapped.digest == read_json(own["views_cost"])["rows"]
-    assert asked.passes(len(parts["train"]), len(parts["validation"]), VIEWS, True) == (VIEWS + 1) * both
+    assert passes(len(parts["train"]), len(parts["validation"]), VIEWS, True) == (VIEWS + 1) * both
+
+
+def test_a_seed_with_a_split_of_its_own_reads_the_views_of_all_seeds(pretrained, tmp_path):
+    own, parts = views_job(pretrained, tmp_path, own_splits=True), dict(np.load(pretrained["split"]))
+    other = parts | {
+        "train": np.sort(np.r_[parts["train"][18:], parts["validation"]]),
+        "validation": parts["train"][:18],
+    }
+    np.savez(tmp_path / "other.npz", **other)
+    outcome = fit(own | {"split": str(tmp_path / "other.npz")}, tmp_path / "r", recipe())
+    assert outcome.status == "finished" and outcome.best["validation_accuracy"] > 0.4
+    with pytest.raises(InputError, match="views.npy belongs to another run: its rows is"):
+        fit(views_job(pretrained, tmp_path) | {"split": str(tmp_path / "other.npz")}, tmp_path / "s", recipe())
 
 
 def test_views_that_are_too_large_are_refused_before_they_are_computed(pretrained, tmp_path, monkeypatch):
-    sentence = r"^config: cached_views 3 of 42 images by resnet8 would take .* cached_views_gb allows \(1e-06\): not even one fits; lower it"
+    sentence = r"^config: cached_views 3 for 42 images by resnet8 would take .* cached_views_gb allows \(1e-06\): not even one fits; lower it"
     with pytest.raises(InputError, match=sentence):
         views_job(pretrained, tmp_path, limit_gb=1e-6)
     assert not (tmp_path / "views.npy").exists()

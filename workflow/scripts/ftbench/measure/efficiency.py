@@ -17,8 +17,8 @@ from ftbench.measure.operations import operation_counter
 from ftbench.model import backbones
 from ftbench.model.backbones import Backbone
 from ftbench.model.prefix import cut
-from ftbench.study.checks.cached_views import passes
 from ftbench.study.checks.image_sizes import flops_of_steps
+from ftbench.study.checks.view_sizes import passes
 from ftbench.train import strategies
 from ftbench.train.start import apply_strategy
 from ftbench.train.step import Step

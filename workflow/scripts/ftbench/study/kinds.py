@@ -13,7 +13,8 @@ What a strategy declares:
     tuned       "learning_rate" | "l2" | "k" | "alpha" | None: which value the tuning grid lists
     stochastic  False: one run, shown as seed0, without a seed interval (with splits: per_seed a run for every split, if it is fitted on features)
     recipe      values that replace the study's `training` block for this kind
-    options     settings of this kind alone, with their defaults (may be left out)
+    options     settings of this kind alone, with their defaults (may be left out). `cached_views` suits a kind whose `trainable` depends on the
+                network alone and leaves its first layers frozen all the time: this part then runs once (`ftbench.train.cache_views`)
     linear_head     True: what it fits is the weight and the bias of a linear head, which a network can carry and a strategy
                     that starts from a "probe" starts from (may be left out: False)
     bank        True: what it fits is a bank of training features, compared with every image at prediction: its bytes, operations and time

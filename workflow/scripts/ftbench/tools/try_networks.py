@@ -16,7 +16,8 @@ from ftbench.base.errors import InputError
 from ftbench.model import architectures, backbones, freezing, sizes
 from ftbench.model.backbones import Backbone
 from ftbench.study import grid, inputs
-from ftbench.study.checks.cached_views import cached, gigabytes, passes_on, refuse_large, views_of
+from ftbench.study.checks.cached_views import cached, passes_on, views_of
+from ftbench.study.checks.view_sizes import gigabytes, refuse_large
 from ftbench.study.kinds import declared
 from ftbench.study.paths import file_and_key
 from ftbench.tools.passes import halves
@@ -140,4 +141,4 @@ def try_views(backbone: Backbone, study: dict, name: str, strategy: str) -> None
             continue
         views = views_of(study, strategy)
         needed = gigabytes(passes_on(study, cell.dataset, images, views), values)
-        refuse_large(f"images of datasets.{cell.dataset}", views, needed, study["cached_views_gb"])
+        refuse_large(f"datasets.{cell.dataset}", views, needed, study["cached_views_gb"])

@@ -19,7 +19,7 @@ from ftbench.model import backbones
 from ftbench.model.backbones import Backbone
 from ftbench.model.prefix import Halves, cut
 from ftbench.pixels import policies
-from ftbench.study.checks.cached_views import gigabytes, refuse_large
+from ftbench.study.checks.view_sizes import gigabytes, refuse_large
 from ftbench.train.start import apply_strategy
 from ftbench.train.views import cached_rows
 

@@ -1,4 +1,4 @@
-"""Frozen parts that run once: which files hold what they give, which cells share them, how large they are, and what a study may not ask.
+"""Frozen parts that run once: which files hold what they give, which cells share them, and what a study may not ask.
 
 A kind whose lower part never moves has the option `cached_views`: how many augmented views of each training image its frozen part runs
 over, once for all trials and seeds. All cells of one data set, backbone, kind, augmentation and number of views read the same files.
@@ -8,11 +8,11 @@ from collections.abc import Iterable
 
 from ftbench.base.errors import InputError
 from ftbench.study import grid, kinds, settings
+from ftbench.study.checks.view_sizes import passes
 from ftbench.study.grid import Cell
 from ftbench.study.kinds import declared
 from ftbench.study.paths import VIEWS
 
-BYTES = 2  # of a float16
 OPTION = "cached_views"
 
 
@@ -61,31 +61,10 @@ def view_modules(study: dict, job) -> list[str]:
     ]
 
 
-def passes(train: int, validation: int, views: int, own_splits: bool) -> int:
-    """Images that pass through the frozen part: every view of those that may train, and those that may validate as they are."""
-    return (train + validation) * (views + 1) if own_splits else train * views + validation
-
-
 def passes_on(study: dict, dataset: str, images: int, views: int) -> int:
-    """The same of a data set that has `images` to train and validate with."""
+    """Images that pass through the frozen part for a data set that has `images` to train and validate with."""
     validation = round(images * study["datasets"][dataset]["validation_fraction"])
     return passes(images - validation, validation, views, grid.own_splits(study))
-
-
-def gigabytes(passes: int, values: int) -> float:
-    """Size of both files in 10⁹ bytes, where `values` numbers cross the cut for each of the images that pass."""
-    return passes * values * BYTES / 1e9
-
-
-def refuse_large(what: str, views: int, size: float, limit: float) -> None:
-    """Raise InputError if cached views would take more than `limit` GB."""
-    if size > limit:
-        fitting = int(views * limit / size)
-        advice = f"at most {fitting} fit" if fitting else "not even one fits"
-        raise InputError(
-            f"config: cached_views {views} of {what} would take {size:.1f} GB, more than cached_views_gb allows ({limit:g}): {advice}; lower "
-            "it, or raise cached_views_gb."
-        )
 
 
 def step_passes(recipe: dict, passes: float) -> float:
