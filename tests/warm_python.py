@@ -2,6 +2,7 @@
 
     python -m snakemake ...       and    run(["-m", "snakemake", ...], folder, environment)
     python benchmarks/x.py ...    and    run(["benchmarks/x.py", ...], folder, environment)
+    python -c "..." ...           and    run(["-c", "...", ...], folder, environment)
 
 do the same: the fork has the folder, the environment, the path of modules and the arguments that a new Python would have, and nothing of
 this repository or of an earlier start. A fork iterates over sets in the order of its server, so two servers take turns: what depends on that
@@ -29,24 +30,31 @@ from pathlib import Path
 # What every start of Snakemake imports, its plugins among it, and what those import: pandas, requests, docutils, ...
 SNAKEMAKE = ("snakemake.cli", "snakemake_executor_plugin_slurm", "snakemake.report.html_reporter")
 SNAKEMAKE += ("smart_open", "jsonschema", "yte")
-# What scripts import of them they find imported; the rest is theirs.
+# What others import of these they find imported; the rest is theirs.
 SCRIPTS = ("torch", "torchvision", "scipy.stats", "pandas", "jsonschema")
+TORCH = ("torch",)
 # pyarrow, which pandas imports, has an allocator with a thread of its own, which no fork would have.
 ALONE = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
 
 
 def run(
-    arguments: list[str], folder: Path, environment: dict[str, str], timeout: float = 1200, apart: bool = False
+    arguments: list[str],
+    folder: Path,
+    environment: dict[str, str],
+    timeout: float = 1200,
+    apart: bool = False,
+    imported: tuple[str, ...] = SCRIPTS,
 ) -> subprocess.CompletedProcess:
     """What `python` with these arguments gives: returncode and stdout, the errors in it or `apart` as stderr.
 
-    What takes longer than `timeout` seconds is killed.
+    What takes longer than `timeout` seconds is killed. `imported` are the modules that it finds imported; of Snakemake always SNAKEMAKE.
     """
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
         ours, theirs = socket.socketpair()
         with ours, theirs:
             request = {"arguments": arguments, "folder": str(folder), "environment": environment}
-            server = next(_servers(os.getpid(), SNAKEMAKE if arguments[:2] == ["-m", "snakemake"] else SCRIPTS))
+            imported = SNAKEMAKE if arguments[:2] == ["-m", "snakemake"] else imported
+            server = next(_servers(os.getpid(), imported))
             socket.send_fds(server, [b"p"], [stream.fileno() for stream in (theirs, out, errors if apart else out)])
             theirs.close()
             ours.sendall(json.dumps(request).encode() + b"\n")
@@ -121,6 +129,10 @@ def become(request: dict) -> None:
         if "snakemake.workflow" in sys.modules:
             sys.modules["snakemake.workflow"].Workflow._rundir = str(Path.cwd())  # it asks when it is imported
         runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
+    elif script == "-c":
+        sys.path[:1] = ["", *given]
+        sys.argv = ["-c", *arguments[1:]]
+        exec(compile(arguments[0], "<string>", "exec"), {"__name__": "__main__"})
     else:
         sys.path[:1] = [str(Path(script).parent), *given]
         sys.argv = request["arguments"]

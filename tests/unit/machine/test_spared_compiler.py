@@ -1,9 +1,10 @@
 """torch's compiler stays out of a process that compiles nothing, and comes as soon as somebody wants it."""
 
-import subprocess
-import sys
+import os
+from pathlib import Path
 
 import pytest
+import warm_python
 from test_floors import SCRIPTS
 
 REAL = "torch._dynamo.symbolic_convert"  # a part of the real compiler, and most of its import
@@ -19,9 +20,9 @@ for _ in range(2):
 
 
 def run(code: str) -> list[str]:
-    """The words that a fresh Python prints."""
+    """The words that a Python prints that has imported torch, and nothing else."""
     code = f"import sys\nsys.path.insert(0, {str(SCRIPTS)!r})\n{code}"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = warm_python.run(["-c", code], Path.cwd(), dict(os.environ), apart=True, imported=warm_python.TORCH)
     assert done.returncode == 0, done.stderr
     return done.stdout.split()
 

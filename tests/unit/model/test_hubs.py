@@ -5,7 +5,6 @@ import io
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import hubs
@@ -13,6 +12,7 @@ import pytest
 import timm
 import torch
 import torchvision.models
+import warm_python
 from safetensors.torch import load as load_bytes
 from safetensors.torch import load_file, save_file
 
@@ -53,9 +53,7 @@ def fetch(folder: Path, entry: dict, address: str) -> subprocess.CompletedProces
         "OMP_NUM_THREADS": "1",
     }
     arguments = [json.dumps(entry), str(folder / "w.safetensors"), str(folder / "w.json")]
-    return subprocess.run(
-        [sys.executable, "-c", FETCH, *arguments], env=environment, capture_output=True, text=True, timeout=120
-    )
+    return warm_python.run(["-c", FETCH, *arguments], folder, environment, timeout=120, apart=True)
 
 
 def refused(done: subprocess.CompletedProcess) -> str:
