@@ -70,7 +70,7 @@ crate: setup ## describe the finished study of CONFIG as an RO-Crate, in its fol
 	@echo "crate: results/$(STUDY)/ro-crate-metadata.json"
 
 test: setup ## run every test
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder tests
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder tests
 
 test-unit: setup ## run the fast tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit
