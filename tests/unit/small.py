@@ -35,6 +35,7 @@ TRAINING = {
     "schedule": "cosine",
     "warmup_steps": 2,
     "norm_momentum": 0.1,
+    "norm_statistics": "batch",
     "label_smoothing": 0.0,
     "augmentation": "crop_flip",
     "examples": None,

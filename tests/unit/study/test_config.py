@@ -139,6 +139,7 @@ def test_defaults_come_from_the_schema():
         ("schedule", "constant"),
         ("warmup_steps", 1),
         ("norm_momentum", 0.01),
+        ("norm_statistics", "frozen"),
         ("label_smoothing", 0.1),
         ("augmentation", "none"),
         ("examples", 5000),
@@ -158,11 +159,12 @@ def test_a_strategy_overrides_the_recipe_which_overrides_the_default(key, value)
     same_size = {
         name: entry | {"image_size": 8} for name, entry in minimal()["backbones"].items()
     }  # as image_sizes wants it
-    shared = config.resolve(changed(f"training.{key}", value) | {"backbones": same_size})
-    assert shared["strategies"]["finetune"]["recipe"][key] == shared["strategies"]["scratch"]["recipe"][key] == value
-    own = config.resolve(changed(f"strategies.finetune.{key}", value) | {"backbones": same_size})
+    given = {"backbones": same_size, "exclude": [{"strategy": "scratch"}]}  # has no statistics to freeze
+    shared = config.resolve(changed(f"training.{key}", value) | given)
+    assert shared["strategies"]["finetune"]["recipe"][key] == shared["strategies"]["lp_ft"]["recipe"][key] == value
+    own = config.resolve(changed(f"strategies.finetune.{key}", value) | given)
     assert own["strategies"]["finetune"]["recipe"][key] == value
-    assert own["strategies"]["scratch"]["recipe"][key] == default
+    assert own["strategies"]["lp_ft"]["recipe"][key] == default
     assert set(kinds.declared("tutorial")["recipe"]) <= {*config.recipe_keys(), "learning_rate"}
 
 
@@ -418,6 +420,32 @@ def test_one_metal_device_is_not_shared():
 def test_training_sizes_grow_to_the_backbones_own(sizes, says):
     with pytest.raises(InputError, match=re.escape(says)):
         config.resolve(changed("strategies.finetune.image_sizes", sizes))
+
+
+@pytest.mark.parametrize(
+    "change, refused",
+    [
+        ({"strategies.finetune.norm_statistics": "frozen"}, None),
+        ({"training.norm_statistics": "frozen", "strategies.scratch.norm_statistics": "batch"}, None),
+        ({"training.norm_statistics": "frozen"}, "strategies.scratch.norm_statistics is frozen, but it starts from random weights on backbones.plain"),
+        ({"strategies.finetune.norm_statistics": "kept"}, "strategies.finetune.norm_statistics is 'kept'; valid: batch, frozen"),
+        ({"strategies.probe.norm_statistics": "frozen"}, "strategies.probe.norm_statistics has no effect on the kind linear_probe"),
+        ({"strategies.tutorial.norm_statistics": "frozen"}, "strategies.tutorial.norm_statistics"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_statistics_of_a_network_that_has_seen_no_image_are_not_kept(change, refused):
+    study = minimal()
+    for key, value in change.items():
+        *tables, last = key.split(".")
+        functools.reduce(lambda part, name: part.setdefault(name, {}), tables, study)[last] = value
+    if refused is None:
+        assert config.resolve(study)["strategies"]["finetune"]["recipe"]["norm_statistics"] == "frozen"
+        return
+    with pytest.raises(InputError) as caught:
+        config.resolve(study)
+    sentence = str(caught.value)
+    assert refused in sentence and sentence.startswith("config: ") and sentence.endswith(".") and "\n" not in sentence
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,8 @@ def fit(inputs, resume, seed=0, identity="x", kind="scratch", backbone=None, rec
     backbone = backbone or network(seed, kind)
     recipe = small.recipe(augmentation="crop_flip_rotate", batch_size=BATCH) | (recipe or {})
     run = small.run(kind, seed, **changes)
+    if recipe["norm_statistics"] == "frozen":
+        freezing.keep_statistics(backbone.network)  # as a run does before its first step
     return loop.fit(backbone, small.loop_data(inputs), run, recipe, CPU, resume, identity)
 
 
@@ -101,7 +103,7 @@ def test_another_seed_is_another_run_even_from_the_same_weights(inputs, tmp_path
                                         ("norm_momentum", 0.5), ("optimizer", "sgd"), ("warmup_steps", 0),
                                         ("schedule", "linear"), ("mixup", 0.5), ("cutmix", 1.0), ("ema_decay", 0.9),
                                         ("clip_norm", 0.1), ("examples", 64), ("accumulate", 2),
-                                        ("image_sizes", (4, 8))])  # fmt: skip
+                                        ("image_sizes", (4, 8)), ("norm_statistics", "frozen")])  # fmt: skip
 def test_every_key_of_a_recipe_changes_the_run(whole, key, value):
     first, other = whole(epochs=2, batch_size=8), whole(**({"epochs": 2, "batch_size": 8} | {key: value}))
     assert any(not torch.equal(tensor, other.best_state[name]) for name, tensor in first.best_state.items())
@@ -210,7 +212,12 @@ def test_a_run_killed_at_any_step_ends_with_the_same_bits(
 
 OPTIONS = {
     "gradual_unfreeze": {"examples": 5 * BATCH, "ema_decay": 0.9},  # the budget ends within the second epoch
-    "finetune": {"image_sizes": [4, 6, 8], "examples": 7 * BATCH, "mixup": 0.3},  # sizes change within epochs
+    "finetune": {
+        "norm_statistics": "frozen",
+        "image_sizes": [4, 6, 8],
+        "examples": 7 * BATCH,
+        "mixup": 0.3,
+    },  # sizes change within epochs
     "l2_sp": {"accumulate": 3, "clip_norm": 0.5, "class_weights": "balanced"},
     "layerwise_decay": {"mixup": 0.4, "cutmix": 1.0, "augmentation": "trivial_augment"},
     "lora": {"patience": 1, "learning_rate": 1e-12, "ema_decay": 0.9, "optimizer": "sgd"},

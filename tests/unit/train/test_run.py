@@ -147,6 +147,18 @@ def test_sizes_that_grow_are_the_runs_own_and_one_that_the_network_cannot_take_s
         start_run(vit, "c", inputs, small.recipe(image_sizes=[48, 64]))
 
 
+def test_kept_statistics_are_proven_to_be_those_of_the_start_and_one_image_at_a_time_is_enough(pretrained, tmp_path):
+    inputs = pretrained
+    kept = {"norm_statistics": "frozen", "batch_size": 8, "accumulate": 8}
+    outputs = train(tmp_path, inputs, kind="finetune", recipe=kept)
+    model, start = load_file(outputs["model"]), load_file(inputs["weights"])
+    statistics = [name for name in start if name.endswith(("running_mean", "running_var"))]
+    assert len(statistics) == 18 and all(torch.equal(model[name], start[name]) for name in statistics)
+    assert not torch.equal(model["bn1.weight"], start["bn1.weight"])
+    with pytest.raises(InputError, match=r"or let the batch norms keep their statistics \(norm_statistics: frozen\)"):
+        start_run(small.run("finetune"), "c", inputs, small.recipe(**kept | {"norm_statistics": "batch"}))
+
+
 def test_new_data_a_new_split_and_new_weights_change_the_identity(pretrained, tmp_path):
     def identity():
         return start_run(small.run("finetune"), "c", pretrained, small.recipe()).identity

@@ -168,6 +168,38 @@ def test_norms_are_in_train_mode_where_their_own_parameters_move_whatever_was_be
         assert norm_modes(backbone.network) == {name: name in training for name in names}
 
 
+@pytest.mark.parametrize("kind", ["finetune", "last_block", "norm_bias"])
+def test_norms_that_keep_their_statistics_move_and_count_as_they_did(kind):
+    """Their scale and shift learn; their statistics, and what the network answers by them, are those of the start."""
+    backbone = small.backbone(kind=kind)
+    network, images = backbone.network, backbone.to_input(torch.from_numpy(small.images(12)[0]))
+    for name, buffer in network.named_buffers():
+        if name.endswith("running_mean"):
+            buffer += torch.linspace(-1, 1, len(buffer))  # as of a network that has seen images
+    assert freezing.keep_statistics(network) == 9
+    before = copy.deepcopy(network.state_dict())
+    freezing.train_mode(network)
+    assert not any(norm_modes(network).values())
+    with torch.no_grad():
+        seen = network(images)
+        network.eval()
+        assert torch.equal(seen, network(images))
+    freezing.train_mode(network)
+    optimizer = torch.optim.AdamW([p for p in network.parameters() if p.requires_grad], lr=0.1)
+    nn.functional.cross_entropy(network(images), torch.arange(12) % 3).backward()
+    optimizer.step()
+    moved = {name for name, tensor in network.state_dict().items() if not torch.equal(tensor, before[name])}
+    assert moved == set(strategies.load(kind).trainable(backbone))
+    assert set(freezing.frozen_tensors(network)) == set(before) - moved
+
+
+def test_a_norm_without_statistics_has_none_to_keep():
+    network = nn.Sequential(nn.BatchNorm2d(3, track_running_stats=False), nn.GroupNorm(1, 3))
+    assert freezing.keep_statistics(network) == 0
+    freezing.train_mode(network)
+    assert network[0].training
+
+
 def test_dropout_is_off_where_everything_around_it_is_frozen():
     network = nn.Sequential(
         nn.Sequential(nn.Linear(2, 2), nn.Dropout()),  # frozen

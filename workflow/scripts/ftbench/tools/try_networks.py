@@ -100,6 +100,8 @@ def try_strategy(backbone: Backbone, entry: dict) -> None:
     recipe, strategy = entry["recipe"] | {"learning_rate": 0.01}, strategies.load(kind)
     try:
         strategy.adapt(own, recipe)
+        if recipe["norm_statistics"] == "frozen":
+            freezing.keep_statistics(own.network)
         names = strategy.trainable(own)
         freezing.freeze(own, names)
         start.refuse_single_images(own, recipe, recipe["batch_size"])

@@ -139,11 +139,13 @@ def refuse_single_images(backbone: Backbone, recipe: dict, images: int) -> None:
         return
     for name, module in backbone.network.named_modules():
         own = module.parameters(recurse=False)
+        if freezing.keeps_statistics(module):
+            continue
         if isinstance(module, _NormBase) and any(p.requires_grad for p in own):
             raise InputError(
                 f"config: batch_size {recipe['batch_size']} in {recipe['accumulate']} parts (accumulate) of {images} training images "
                 f"leaves one image at a time to the batch norm {name}, whose mean and variance are then that image's own; leave at least "
-                "two images to a part."
+                "two images to a part, or let the batch norms keep their statistics (norm_statistics: frozen)."
             )
 
 
@@ -152,5 +154,7 @@ def apply_strategy(backbone: Backbone, run: dict, recipe: dict, device: torch.de
     strategy = strategies.load(run["kind"])
     backbones.prepare(backbone, run, device)
     strategy.adapt(backbone, recipe)
+    if recipe.get("norm_statistics") == "frozen":
+        print(f"{freezing.keep_statistics(backbone.network)} batch norms keep the statistics that they start with")
     freezing.freeze(backbone, strategy.trainable(backbone))
     return strategy

@@ -45,6 +45,7 @@ RARER = {
     "cutmix": 0,
     "ema_decay": 0,
     "norm_momentum": None,
+    "norm_statistics": "batch",
     "layer_decay": None,
     "rank": None,
     "pull": None,

@@ -12,6 +12,7 @@ from ftbench.study.checks.folds import check_folds
 from ftbench.study.checks.given import check_given, check_given_files
 from ftbench.study.checks.image_sizes import check_image_sizes
 from ftbench.study.checks.made_of_runs import check_made_of, check_members_in_grid
+from ftbench.study.checks.norm_statistics import check_norm_statistics
 from ftbench.study.checks.splits import check_splits
 from ftbench.study.downloads import download_of
 from ftbench.study.paths import file_and_key, run_of_weights
@@ -41,6 +42,7 @@ def check(config: dict) -> None:
     check_members_in_grid(config)
     _policies(config)
     check_image_sizes(config)
+    check_norm_statistics(config)
     check_cached_views(config)
     _label_issues(config)
 

@@ -27,6 +27,7 @@ DECLARES = {
         "class_weights": "none",
         "patience": None,
         "image_sizes": None,
+        "norm_statistics": "batch",
     },
 }
 
