@@ -7,6 +7,7 @@ import time
 import urllib.request
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -82,6 +83,16 @@ def test_digits_parts_are_the_data_set_without_overlap():
     assert everything.shape == (1797, 8, 8, 3) and everything.dtype == np.uint8
     assert everything.max() == 255
     assert (np.round(everything[..., 0] * (16 / 255)) == load_digits().images).all()
+
+
+def test_digits_are_those_of_scikit_learns_own_function_wherever_it_keeps_the_file(monkeypatch):
+    own = digits._load()
+    monkeypatch.setattr(
+        digits.importlib.util, "find_spec", lambda _: SimpleNamespace(submodule_search_locations=["gone"])
+    )
+    theirs = digits._load()
+    assert all(np.array_equal(one, other) for one, other in zip(own, theirs))
+    assert own[0].shape == (1797, 8, 8) and own[1].shape == (1797,)
 
 
 @pytest.mark.parametrize("changes", [{"groups": "groups.csv"}, {"test_fraction": 0.2}])

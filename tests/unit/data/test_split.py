@@ -162,7 +162,7 @@ def test_merging_is_transitive_and_numbers_by_first_row():
     users = ["a", None, "b", "b", None, None]
     digests = [b"1", b"1", b"2", b"3", b"4", b"3"]
     assert merge_groups(users, digests).tolist() == [0, 0, 1, 1, 2, 1]
-    assert merge_groups([None] * 3).tolist() == [0, 1, 2]
+    assert merge_groups([None] * 3).tolist() == merge_groups(["a", None, "b"], list("xyz")).tolist() == [0, 1, 2]
     assert merge_groups(["x"] * 3).dtype == np.int64
 
 

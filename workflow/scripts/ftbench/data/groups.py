@@ -23,10 +23,6 @@ def merge_groups(*keys: Sequence[Hashable | None]) -> np.ndarray:
     Each column has one key per row; None means "no key here". Returns (N,) int64 group numbers, 0, 1, ... in the order
     of each group's first row, so that the numbers depend on the rows only.
     """
-    # SciPy is slow to import, and only a job that groups images needs it
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     count = len(keys[0])
     nodes: dict[tuple[int, Hashable], int] = {}  # a key is a node beside the rows: rows of one key are connected by it
     rows, ends = [], []
@@ -35,6 +31,12 @@ def merge_groups(*keys: Sequence[Hashable | None]) -> np.ndarray:
             if value is not None:
                 rows.append(row)
                 ends.append(count + nodes.setdefault((column, value), len(nodes)))
+    if len(nodes) == len(rows):
+        return np.arange(count)  # no key is shared
+    # SciPy is slow to import, and only a job that groups images needs it
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     size = count + len(nodes)
     edges = coo_array((np.ones(len(rows), np.int8), (np.array(rows, int), np.array(ends, int))), shape=(size, size))
     components = connected_components(edges, directed=False)[1][:count]

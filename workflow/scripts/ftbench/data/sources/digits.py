@@ -4,6 +4,7 @@ The test set of the UCI "Optical Recognition of Handwritten Digits", https://doi
 order of the file; the last 597 are the test part. Small enough for a study of minutes on a laptop.
 """
 
+import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,15 +27,26 @@ def about(settings: dict) -> dict:
 
 def read(settings: dict, root: str | Path | None, part: str) -> tuple[list[str], Iterator]:
     """Classes "0" to "9" and 1,200 train or 597 test items, each image (8, 8, 3) uint8, scaled from 0..16 to 0..255."""
-    from sklearn.datasets import load_digits
-
     require_part(part)
     refuse_folder_settings(settings)
-    data = load_digits()
-    pixels = np.round(data.images * (255 / 16)).astype(np.uint8)
+    values, target = _load()
+    pixels = np.round(values * (255 / 16)).astype(np.uint8)
     rows = range(TRAIN_ROWS) if part == "train" else range(TRAIN_ROWS, len(pixels))
-    items = ((f"{row:04d}", int(data.target[row]), lambda row=row: np.stack([pixels[row]] * 3, axis=2)) for row in rows)
+    items = ((f"{row:04d}", int(target[row]), lambda row=row: np.stack([pixels[row]] * 3, axis=2)) for row in rows)
     return CLASSES, items
+
+
+def _load() -> tuple[np.ndarray, np.ndarray]:
+    """(images (1797, 8, 8) of 0 to 16, their digits (1797,)) from scikit-learn's file, without importing scikit-learn: that takes a second."""
+    (folder,) = importlib.util.find_spec("sklearn").submodule_search_locations
+    file = Path(folder, "datasets", "data", "digits.csv.gz")
+    if not file.exists():  # another version keeps it elsewhere
+        from sklearn.datasets import load_digits
+
+        data = load_digits()
+        return data.images, data.target
+    table = np.loadtxt(file, delimiter=",")
+    return table[:, :-1].reshape(-1, 8, 8), table[:, -1].astype(int)
 
 
 def group_keys(settings: dict, root: str | Path | None, names: list[str]) -> list[None]:
