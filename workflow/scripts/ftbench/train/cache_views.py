@@ -69,27 +69,27 @@ def cache_views(
         "plain": writer.write(plain, rows.validation, [None]),
     }
     seconds = time.perf_counter() - start
-    print(
-        f"{passes:,} images passed through {run['network']['model']} up to {halves.place}: {size:.2f} GB in {seconds:.1f} s"
-    )
-    write_json(
-        cost,
-        {
-            "view_seconds": seconds,
-            "images": passes,
-            "images_per_second": passes / seconds,
-            "peak_memory_mb": devices.peak_memory_mb(device),
-            "threads": run["threads"],
-            "device": device.type,
-            "device_name": devices.device_name(device),
-            **{key: run[key] for key in ("views", "own_splits")},
-            "place": halves.place,
-            "rows": rows.digest,
-            "bytes": {"views": Path(views).stat().st_size, "plain": Path(plain).stat().st_size},
-            "sha256": digests,
-            "identity": digest({"run": run, "weights": source["sha256"], "seed": SEED}),
-        },
-    )
+    print(f"{passes:,} images passed, up to {halves.place}: {size:.2f} GB in {seconds:.1f} s")
+    found = {
+        "place": halves.place,
+        "rows": rows.digest,
+        "bytes": {"views": Path(views).stat().st_size, "plain": Path(plain).stat().st_size},
+        "sha256": digests,
+        "identity": digest({"run": run, "weights": source["sha256"], "seed": SEED}),
+    }
+    write_json(cost, found | _measured(run, device, passes, seconds))
+
+
+def _measured(run: dict, device: torch.device, passes: int, seconds: float) -> dict:
+    return {
+        "view_seconds": seconds,
+        "images": passes,
+        "images_per_second": passes / seconds,
+        "peak_memory_mb": devices.peak_memory_mb(device),
+        "device": device.type,
+        "device_name": devices.device_name(device),
+        **{key: run[key] for key in ("threads", "views", "own_splits")},
+    }
 
 
 def _generator(view: int) -> torch.Generator:

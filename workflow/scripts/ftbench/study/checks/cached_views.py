@@ -78,12 +78,8 @@ def check_cached_views(config: dict) -> None:
     """Raise InputError where cached views would not be what a step sees."""
     for cell in cached(config, grid.trained(config, grid.cells(config))):
         entry = config["strategies"][cell.strategy]
-        recipe, where = (
-            entry["recipe"],
-            f"config: strategies.{cell.strategy}.{OPTION} is {views_of(config, cell.strategy)}",
-        )
-        if declared(entry["kind"])["engine"] != "loop":
-            continue
+        recipe, views = entry["recipe"], views_of(config, cell.strategy)
+        where, policy = f"config: strategies.{cell.strategy}.{OPTION} is {views}", wildcards(config, cell)["policy"]
         for key in ("mixup", "cutmix"):
             if recipe[key]:
                 raise InputError(
@@ -105,10 +101,7 @@ def check_cached_views(config: dict) -> None:
             raise InputError(
                 f"{where}, but it starts from random weights on backbones.{cell.backbone}, which differ from seed to seed; set it to null."
             )
-        if (
-            views_of(config, cell.strategy) > 1
-            and declared(wildcards(config, cell)["policy"], "policies").get("random") is False
-        ):
+        if views > 1 and declared(policy, "policies").get("random") is False:
             raise InputError(
                 f"{where}, but under the augmentation {recipe['augmentation']} all views of an image are the same; set it to 1."
             )
