@@ -34,10 +34,11 @@ from ftbench.machine import devices
 from ftbench.model.weights import fetch_weights
 from ftbench.study import config
 
-CONTENDERS = ["ours", "growing", "tutorial", "timm_script", "hf_trainer", "fastai_learner"]
+CONTENDERS = ["frozen_norms", "ours", "growing", "tutorial", "timm_script", "hf_trainer", "fastai_learner"]
 TITLES = {
     "ours": "this loop",
     "growing": "this loop, image_sizes",
+    "frozen_norms": "this loop, frozen norms",
     "tutorial": "the tutorial's loop",
     "timm_script": "timm's train script",
     "hf_trainer": "Hugging Face Trainer",

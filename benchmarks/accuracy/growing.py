@@ -9,4 +9,4 @@ RECIPE = "the same with image_sizes: [40, 48, 64]"
 
 
 def prepare(race: Race):
-    return ours.prepare(race, [round(race.size * share) for share in SHARES])
+    return ours.prepare(race, image_sizes=[round(race.size * share) for share in SHARES])

@@ -15,14 +15,13 @@ from ftbench.train.loop import TrainingLoop
 from ftbench.train.start import apply_strategy
 
 EPOCHS = 6
-SIZES = None
 RECIPE = (
     "config/findings.yaml: AdamW 0.001, weight decay 0.01, cosine, 30 warm-up steps, batch 64, crop and flip, 6 epochs"
 )
 
 
-def resolved(race: Race, sizes: list[int] | None) -> tuple[dict, dict]:
-    """(run, recipe) of the shipped study's fine-tuning, with this race's network and epochs."""
+def resolved(race: Race, changes: dict) -> tuple[dict, dict]:
+    """(run, recipe) of the shipped study's fine-tuning, with this race's network, epochs and `changes` of the recipe."""
     from steps import fast_precision
 
     study = config.read(ROOT / "config" / "findings.yaml")
@@ -30,7 +29,7 @@ def resolved(race: Race, sizes: list[int] | None) -> tuple[dict, dict]:
     entry = {"source": "timm", "model": race.model, "image_size": race.size, "mean": race.mean, "std": race.std}
     run |= {"network": run["network"] | entry, "precision": fast_precision(), "threads": race.threads}
     recipe = run["recipe"] | {"learning_rate": study["strategies"]["finetune"]["learning_rate"]}
-    recipe |= {"epochs": race.epochs, "image_sizes": sizes}
+    recipe |= {"epochs": race.epochs} | changes
     return run, recipe | ({"batch_size": race.batch} if race.batch else {})
 
 
@@ -46,8 +45,8 @@ class Racing(TrainingLoop):
         return validation_scores(logits, self.data.labels[self.data.validation])
 
 
-def prepare(race: Race, sizes: list[int] | None = None):
-    run, recipe = resolved(race, sizes)
+def prepare(race: Race, **changes):
+    run, recipe = resolved(race, changes)
     device = devices.set_up(run)
     data = Data(
         Images(race.folder.parent / "images.npy", device), race.labels, race.train, race.validation, race.classes
