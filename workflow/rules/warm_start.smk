@@ -12,10 +12,20 @@ from snakemake.script import PythonScript
 from ftbench.base.code_digest import SCRIPTS, imported_at_once
 from ftbench.base.warm import start as warm
 
+# Where a job loads a module by its name: the package that it does so from, and the wildcard that says of what.
+LOADED = {
+    "strategies": ("ftbench.train.strategies", "strategy"),
+    "architectures": ("ftbench.model.architectures", "backbone"),
+}
 
-def imports_of(script):
+
+def imports_of(script, wildcards):
     """What a job of this script imports for certain; nothing is known of another workflow's script."""
-    return imported_at_once(script) if (SCRIPTS / script).exists() else ()
+    if not (SCRIPTS / script).exists():
+        return ()
+    found = imported_at_once(script)
+    doors = [door for door, (package, name) in LOADED.items() if package in found and name in wildcards.keys()]
+    return imported_at_once(script, *settings.modules(STUDY, wildcards, *doors))
 
 
 def start_warm(cold=PythonScript.execute_script):
@@ -28,7 +38,11 @@ def start_warm(cold=PythonScript.execute_script):
             return cold(self, fname, edit)
         try:
             job = servers.start(
-                fname, self.rulename, self.threads, self.resources.get("tmpdir"), imports_of(self.path.get_filename())
+                fname,
+                self.rulename,
+                self.threads,
+                self.resources.get("tmpdir"),
+                imports_of(self.path.get_filename(), self.wildcards),
             )
         except OSError as error:
             logger.warning(f"{self.rulename} starts as a new process: {error}.")

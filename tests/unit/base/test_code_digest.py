@@ -197,3 +197,4 @@ def test_what_every_job_of_a_script_imports_is_what_its_modules_import_as_they_a
     found = code_digest.imported_at_once("own.py")
     assert {"numpy", "scipy.stats", "ftbench.own.second"} <= found
     assert not found & {"torch", "pandas", "ftbench.own.third"}
+    assert "pandas" in code_digest.imported_at_once("own.py", "ftbench.own.third")

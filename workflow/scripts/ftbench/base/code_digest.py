@@ -90,10 +90,13 @@ def code_digest(script: str, *extra: str) -> str:
 
 
 @functools.cache
-def imported_at_once(script: str) -> frozenset[str]:
-    """What every job of `script` imports, whatever it is asked to do: by the script itself, and by modules as they are imported."""
+def imported_at_once(script: str, *extra: str) -> frozenset[str]:
+    """What every job of `script` imports, whatever it is asked to do: by the script itself, and by modules as they are imported.
+
+    `extra` are modules that it loads by name.
+    """
     found: set[str] = set()
-    waiting = list(_parse(SCRIPTS / script)[1])
+    waiting = [*_parse(SCRIPTS / script)[1], *extra]
     while waiting:
         name = waiting.pop()
         if name in found:
