@@ -16,7 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))  # also where a test loads this file by its path
 from _common import ROOT, add_work, parser, room
 
-sys.path[:0] = [str(ROOT / folder) for folder in ("tests/cluster", "tests/workflow")]
+sys.path[:0] = [str(ROOT / folder) for folder in ("tests/cluster", "tests/workflow", "tests")]
 
 import overhead  # noqa: E402
 from slurm import Cluster, Driver, edit_profile, slurm_is_installed  # noqa: E402

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import psutil
 
-sys.path[:0] = [str(Path(__file__).parents[1] / name) for name in ("workflow", "unit", "../workflow/scripts")]
+sys.path[:0] = [str(Path(__file__).parents[1] / name) for name in (".", "workflow", "unit", "../workflow/scripts")]
 
 import tiny_archives  # noqa: E402
 from studies import WEIGHTS, Clone, environment, tiny, write_weights  # noqa: E402
