@@ -12,19 +12,26 @@ from snakemake.script import PythonScript
 from ftbench.base.code_digest import SCRIPTS, imported_at_once
 from ftbench.base.warm import start as warm
 
-# Where a job loads a module by its name: the package that it does so from, and the wildcard that says of what.
+# Where a job loads a module by its name: the package that it does so from, and the table and wildcard that say of what.
 LOADED = {
-    "strategies": ("ftbench.train.strategies", "strategy"),
-    "architectures": ("ftbench.model.architectures", "backbone"),
+    "strategies": ("ftbench.train.strategies", "strategies", "strategy"),
+    "architectures": ("ftbench.model.architectures", "backbones", "backbone"),
 }
 
 
 def imports_of(script, wildcards):
-    """What a job of this script imports for certain; nothing is known of another workflow's script."""
+    """What a job of this script imports for certain; nothing is known of another workflow's script.
+
+    Predictions from outside have a backbone by name alone.
+    """
     if not (SCRIPTS / script).exists():
         return ()
     found = imported_at_once(script)
-    doors = [door for door, (package, name) in LOADED.items() if package in found and name in wildcards.keys()]
+    doors = [
+        door
+        for door, (package, table, name) in LOADED.items()
+        if package in found and wildcards.get(name) in STUDY[table]
+    ]
     return imported_at_once(script, *settings.modules(STUDY, wildcards, *doors))
 
 
