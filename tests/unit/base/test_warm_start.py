@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -197,6 +198,19 @@ def test_with_its_server_a_job_is_killed_and_the_next_gets_another(start):
     with pytest.raises(OSError):
         start("pass")
     assert start("pass").wait() == 0
+
+
+def test_a_server_that_ends_before_the_job_has_started_is_not_waited_for(start):
+    job = start("import time; time.sleep(60)")
+    server = server_of(job)
+    server.suspend()  # the next request lies there unread
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(start, "pass")
+        time.sleep(0.3)
+        server.kill()
+        with pytest.raises(OSError):
+            asked.result(PATIENCE)
+    assert job.wait() == -signal.SIGKILL
 
 
 def test_a_server_ends_when_the_other_side_does_and_its_jobs_go_on(servers, start, tmp_path):

@@ -51,14 +51,14 @@ class Servers:
         given = environment(threads, temporary)
         request = {"script": script, "name": name, "folder": str(Path.cwd()), "environment": given}
         ours, theirs = socket.socketpair()
-        with theirs:
-            try:
+        try:
+            with theirs:  # the server alone keeps it: if it ends before the job has started, that is seen
                 self._ask(threads, given, theirs, imports)
                 ours.sendall(json.dumps(request).encode() + b"\n")
-                return Job(ours)
-            except OSError:
-                ours.close()
-                raise
+            return Job(ours)
+        except OSError:
+            ours.close()
+            raise
 
     def _ask(self, threads: int, given: dict, asker: socket.socket, imports: Iterable[str]) -> None:
         with self._lock:
