@@ -91,27 +91,43 @@ def _server(modules: tuple[str, ...]) -> socket.socket:
 
 
 def serve(control: socket.socket) -> dict | None:
-    """Fork for every request, and tell the process id and, later, the exit status. Returns in each fork, and None at the end."""
+    """Fork for every request. Returns in each fork, and None at the end.
+
+    Between the server and the fork stands a process that waits for it, and tells its process id and, later, its exit status.
+    """
     while True:
         word, given, *_ = socket.recv_fds(control, 1, 3)
+        _reap(os.WNOHANG)
         if not word:
+            _reap(0)
             return None
-        asker = socket.socket(fileno=given[0])
-        pid = os.fork()
-        if not pid:
-            request = json.loads(asker.makefile().readline())
-            for number, descriptor in enumerate(given[1:], start=1):
-                os.dup2(descriptor, number)
-                os.close(descriptor)
-            asker.close()
+        if not os.fork():
             control.close()
-            return request
-        for descriptor in given[1:]:
+            return _watched(socket.socket(fileno=given[0]), given[1:])
+        for descriptor in given:
             os.close(descriptor)
-        asker.sendall(f"{pid}\n".encode())
-        with contextlib.suppress(OSError):  # nobody waits for it any more
-            asker.sendall(f"{os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])}\n".encode())
+
+
+def _reap(options: int) -> None:
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, options)[0]:
+            pass
+
+
+def _watched(asker: socket.socket, streams: list[int]) -> dict:
+    """The request, in a fork of this process with these streams as its output; this process ends with it."""
+    pid = os.fork()
+    if not pid:
+        request = json.loads(asker.makefile().readline())
+        for number, descriptor in enumerate(streams, start=1):
+            os.dup2(descriptor, number)
+            os.close(descriptor)
         asker.close()
+        return request
+    with contextlib.suppress(OSError):  # nobody waits for it any more
+        asker.sendall(f"{pid}\n".encode())
+        asker.sendall(f"{os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])}\n".encode())
+    os._exit(0)
 
 
 def become(request: dict) -> None:
