@@ -6,6 +6,7 @@ random crop, flip, resize to the network's size, cross-entropy, SGD with momentu
 
 import copy
 import statistics
+import sys
 import time
 from collections.abc import Iterator
 
@@ -17,6 +18,8 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import models, transforms
 
 WORKERS = 2
+# As everywhere on Linux; in a process that was itself spawned, as `serve` is, workers would be spawned too and import torch again.
+CONTEXT = "fork" if sys.platform == "linux" else None
 AHEAD = 2 * WORKERS  # batches that a DataLoader prepares in advance: its default prefetch_factor is 2
 
 
@@ -53,7 +56,13 @@ def reference_steps(
     """Train for as long as it is asked to, yielding the loss after each step."""
     data = PILImages(images, labels, reference_transform(images.shape[1], size, mean, std))
     loader = DataLoader(
-        data, batch_size=batch, shuffle=True, num_workers=WORKERS, drop_last=True, persistent_workers=True
+        data,
+        batch_size=batch,
+        shuffle=True,
+        num_workers=WORKERS,
+        drop_last=True,
+        persistent_workers=True,
+        multiprocessing_context=CONTEXT,
     )
     criterion = nn.CrossEntropyLoss()
     optimizer = torch.optim.SGD(network.parameters(), lr=0.001, momentum=0.9)
