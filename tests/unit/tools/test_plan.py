@@ -101,6 +101,12 @@ def test_a_frozen_part_runs_once_for_all_cells_that_share_it():
     )
 
 
+def test_halves_are_counted_where_batch_norms_see_a_single_pixel_of_one_image():
+    entry = {"source": "timm", "model": "tf_efficientnet_lite0", "image_size": 32}
+    cost, whole = passes.halves_cost(entry, "last_block", 2), passes.forward_cost(entry, 2)
+    assert cost.frozen.flops + cost.rest.flops == whole.flops and cost.values == 192
+
+
 def test_half_the_bytes_take_less_and_a_limit_too():
     assert total(precision="bfloat16") == total(precision="float16") < total()
     limited = {"cifar": {"source": "torchvision", "name": "CIFAR10", "train_limit": 100}}

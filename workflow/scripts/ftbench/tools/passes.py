@@ -40,7 +40,7 @@ def halves_cost(entry: dict, kind: str, bytes_per_value: int) -> HalvesCost:
     head, *more = backbones.heads.find_heads(network, CLASSES, entry["model"])
     backbones.heads.give_biases(network, [head, *more])
     parts = halves(Backbone(network, head, entry["image_size"], [], [], tuple(more)), kind, entry["model"])
-    network.requires_grad_(False)
+    network.eval().requires_grad_(False)
     frozen, middle = _cost_of(parts.prefix, _image(entry), bytes_per_value)
     return HalvesCost(frozen, _cost_of(parts.answers, middle, bytes_per_value)[0], middle.numel())
 
