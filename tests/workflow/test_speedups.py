@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from studies import Clone, environment
+from studies import Clone, environment, settings
 
 # A dry run in this process, which counts how often the functions in question are called.
 DRIVER = """
@@ -45,6 +45,31 @@ json.dump({
     "failed": failed, "threshold": gc.get_threshold()[0], "usual_threshold": own[0], "collects": gc.isenabled(),
     "frozen": gc.get_freeze_count(), "cached": cache and cache()._asdict(), "parsed": parsed, "asked": asked, "signatures": signatures,
 }, open(sys.argv[1], "w"))
+"""
+# A run in this process, which counts how often the scheduler looks for jobs to start, and the timers that make it look again.
+SCHEDULED = """
+import json, sys, threading
+import snakemake.cli
+from snakemake.scheduling.job_scheduler import JobScheduler
+looks, waiting = 0, [0]
+look = JobScheduler.job_selector
+
+def looking(self, jobs):
+    global looks
+    looks += 1
+    return look(self, jobs)
+
+class Timer(threading.Timer):
+    def start(self):
+        super().start()
+        waiting.append(sum(isinstance(thread, Timer) for thread in threading.enumerate()))
+
+JobScheduler.job_selector, threading.Timer = looking, Timer
+try:
+    snakemake.cli.main(sys.argv[2:])
+except SystemExit as end:
+    failed = end.code
+json.dump({"failed": failed, "looks": looks, "timers": len(waiting) - 1, "at_once": max(waiting)}, open(sys.argv[1], "w"))
 """
 MODULE = """
 import yaml
@@ -101,6 +126,27 @@ def test_the_collector_is_patient_and_still_there(main):
 def test_snakemake_asks_for_the_parameters_of_a_planned_function_and_finds_them(main, name):
     assert main["asked"][name] > 10, "Snakemake asks no more: planned() can go"
     assert main["signatures"][name] == 1  # by planned()
+
+
+def test_the_scheduler_is_woken_once_a_second_and_not_once_more_for_every_job(tmp_path):
+    names = [f"own{number}" for number in range(6)]
+    clone = Clone.of_repository(
+        tmp_path / "clone", settings(strategies={name: {"kind": "scratch", "learning_rate": 0.01} for name in names})
+    )
+    (tmp_path / "driver.py").write_text(SCHEDULED)
+    targets = [f"results/tiny/tuning/digits/small/{name}/selected.json" for name in names]
+    options = ["--cores", "1", "--quiet", "all", "--configfile", "study.yaml"]
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "driver.py"), str(tmp_path / "counted.json"), *targets, *options],
+        cwd=clone.root,
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
+    found = json.loads((tmp_path / "counted.json").read_text())
+    assert found["failed"] in (0, None), done.stderr
+    assert found["at_once"] == 1
+    assert found["looks"] > found["timers"] > 0, "Snakemake asks for one timer at a time: look_again() can go"
 
 
 def test_a_workflow_that_uses_this_one_keeps_its_process_as_it_is(clone, tmp_path):
