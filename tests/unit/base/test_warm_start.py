@@ -189,6 +189,14 @@ def test_ctrl_c_reaches_the_job_and_spares_the_server(start):
     assert job.wait() == 130 and server.is_running()
 
 
+def test_ctrl_c_while_libraries_are_imported_ends_the_job_that_waits_for_them(start, tmp_path, monkeypatch, capfd):
+    (tmp_path / "timm.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert start("print('ran')", imports=("timm",)).wait() == server.INTERRUPTED
+    assert start("print('next')", imports=("timm",)).wait() == 0
+    assert capfd.readouterr().out.split() == ["next"]
+
+
 def test_with_its_server_a_job_is_killed_and_the_next_gets_another(start):
     job = start("import time; time.sleep(60)")
     process, server = psutil.Process(job.pid), server_of(job)

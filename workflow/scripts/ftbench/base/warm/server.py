@@ -32,16 +32,20 @@ WORTH = (
 NO_THREAD = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
 ASKING_FOR_COMPILER = ("torchvision",)  # and timm, which imports it
 WITHOUT_COMPILER = Path(__file__).parents[2] / "machine" / "spared_compiler.py"
+INTERRUPTED = 130  # a shell's exit status of a program that Ctrl-C ended
 SET_NAME = 15  # PR_SET_NAME of linux/prctl.h
 
 
 def serve(control: socket.socket) -> tuple[dict, int] | None:
     """Fork a job for every socket that comes through `control`, and write to it the job's process id and, later, how it ended.
 
-    With the socket come the names of what the job imports for certain.
+    With the socket come the names of what the job imports for certain. Ctrl-C is for the jobs: one that is asked for, and for which libraries
+    are still imported, ends before it has begun.
     Returns in each job, with what was asked for and the end of a pipe to teach by; and None here, once the other end has gone.
     """
-    interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the jobs
+    interrupt, came = signal.getsignal(signal.SIGINT), []
+    if interrupt is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, lambda *_: came.append(True))
     signal.signal(signal.SIGCHLD, lambda *_: None)
     woken, wake = os.pipe()
     learned, teach = os.pipe()
@@ -60,6 +64,7 @@ def serve(control: socket.socket) -> tuple[dict, int] | None:
         if not word:
             return None
         asker = socket.socket(fileno=sockets[0])
+        came.clear()
         _import({*word.decode().split(), *_names(learned)})
         gc.freeze()  # a job's collector leaves alone what is here, and so the memory stays shared
         pid = os.fork()
@@ -70,6 +75,8 @@ def serve(control: socket.socket) -> tuple[dict, int] | None:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGINT, interrupt)
+        if came:
+            os._exit(INTERRUPTED)
         request = json.loads(asker.makefile().readline())
         for open_one in (control, asker, *askers.values()):
             open_one.close()  # only the server's own ends tell the other side that it is there
