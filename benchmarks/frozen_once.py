@@ -201,8 +201,13 @@ def main() -> None:
     command.add_argument("--archive", type=Path, help="cifar-10-python.tar.gz, the published archive")
     command.add_argument("--views", type=int, nargs="+", default=[1, 2, 6], help="(default: 1 2 6)")
     command.add_argument("--epochs", type=int, default=6, help="(default: 6)")
+    command.add_argument(
+        "--images", type=int, default=2000, help="to train with; a quarter as many validate (default: 2000)"
+    )
+    command.add_argument("--test", type=int, default=5000, help="test images (default: 5000)")
     arguments = command.parse_args()
-    views, seeds, per_class, epochs = arguments.views, 3, [200, 50, 500], arguments.epochs
+    views, seeds, epochs, each = arguments.views, 3, arguments.epochs, arguments.images // CLASSES
+    per_class = [each, each // 4, arguments.test // CLASSES]
     if arguments.quick:
         views, seeds, per_class, epochs = [2], 2, [4, 2, 2], 1
     with tempfile.TemporaryDirectory(prefix="frozen-once-") as temporary:
