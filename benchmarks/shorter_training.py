@@ -27,7 +27,7 @@ from ftbench.study import config, grid
 FIRST = "as-it-is"
 
 
-def variants(size: int, epochs: int) -> dict[str, dict]:
+def variants(size: int) -> dict[str, dict]:
     """{name: the changed keys} of a network of `size` pixels. Frozen statistics take half the learning rate: at the whole one, some runs
     diverge.
     """
@@ -43,12 +43,11 @@ def variants(size: int, epochs: int) -> dict[str, dict]:
     }
 
 
-def study_of(quick: bool, epochs: int, seeds: int, network: dict) -> dict:
+def study_of(quick: bool, only: list[str], epochs: int, seeds: int, network: dict) -> dict:
     findings = config.read(ROOT / "config" / "findings.yaml")
     rate = findings["strategies"]["finetune"]["learning_rate"]
-    changes = variants(network["image_size"], epochs)
-    if quick:
-        changes = {name: changes[name] for name in (FIRST, "frozen-growing")}
+    changes = variants(network["image_size"])
+    changes = {name: changes[name] for name in changes if name == FIRST or name in only}
     return config.resolve(
         {
             "study": "shorter_training",
@@ -118,14 +117,16 @@ def main() -> None:
     command = parser(__doc__, out="bench_shorter_training.json")
     command.add_argument("--archive", type=Path, help="cifar-10-python.tar.gz, the published archive")
     command.add_argument("--epochs", type=int, default=3, help="of all but those of one epoch (default: 3)")
+    others = [name for name in variants(64) if name != FIRST]
+    command.add_argument("--only", choices=others, nargs="*", default=others, help="beside the first line")
     arguments = command.parse_args()
-    epochs, seeds, per_class = arguments.epochs, 3, [450, 50, 200]
+    epochs, seeds, per_class, only = arguments.epochs, 3, [450, 50, 200], arguments.only
     if arguments.quick:
-        epochs, seeds, per_class = 1, 2, [4, 2, 2]
+        epochs, seeds, per_class, only = 1, 2, [4, 2, 2], ["frozen-growing"]
     with tempfile.TemporaryDirectory(prefix="shorter-") as temporary:
         folder = Path(temporary)
         test, network = write_data(folder, arguments, per_class), write_weights(folder, arguments.quick)
-        study = study_of(arguments.quick, epochs, seeds, network)
+        study = study_of(arguments.quick, only, epochs, seeds, network)
         rows = table(folder, run_all(study, folder, test))
     device = devices.device_name(torch.device("cpu"))
     print(f"{device}, two threads, {study['precision']}, {seeds} seeds")
