@@ -1,6 +1,11 @@
 """The order of the tests: long files first, so that no worker is left with one of them when the others are done."""
 
 import gc
+import os
+
+# Workers share the cores: each with as many threads as there are cores, they would spend their time on waiting for each other.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Minutes of waiting first, then what all others' studies wait for, then by length.
 LONG = (
