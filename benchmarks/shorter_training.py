@@ -28,8 +28,8 @@ FIRST = "as-it-is"
 
 
 def variants(size: int) -> dict[str, dict]:
-    """{name: the changed keys} of a network of `size` pixels. Frozen statistics take half the learning rate: at the whole one, some runs
-    diverge.
+    """{name: the changed keys} of a network of `size` pixels. Frozen statistics take half the learning rate: gradients through them are
+    larger.
     """
     growing = {"image_sizes": [round(size * share) for share in (5 / 8, 6 / 8, 1)]}
     frozen = {"norm_statistics": "frozen", "learning_rate": 0.0005}
