@@ -1,6 +1,7 @@
 """Weights as a library publishes them give the features of the library's own loading, at its own size and at another.
 
-The small members of the families run always; all families with FTBENCH_FAMILIES=all (about fifteen minutes on two cores).
+The small members of the families run always; all families with FTBENCH_FAMILIES=all (most of an hour on two cores; the
+largest networks need 8 GB).
 """
 
 import os
