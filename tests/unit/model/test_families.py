@@ -1,6 +1,6 @@
 """Weights as a library publishes them give the features of the library's own loading, at its own size and at another.
 
-The small members of the families run always; all families with FTBENCH_FAMILIES=all (most of an hour on two cores; the
+The small members of the families run always; all families with FTBENCH_FAMILIES=all (ten to fifteen minutes on two cores; the
 largest networks need 8 GB).
 """
 
