@@ -19,7 +19,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from types import SimpleNamespace
 
-from _common import out_of, parser  # isort: skip
+from _common import ROOT, out_of, parser  # isort: skip
 import numpy as np
 import pandas as pd
 import torch
@@ -40,28 +40,33 @@ from ftbench.train.cache_views import cache_views
 from ftbench.train.run import train, train_trial
 from ftbench.train.selection import select_recipe
 
-ROOT = Path(__file__).resolve().parent.parent
 TINY = {"source": "ftbench", "model": "resnet8", "image_size": 16, "mean": [0.5] * 3, "std": [0.25] * 3}
 RATES = [0.0003, 0.001, 0.003]
 
 
 def study_of(quick: bool, views: list[int | None], seeds: int, epochs: int, network: dict) -> dict:
     """The recipe of config/findings.yaml for last_block, without cached views and with each number of them."""
+    strategies = {
+        name_of(count): {"kind": "last_block", "learning_rate": RATES, "cached_views": count} for count in views
+    }
+    tuning = {"trials": len(RATES)}
+    return resolved("frozen_once", quick, 1, seeds, epochs, network, tuning=tuning, strategies=strategies)
+
+
+def resolved(name: str, quick: bool, threads: int, seeds: int, epochs: int, network: dict, **more) -> dict:
+    """A study of one network on CIFAR-10 that trains as config/findings.yaml does; `more` are its other tables."""
     recipe = config.read(ROOT / "config" / "findings.yaml")["training"]
     return config.resolve(
         {
-            "study": "frozen_once",
+            "study": name,
             "seeds": list(range(seeds)),
             "device": "cpu",
             "precision": "float32" if quick else fast_precision(),
-            "threads": 1,
+            "threads": threads,
             "datasets": {"cifar10": {"source": "torchvision", "name": "CIFAR10"}},
             "backbones": {"network": network},
             "training": recipe | {"epochs": epochs},
-            "tuning": {"trials": len(RATES)},
-            "strategies": {
-                name_of(count): {"kind": "last_block", "learning_rate": RATES, "cached_views": count} for count in views
-            },
+            **more,
         }
     )
 
@@ -161,27 +166,38 @@ def write_test_logits(study: dict, cell: grid.Cell, folder: Path, runs: list[Pat
 # --- the table -------------------------------------------------------------------------------------------------------
 
 
-def table(study: dict, folder: Path, runs: dict, clocks: dict[str, Clock]) -> list[dict]:
+def scores(folder: Path, runs: dict[tuple[grid.Cell, int], Path], first: str) -> dict[str, dict]:
+    """{strategy: validation and test accuracy over its seeds, and the difference of the latter from the strategy `first`}, from the
+    folders of all (cell, seed).
+    """
     labelled = [
         {"labels": cell._asdict() | {"seed": seed}, "run": place / "run.json", "test_logits": place / "test_logits.npz"}
-        for cell, places in runs.items()
-        for seed, place in zip(study["seeds"], places)
+        for (cell, seed), place in runs.items()
     ]
     names = [folder / f"{name}.csv" for name in ("cells", "pairwise", "differences", "classes")]
     compare(labelled, "accuracy", *names)
     cells, pairs = pd.read_csv(names[0]).set_index("strategy"), pd.read_csv(names[1])
-    whole, rows = sum(clocks["off"].seconds.values()), []
-    for cell, places in runs.items():
-        spent, score = clocks[cell.strategy].seconds, cells.loc[cell.strategy]
-        validation = [read_json(place / "run.json")["validation_accuracy"] for place in places]
-        row = {"cached_views": cached_views.views_of(study, cell.strategy), **spent, "seconds": sum(spent.values())}
-        row |= {"share": row["seconds"] / whole, "validation": float(np.mean(validation))}
-        row |= {name: float(score[f"accuracy_{name}"]) for name in ("mean", "ci_low", "ci_high")}
-        if cell.strategy != "off":
-            of = pairs[(pairs["strategy_a"] == cell.strategy) & (pairs["strategy_b"] == "off")]
-            sign, of = (1, of) if len(of) else (-1, pairs[(pairs["strategy_b"] == cell.strategy) & (pairs["strategy_a"] == "off")])  # fmt: skip
-            low, high = sorted(sign * float(of.iloc[0][end]) for end in ("ci_low", "ci_high"))
-            row |= {"difference": sign * float(of.iloc[0]["difference"]), "low": low, "high": high}
+    found = {}
+    for strategy in dict.fromkeys(cell.strategy for cell, _ in runs):
+        places = [place for (cell, _), place in runs.items() if cell.strategy == strategy]
+        row = {"validation": float(np.mean([read_json(place / "run.json")["validation_accuracy"] for place in places]))}
+        row |= {name: float(cells.loc[strategy][f"accuracy_{name}"]) for name in ("mean", "ci_low", "ci_high")}
+        for one, other, sign in (("strategy_a", "strategy_b", 1), ("strategy_b", "strategy_a", -1)):
+            for pair in pairs[(pairs[one] == strategy) & (pairs[other] == first)].to_dict("records"):
+                row["difference"] = sign * pair["difference"]
+                row["low"], row["high"] = sorted((sign * pair["ci_low"], sign * pair["ci_high"]))
+        found[strategy] = row
+    return found
+
+
+def table(study: dict, folder: Path, runs: dict, clocks: dict[str, Clock]) -> list[dict]:
+    by_seed = {(cell, seed): place for cell, places in runs.items() for seed, place in zip(study["seeds"], places)}
+    whole, scored, rows = sum(clocks["off"].seconds.values()), scores(folder, by_seed, "off"), []
+    for cell in runs:
+        spent, views = clocks[cell.strategy].seconds, cached_views.views_of(study, cell.strategy)
+        row = {"cached_views": views, **spent, "seconds": sum(spent.values())}
+        row |= {"share": row["seconds"] / whole} | scored[cell.strategy]
+        if views:
             row["gigabytes"] = sum((folder / cell.strategy / name).stat().st_size for name in ("views.npy", "plain.npy")) / 1e9  # fmt: skip
         rows.append(row)
     return rows

@@ -14,13 +14,10 @@ from pathlib import Path
 
 from _common import ROOT, out_of, parser  # isort: skip
 import numpy as np
-import pandas as pd
 import torch
-from frozen_once import Clock, run_cell, write_data, write_test_logits, write_weights
-from steps import fast_precision
+from frozen_once import Clock, resolved, run_cell, scores, write_data, write_test_logits, write_weights
 
-from ftbench.base.files import read_json, write_json
-from ftbench.compare.comparison import compare
+from ftbench.base.files import write_json
 from ftbench.machine import devices
 from ftbench.study import config, grid
 
@@ -44,25 +41,11 @@ def variants(size: int) -> dict[str, dict]:
 
 
 def study_of(quick: bool, only: list[str], epochs: int, seeds: int, network: dict) -> dict:
-    findings = config.read(ROOT / "config" / "findings.yaml")
-    rate = findings["strategies"]["finetune"]["learning_rate"]
+    rate = config.read(ROOT / "config" / "findings.yaml")["strategies"]["finetune"]["learning_rate"]
     changes = variants(network["image_size"])
     changes = {name: changes[name] for name in changes if name == FIRST or name in only}
-    return config.resolve(
-        {
-            "study": "shorter_training",
-            "seeds": list(range(seeds)),
-            "device": "cpu",
-            "precision": "float32" if quick else fast_precision(),
-            "threads": 2,
-            "datasets": {"cifar10": {"source": "torchvision", "name": "CIFAR10"}},
-            "backbones": {"network": network},
-            "training": findings["training"] | {"epochs": epochs},
-            "strategies": {
-                name: {"kind": "finetune", "learning_rate": rate} | change for name, change in changes.items()
-            },
-        }
-    )
+    strategies = {name: {"kind": "finetune", "learning_rate": rate} | change for name, change in changes.items()}
+    return resolved("shorter_training", quick, 2, seeds, epochs, network, strategies=strategies)
 
 
 def run_all(study: dict, folder: Path, test: np.ndarray) -> dict[tuple[grid.Cell, int], tuple[Path, float]]:
@@ -84,25 +67,15 @@ def run_all(study: dict, folder: Path, test: np.ndarray) -> dict[tuple[grid.Cell
 
 def table(folder: Path, ended: dict) -> list[dict]:
     """A row per cell: seconds, validation and test accuracy, and the difference of the latter from the first cell's."""
-    labelled = [
-        {"labels": cell._asdict() | {"seed": seed}, "run": place / "run.json", "test_logits": place / "test_logits.npz"}
-        for (cell, seed), (place, _) in ended.items()
+    scored = scores(folder, {key: place for key, (place, _) in ended.items()}, FIRST)
+    return [
+        {
+            "name": name,
+            "seconds": float(np.mean([spent for (cell, _), (_, spent) in ended.items() if cell.strategy == name])),
+        }
+        | row
+        for name, row in scored.items()
     ]
-    names = [folder / f"{name}.csv" for name in ("cells", "pairwise", "differences", "classes")]
-    compare(labelled, "accuracy", *names)
-    cells, pairs = pd.read_csv(names[0]).set_index("strategy"), pd.read_csv(names[1])
-    rows = []
-    for strategy in dict.fromkeys(cell.strategy for cell, _ in ended):
-        own = [found for (cell, _), found in ended.items() if cell.strategy == strategy]
-        row = {"name": strategy, "seconds": float(np.mean([seconds for _, seconds in own]))}
-        row["validation"] = float(np.mean([read_json(place / "run.json")["validation_accuracy"] for place, _ in own]))
-        row |= {name: float(cells.loc[strategy][f"accuracy_{name}"]) for name in ("mean", "ci_low", "ci_high")}
-        for one, other, sign in (("strategy_a", "strategy_b", 1), ("strategy_b", "strategy_a", -1)):
-            for pair in pairs[(pairs[one] == strategy) & (pairs[other] == FIRST)].to_dict("records"):
-                row["difference"] = sign * pair["difference"]
-                row["low"], row["high"] = sorted((sign * pair["ci_low"], sign * pair["ci_high"]))
-        rows.append(row)
-    return rows
 
 
 def show(rows: list[dict]) -> None:
