@@ -15,7 +15,7 @@ from pathlib import Path
 from _common import ROOT, out_of, parser  # isort: skip
 import numpy as np
 import torch
-from frozen_once import Clock, resolved, run_cell, scores, write_data, write_test_logits, write_weights
+from _one_network import Clock, resolved, run_cell, scores, write_data, write_test_logits, write_weights
 
 from ftbench.base.files import write_json
 from ftbench.machine import devices

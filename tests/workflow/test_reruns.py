@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import pytest
 import yaml
@@ -51,6 +52,19 @@ def test_touched_modules_rerun_nothing(clone):
     for path in (clone.root / "workflow/scripts").rglob("*.py"):  # the entry scripts among them, as in a fresh clone
         os.utime(path)
     assert clone.plan() == []
+
+
+def test_results_copied_without_snakemakes_records_are_not_believed_under_other_settings(clone):
+    shutil.rmtree(clone.root / ".snakemake" / "metadata")
+    assert clone.plan() == []  # the settings are those of study.json
+    config = clone.read_config()
+    config["strategies"]["neighbours"] = {"kind": "knn"}
+    clone.write_config(config)
+    printed = clone.snakemake("--dry-run", fails=True)
+    assert "was made with other settings than this config has (strategies.neighbours)" in printed
+    jobs = clone.plan("--forcerun", "record_study", "collect_metrics")
+    assert {job.wildcards["strategy"] for job in jobs if job.rule in TRAINING} == {"neighbours"}
+    assert {"record_study", "collect_metrics", "compare_strategies", "report_summary"} <= rules(jobs)
 
 
 def test_an_edited_entry_script_reruns_its_jobs(clone):

@@ -18,6 +18,7 @@ from ftbench.study import grid, inputs, kinds, reader, report_files, run_weights
 from ftbench.study.checks import cached_views
 from ftbench.study.commands import hold, note_command
 from ftbench.study.config import resolve
+from ftbench.study.copied import forced, refuse_other_settings
 from ftbench.study.downloads import download_of
 from ftbench.study.expand import fold_settings
 from ftbench.study.interrupt import end_with_one_line
@@ -42,6 +43,8 @@ try:
     for path in workflow.configfiles:
         reader.load(path)  # Snakemake's own reading keeps the second of two equal keys and knows no bounds
     STUDY = resolve({key: value for key, value in config.items() if key != "pathvars"})
+    if workflow.is_main_process and not forced(sys.argv):
+        refuse_other_settings(f"results/{STUDY['study']}", STUDY)
 except InputError as error:
     raise WorkflowError(str(error))
 # The report's text reads these: a rehearsal has a name, seeds and trials of its own, and defaults are filled in.
