@@ -5,7 +5,7 @@
 All fine-tune the same pretrained network on the same CIFAR-10 images and are judged on the same validation images, each by its own documented
 recipe (the files of benchmarks/accuracy). Each run is a process of its own. The clock counts training and the validation after every epoch; imports,
 reading and building come before. Runs take turns: every contender once, then in the reverse order once more. A recipe that ends
-below the target is run again with twice the epochs, up to four times as many, and only the run that gets there is counted; what took
+below the target is run again with twice the epochs, up to --most times as many, and only the run that gets there is counted; what took
 longer than --limit, in CPU seconds, is given up. CPU seconds count the processes that prepare images too.
 Peers are installed on the first run, without their dependencies, into .bench-accuracy; one that cannot be had is named with the reason.
 Writes results/bench_accuracy.json. --quick takes a tiny network with random weights and installs nothing.
@@ -46,7 +46,6 @@ TITLES = {
 }
 QUICK = [name for name in CONTENDERS if name != "ours"]  # the other one runs all of its code
 PEERS = ROOT / ".bench-accuracy"
-MOST = 4  # times the documented epochs
 CLASSES = 10
 
 
@@ -171,13 +170,13 @@ def run(folder: Path, name: str, epochs: int, threads: int) -> dict:
     return json.loads(out.read_text()) if out.exists() else {"failed": last_line(ended.stderr)}
 
 
-def turn(folder: Path, name: str, epochs: int, documented: int, race: dict) -> dict:
-    """A contender's turn: with `epochs`, and where the target is not reached with twice as many, until the limits."""
+def turn(folder: Path, name: str, epochs: int, most: int, race: dict) -> dict:
+    """A contender's turn: with `epochs`, and where the target is not reached with twice as many, up to `most` and the limit."""
     while True:
         ended = run(folder, name, epochs, race["threads"])
         if "failed" in ended or ended["reached"] or ended["scores"][-1]["cpu_seconds"] > race["limit"]:
             return ended
-        if 2 * epochs > MOST * documented:
+        if 2 * epochs > most:
             return ended
         epochs *= 2
 
@@ -233,6 +232,7 @@ def main() -> None:
     options.add_argument("--turns", type=int, default=2)
     options.add_argument("--threads", type=int, default=2)
     options.add_argument("--limit", type=float, default=1200, help="CPU seconds of a run, then it is given up")
+    options.add_argument("--most", type=int, default=4, help="times a recipe's documented epochs that it may be given")
     options.add_argument("--only", choices=CONTENDERS, nargs="*")
     arguments = options.parse_args()
     out = out_of(arguments)
@@ -240,7 +240,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="race-") as place:
         folder, missing = Path(place), absent(names, arguments.quick)
         race = write_race(folder, arguments)
-        ran_on = conditions(race, names)
+        ran_on = conditions(race, names) | {"most": arguments.most}
         for rows in compete(folder, [name for name in names if name not in missing], race, arguments, missing):
             write_json(out, ran_on | {"rows": rows})  # after every run: an hour is long
     show(rows, race)
@@ -281,7 +281,8 @@ def compete(
             own = 1 if arguments.quick else documented(name)["EPOCHS"]
             if runs[name] and not runs[name][-1].get("reached"):
                 continue  # once is enough to know
-            runs[name].append(turn(folder, name, runs[name][-1]["epochs"] if runs[name] else own, own, race))
+            epochs = runs[name][-1]["epochs"] if runs[name] else own
+            runs[name].append(turn(folder, name, epochs, arguments.most * own, race))
             yield [summary(one, ended) for one, ended in runs.items() if ended] + absent_rows
 
 
