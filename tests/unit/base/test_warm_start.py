@@ -197,6 +197,49 @@ def test_ctrl_c_while_libraries_are_imported_ends_the_job_that_waits_for_them(st
     assert capfd.readouterr().out.split() == ["next"]
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_what_ends_a_program_is_for_the_job_which_may_save_and_spares_the_server(start, tmp_path, number):
+    """A shutdown, the end of an allocation and a closed terminal signal every process of the group."""
+    saves = "def save(*_):\n    time.sleep(0.5)\n    open('saved', 'w')\n    raise SystemExit(143)\n"
+    job = start(
+        f"import signal, time\n{saves}signal.signal({int(number)}, save)\nopen('runs', 'w')\ntime.sleep(60)",
+    )
+    server = server_of(job)
+    deadline = time.monotonic() + PATIENCE
+    while not (tmp_path / "runs").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    for process in (server.pid, job.pid):
+        os.kill(process, number)
+    assert job.wait() == 143 and (tmp_path / "saved").exists() and server.is_running()
+    assert (
+        start(f"import os\nos.kill(os.getpid(), {int(number)})").wait() == -number
+    )  # the next one has Python's own answer
+
+
+@pytest.mark.parametrize("text", ["raise ValueError('numpy.dtype size changed')", "raise RuntimeError('no operator')"])
+def test_a_library_that_cannot_be_imported_is_left_to_the_job_and_harms_no_other(
+    start, tmp_path, monkeypatch, capfd, text
+):
+    (tmp_path / "timm.py").write_text(text)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    job = start("import time; time.sleep(1)")
+    server = server_of(job)
+    assert start("import timm", imports=("timm.models",)).wait() == 1
+    assert text[6:16] in capfd.readouterr().err
+    assert job.wait() == 0 and server.is_running()
+
+
+def test_the_server_imports_the_packages_of_what_a_job_imports_and_not_torchs_compiler(start, capfd):
+    assert warm.worth_importing(["torchvision.models", "scipy.stats", "json", "timm"]) == {
+        "torchvision",
+        "scipy.stats",
+        "timm",
+    }
+    text = "import sys\nprint('timm' in sys.modules, 'torch._dynamo.eval_frame' in sys.modules)"
+    assert start(text, imports=("timm.models",)).wait() == 0
+    assert capfd.readouterr().out.split() == ["True", "False"]
+
+
 def test_with_its_server_a_job_is_killed_and_the_next_gets_another(start):
     job = start("import time; time.sleep(60)")
     process, server = psutil.Process(job.pid), server_of(job)

@@ -118,6 +118,16 @@ def test_one_image_at_a_time_is_refused_with_batch_norms_alone(changes):
     assert list(faults(config.resolve(study))) == []
 
 
+@pytest.mark.parametrize("first", ["frozen", "batch"])
+def test_strategies_that_differ_in_their_norms_alone_are_both_tried(first):
+    study = copy.deepcopy(STUDY)
+    study["backbones"] = {"network": {"model": "resnet18", "weights": "IMAGENET1K_V1", "image_size": 32}}
+    order = {"frozen": ["frozen", "batch"], "batch": ["batch", "frozen"]}[first]
+    study["strategies"] = {name: {"kind": "finetune", "batch_size": 1, "norm_statistics": name} for name in order}
+    (sentence,) = faults(config.resolve(study))
+    assert sentence.startswith("strategies.batch on backbones.network: ") and "norm_statistics: frozen" in sentence
+
+
 def test_ten_backbones_take_less_than_a_minute_of_this_processs_own_time():
     study = copy.deepcopy(STUDY)
     study["backbones"] = {

@@ -1,5 +1,6 @@
 """Frozen parts that run once: a step on what was cached is the step on the images, views come in turn, files are those of this run."""
 
+import hashlib
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -242,6 +243,34 @@ def test_views_of_another_run_are_refused(cached, tmp_path, key, value):
     write_json(tmp_path / "cost.json", read_json(cached["views_cost"]) | {key: value})
     with pytest.raises(InputError, match=rf"views.npy belongs to another run: its {key} is {value}, not .*; delete it"):
         start_run(small.run("last_block"), "c", cached | {"views_cost": str(tmp_path / "cost.json")}, recipe())
+
+
+def other_images(inputs, folder) -> dict:
+    """Other images under the same numbers, with a split that is theirs."""
+    images, parts = 255 - np.load(inputs["images"]), dict(np.load(inputs["split"]))
+    np.save(folder / "images.npy", images)
+    np.savez(folder / "split.npz", **parts | {"images_sha256": hashlib.sha256(images).hexdigest()})
+    return {name: str(folder / file) for name, file in (("images", "images.npy"), ("split", "split.npz"))}
+
+
+@pytest.mark.parametrize(
+    "name, inputs, run",
+    [
+        ("images_sha256", other_images, {}),
+        ("weights", lambda inputs, folder: small.weights(folder, seed=99), {}),
+        ("network", None, {"network": {"mean": [0.1] * 3, "std": [0.9] * 3}}),
+        ("precision", None, {"precision": "bfloat16"}),
+    ],
+)
+def test_views_that_were_made_of_something_else_are_refused(cached, tmp_path, name, inputs, run):
+    others = inputs(cached, tmp_path) if inputs else {}
+    with pytest.raises(InputError, match=f"views.npy belongs to another run: its {name} is "):
+        start_run(small.run("last_block", **run), "c", cached | others, recipe())
+
+
+def test_views_under_another_augmentation_are_refused(cached):
+    with pytest.raises(InputError, match="its augmentation is crop_flip, not crop; delete it"):
+        start_run(small.run("last_block"), "c", cached, recipe(augmentation="crop"))
 
 
 @pytest.mark.parametrize("part", ["views", "plain"])

@@ -14,7 +14,7 @@ from ftbench.base.errors import InputError, choices
 from ftbench.base.files import read_json
 
 LINKED = ("model.safetensors", "run.json", "cost.json", "history.csv", "metrics.json", "test_logits.npz")
-COSTS = ("train_seconds", "feature_seconds", "images_per_second", "peak_memory_mb", "checkpoint_bytes")
+COSTS = ("train_seconds", "feature_seconds", "view_seconds", "images_per_second", "peak_memory_mb", "checkpoint_bytes")
 
 
 class Logged(NamedTuple):

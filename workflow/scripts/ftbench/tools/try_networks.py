@@ -49,16 +49,15 @@ def faults(study: dict) -> Iterator[str]:
                 given["recipe"].get("batch_size"),
                 given["recipe"].get("accumulate"),
                 str(given["recipe"].get("image_sizes")),
-                given["recipe"].get("cached_views"),
+                given["recipe"].get("norm_statistics"),
             )
-            if what in tried:
-                continue
-            tried.add(what)
             try:
-                if declared(given["kind"])["engine"] == "loop":
-                    start.refuse_sizes(backbone, entry, given["recipe"])
-                try_strategy(backbone, given)
-                if views_of(study, strategy):
+                if what not in tried:
+                    tried.add(what)
+                    if declared(given["kind"])["engine"] == "loop":
+                        start.refuse_sizes(backbone, entry, given["recipe"])
+                    try_strategy(backbone, given)
+                if views_of(study, strategy):  # its files depend on the data sets of the strategy as well
                     try_views(backbone, study, name, strategy)
             except InputError as error:
                 yield f"strategies.{strategy} on backbones.{name}: {_bare(error)}"

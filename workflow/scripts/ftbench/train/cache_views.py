@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ftbench.base.digests import digest
 from ftbench.base.errors import InputError
 from ftbench.base.files import atomic_write, make_folder, read_json, write_json
 from ftbench.base.pixel_rows import write_array_header
@@ -21,7 +20,7 @@ from ftbench.model.prefix import Halves, cut
 from ftbench.pixels import policies
 from ftbench.study.checks.view_sizes import gigabytes, refuse_large
 from ftbench.train.start import apply_strategy
-from ftbench.train.views import cached_rows
+from ftbench.train.views import cached_rows, made_of
 
 TYPE = np.dtype(np.float16)  # of what is cached: ten bits of every number, which bfloat16 has seven of
 BATCH = 256
@@ -44,7 +43,7 @@ def cache_views(
     (M, ...), of the validation images as they are; of which images, `ftbench.train.views.cached_rows` says.
 
     `run` has the machine's settings, kind, augmentation, views (V) and own_splits. `cost` gets view_seconds, what was measured beside, and
-    what a reader compares: views, place (of the cut), rows, bytes and sha256 of each file.
+    what a reader compares: views, place (of the cut), rows, what they were made of, bytes and sha256 of each file.
     Raises InputError where the network cannot be cut, where both files together exceed `limit_gb` GB (10⁹ bytes) or what is free on the
     disk, and where a number does not fit float16.
     """
@@ -75,8 +74,8 @@ def cache_views(
         "rows": rows.digest,
         "bytes": {"views": Path(views).stat().st_size, "plain": Path(plain).stat().st_size},
         "sha256": digests,
-        "identity": digest({"run": run, "weights": source["sha256"], "seed": SEED}),
     }
+    found |= made_of(run, run["augmentation"], source, str(parts["images_sha256"]))
     write_json(cost, found | _measured(run, device, passes, seconds))
 
 

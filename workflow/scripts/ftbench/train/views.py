@@ -81,6 +81,12 @@ class CachedViews:
         return stored.to(torch.float32, memory_format=layout)
 
 
+def made_of(run: dict, augmentation: str, source: dict, images_sha256: str) -> dict:
+    """What the numbers of cached views follow from, beside their count, their rows and the cut; `source` is the record of the weights."""
+    settings = {key: run[key] for key in ("network", "precision", "kind")}
+    return settings | {"augmentation": augmentation, "weights": source["sha256"], "images_sha256": images_sha256}
+
+
 class _Blank(NamedTuple):
     shape: tuple[int, ...]
     device: torch.device
@@ -98,7 +104,7 @@ def blank_views(halves: Halves, shape: tuple[int, ...], data: Data, channels_las
 def read_views(inputs: dict, run: dict, recipe: dict, backbone: Backbone, data: Data) -> CachedViews | None:
     """The cached views of a run whose recipe asks for them, else None; what moves in `backbone` is marked.
 
-    Raises InputError where the files are damaged or are those of other images, or of a network that is cut elsewhere.
+    Raises InputError where the files are damaged, or were made of other images or weights, with other settings, or for another cut.
     """
     count = recipe.get("cached_views")
     if not count:
@@ -107,6 +113,8 @@ def read_views(inputs: dict, run: dict, recipe: dict, backbone: Backbone, data: 
     halves = cut(backbone.network, run["network"]["model"])
     rows = cached_rows(data.train, data.validation, record["own_splits"])
     found = {"views": count, "place": halves.place, "rows": rows.digest}
+    images_sha256 = str(np.load(inputs["split"])["images_sha256"])
+    found |= made_of(run, recipe["augmentation"], read_json(inputs["record"]), images_sha256)
     for name, value in found.items():
         if record[name] != value:
             raise InputError(

@@ -30,8 +30,13 @@ WORTH = (
 )
 # pyarrow, which pandas imports and with it scikit-learn, has an allocator that gives memory back in a thread; not if it is told so.
 NO_THREAD = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
-ASKING_FOR_COMPILER = ("torchvision",)  # and timm, which imports it
+ASKING_FOR_COMPILER = ("torchvision", "timm")  # which imports it
 WITHOUT_COMPILER = Path(__file__).parents[2] / "machine" / "spared_compiler.py"
+FOR_JOBS = (
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGHUP,
+)  # a terminal, a shutdown or a scheduler sends them to a whole group
 INTERRUPTED = 130  # a shell's exit status of a program that Ctrl-C ended
 SET_NAME = 15  # PR_SET_NAME of linux/prctl.h
 
@@ -39,13 +44,12 @@ SET_NAME = 15  # PR_SET_NAME of linux/prctl.h
 def serve(control: socket.socket) -> tuple[dict, int] | None:
     """Fork a job for every socket that comes through `control`, and write to it the job's process id and, later, how it ended.
 
-    With the socket come the names of what the job imports for certain. Ctrl-C is for the jobs: one that is asked for, and for which libraries
-    are still imported, ends before it has begun.
+    With the socket come the names of what the job imports for certain. Ctrl-C and the signals that end a program are for the jobs, which may
+    have something to save: one that is asked for, and for which libraries are still imported, ends before it has begun.
     Returns in each job, with what was asked for and the end of a pipe to teach by; and None here, once the other end has gone.
     """
-    interrupt, came = signal.getsignal(signal.SIGINT), []
-    if interrupt is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, lambda *_: came.append(True))
+    came: list[int] = []
+    actions = _leave_to_jobs(came)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     woken, wake = os.pipe()
     learned, teach = os.pipe()
@@ -53,6 +57,7 @@ def serve(control: socket.socket) -> tuple[dict, int] | None:
         os.set_blocking(end, False)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     askers: dict[int, socket.socket] = {}
+    tried: set[str] = set()
     while True:
         ready = select.select([control, woken], [], [])[0]
         if woken in ready:
@@ -65,7 +70,7 @@ def serve(control: socket.socket) -> tuple[dict, int] | None:
             return None
         asker = socket.socket(fileno=sockets[0])
         came.clear()
-        _import({*word.decode().split(), *_names(learned)})
+        _import({*word.decode().split(), *_names(learned)}, tried)
         gc.freeze()  # a job's collector leaves alone what is here, and so the memory stays shared
         pid = os.fork()
         if pid:
@@ -74,15 +79,32 @@ def serve(control: socket.socket) -> tuple[dict, int] | None:
             continue
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, interrupt)
+        for number, action in actions.items():
+            signal.signal(number, action)
         if came:
-            os._exit(INTERRUPTED)
+            _end_by(came[0])
         request = json.loads(asker.makefile().readline())
         for open_one in (control, asker, *askers.values()):
             open_one.close()  # only the server's own ends tell the other side that it is there
         for end in (woken, wake, learned):
             os.close(end)
         return request, teach
+
+
+def _leave_to_jobs(came: list[int]) -> dict:
+    """Only note the signals that are meant for jobs, in `came`; returns {number: what was done at it before}."""
+    actions = {number: signal.getsignal(number) for number in FOR_JOBS}
+    for number, action in actions.items():
+        if action is not signal.SIG_IGN:
+            signal.signal(number, lambda number, _: came.append(number))
+    return actions
+
+
+def _end_by(number: int) -> None:
+    """End this process as the signal would end a new one."""
+    if number == signal.SIGINT:
+        os._exit(INTERRUPTED)
+    os.kill(os.getpid(), number)
 
 
 def _tell_ended(askers: dict[int, socket.socket]) -> None:
@@ -108,14 +130,15 @@ def _names(learned: int) -> set[str]:
         return set()
 
 
-def _import(names: set[str]) -> None:
-    """Import those of WORTH that `names` has and this process has not."""
+def _import(names: set[str], tried: set[str]) -> None:
+    """Import those of WORTH that `names` has, once: what cannot be imported, for any reason, is left to the job, which says what is wrong."""
     os.environ.update(NO_THREAD)  # a job has an environment of its own
     for name in WORTH:
-        if name in names and name not in sys.modules:
+        if name in names and name not in tried:
+            tried.add(name)
             if name in ASKING_FOR_COMPILER:
                 _spare_compiler()
-            with contextlib.suppress(ImportError):  # the job that needs it imports it itself, and says what is wrong
+            with contextlib.suppress(Exception):
                 importlib.import_module(name)
 
 

@@ -33,6 +33,12 @@ def environment(threads: int, temporary: str | None) -> dict[str, str]:
     return given
 
 
+def worth_importing(imports: Iterable[str]) -> set[str]:
+    """Of modules that a job imports, and the packages that they are in, those that a server imports for it."""
+    parts = (name.split(".") for name in imports)
+    return {".".join(one[:count]) for one in parts for count in range(1, len(one) + 1)} & set(WORTH)
+
+
 class Servers:
     """One server per number of threads: a library looks at that number when it is imported."""
 
@@ -65,7 +71,7 @@ class Servers:
             if threads not in self._control:
                 self._control[threads] = self._new_server(given)
             try:
-                word = " ".join(sorted({"job", *(name for name in imports if name in WORTH)}))
+                word = " ".join(sorted({"job", *worth_importing(imports)}))
                 socket.send_fds(self._control[threads], [word.encode()], [asker.fileno()])
             except OSError:
                 self._control.pop(threads).close()  # it has ended; the next job gets another

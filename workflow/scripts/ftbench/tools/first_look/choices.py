@@ -43,6 +43,9 @@ KINDS = {  # in the order of the config: learning rates, reason
     "lp_ft": ([0.0001, 0.0003, 0.001], "everything moves, from the probe's head: steps may be smaller"),
     "tutorial": (None, "the textbook recipe (SGD 0.001), untuned: the row most readers know"),
 }
+KEYS = {  # more of a strategy's recipe, with the reason
+    "lp_ft": {"norm_statistics": ("frozen", "the probe's head was fitted with them (docs/findings.md)")},
+}
 FULL, LEAN, FROZEN = tuple(KINDS), ("linear_probe", "knn", "finetune"), ("linear_probe", "knn")
 LADDER = {  # (side in pixels, strategies, seeds), from the richest
     "cpu": [(128, FULL, 3), (96, FULL, 3), (96, LEAN, 3), (64, LEAN, 3), (64, LEAN, 2), (64, FROZEN, 1)],
@@ -148,10 +151,7 @@ def _study(
         tables["tuning"] = {"trials": 3, "seed": 1000}
         why["tuning.trials"] = "learning rates per strategy, half a decade apart"
         why["tuning.seed"] = "none of seeds, so that no final run repeats a trial"
-    tables["strategies"] = {
-        name: {"kind": name} | ({"learning_rate": KINDS[name][0]} if name in tuned else {}) for name in kinds
-    }
-    why |= {f"strategies.{name}": KINDS[name][1] for name in kinds}
+    tables["strategies"] = {name: _strategy(name, why) for name in kinds}
     tables["hardware"] = _hardware(here)
     why["hardware.teraflops"] = "sustained, " + (
         "of an A100-class GPU" if here.gpu else "of one core; for the estimate alone"
@@ -206,6 +206,14 @@ def _training(kind: str, images: int, why: dict) -> dict:
         "warmup_steps": 50,
         "augmentation": "crop",
     }
+
+
+def _strategy(name: str, why: dict) -> dict:
+    rates, why[f"strategies.{name}"] = KINDS[name]
+    entry = {"kind": name} | ({"learning_rate": rates} if rates else {})
+    for key, (value, reason) in KEYS.get(name, {}).items():
+        entry[key], why[f"strategies.{name}.{key}"] = value, reason
+    return entry
 
 
 def _hardware(here: Machine) -> dict:
