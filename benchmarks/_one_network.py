@@ -26,8 +26,7 @@ from ftbench.data.images import Images
 from ftbench.machine import devices
 from ftbench.model import architectures, backbones
 from ftbench.model.weights import fetch_weights
-from ftbench.study import config, grid, settings
-from ftbench.study.checks import cached_views
+from ftbench.study import cached_views, config, grid, settings
 from ftbench.study.trials import trials
 from ftbench.train.cache_views import cache_views
 from ftbench.train.run import train, train_trial

@@ -20,8 +20,7 @@ from time_to_accuracy import CLASSES
 
 from ftbench.base.files import write_json
 from ftbench.machine import devices
-from ftbench.study import grid
-from ftbench.study.checks import cached_views
+from ftbench.study import cached_views, grid
 
 RATES = [0.0003, 0.001, 0.003]  # to choose from
 

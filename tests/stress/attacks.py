@@ -28,7 +28,7 @@ sys.path[:0] = [str(Path(__file__).parents[1] / name) for name in (".", "workflo
 import tiny_archives  # noqa: E402
 from studies import WEIGHTS, Clone, environment, tiny, write_weights  # noqa: E402
 
-from ftbench.study import interrupt  # noqa: E402
+from ftbench.study.driver import interrupt  # noqa: E402
 
 EXACT = (".safetensors", ".npz", ".npy", "metrics.json", "classes.json", "normalization.json", "recipe.json")
 MEASURED = ("seconds", "memory", "latency", "images_per_second", "device", "threads", "wh", "minutes", "flops_per")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from test_resume import PATIENCE, RUN, kill_group, long_run, start, training_process, wait_for_progress  # noqa: F401
 
-from ftbench.study import interrupt
+from ftbench.study.driver import interrupt
 
 MODEL = f"{RUN}/model.safetensors"
 # A file of every stage; those of one line need none of each other.

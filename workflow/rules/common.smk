@@ -14,14 +14,13 @@ from ftbench.base.code_digest import code_digest
 from ftbench.base.dates import bring_back
 from ftbench.base.errors import InputError
 from ftbench.base.kept import keep
-from ftbench.study import grid, inputs, kinds, reader, report_files, run_weights, settings, trials
-from ftbench.study.checks import cached_views
-from ftbench.study.commands import hold, note_command
+from ftbench.study import cached_views, grid, inputs, kinds, reader, report_files, run_weights, settings, trials
 from ftbench.study.config import resolve
-from ftbench.study.copied import forced, refuse_other_settings
 from ftbench.study.downloads import download_of
+from ftbench.study.driver.commands import hold, note_command
+from ftbench.study.driver.copied import forced, refuse_other_settings
+from ftbench.study.driver.interrupt import end_with_one_line
 from ftbench.study.expand import fold_settings
-from ftbench.study.interrupt import end_with_one_line
 from ftbench.study.paths import (
     DOWNLOADED,
     EFFICIENCY,

@@ -9,7 +9,7 @@ from ftbench.base.errors import InputError
 from ftbench.base.files import read_json, write_json
 from ftbench.report.provenance.crate import describe_crate
 from ftbench.report.provenance.environment import given_predictions, machines
-from ftbench.study.commands import note_command, read_commands
+from ftbench.study.driver.commands import note_command, read_commands
 
 
 def test_commands_are_kept_in_order_and_can_be_pasted_into_a_shell(tmp_path, monkeypatch):

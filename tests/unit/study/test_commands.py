@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from ftbench.base.errors import InputError
-from ftbench.study import commands
+from ftbench.study.driver import commands
 
 
 def test_a_second_driver_of_a_study_is_refused_until_the_first_ends(tmp_path):
-    code = f"from ftbench.study.commands import hold; hold({str(tmp_path)!r}); print('held', flush=True); input()"
+    code = (
+        f"from ftbench.study.driver.commands import hold; hold({str(tmp_path)!r}); print('held', flush=True); input()"
+    )
     environment = os.environ | {"PYTHONPATH": str(Path(commands.__file__).parents[2])}
     first = subprocess.Popen(
         [sys.executable, "-c", code], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -6,7 +6,7 @@ import pytest
 
 from ftbench.base.errors import InputError
 from ftbench.base.files import write_json
-from ftbench.study.copied import differences, forced, refuse_other_settings
+from ftbench.study.driver.copied import differences, forced, refuse_other_settings
 
 STUDY = {"margin": 0.01, "seeds": [0, 1], "strategies": {"finetune": {"recipe": {"epochs": 2}}}, "budgets": {}}
 

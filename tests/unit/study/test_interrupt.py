@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from ftbench.study.interrupt import LINE, STATUS
+from ftbench.study.driver.interrupt import LINE, STATUS
 
 SCRIPTS = Path(__file__).parents[3] / "workflow" / "scripts"
 DRIVER = """
 import logging, os, signal, sys
-from ftbench.study.interrupt import end_with_one_line
+from ftbench.study.driver.interrupt import end_with_one_line
 
 if "ignored" in sys.argv:
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -15,7 +15,7 @@ from ftbench.base.files import read_json, write_json
 from ftbench.data.images import Images
 from ftbench.model.prefix import cut
 from ftbench.study import grid, kinds
-from ftbench.study.checks.cached_views import OPTION
+from ftbench.study.cached_views import OPTION
 from ftbench.study.checks.view_sizes import passes
 from ftbench.train import cache_views as job
 from ftbench.train import loop, strategies

@@ -8,7 +8,7 @@ the reading rule shares.
 from collections.abc import Iterable
 
 from ftbench.study import grid, settings
-from ftbench.study.checks.cached_views import view_files
+from ftbench.study.cached_views import view_files
 from ftbench.study.downloads import download_of
 from ftbench.study.grid import Cell
 from ftbench.study.kinds import declared

@@ -17,7 +17,7 @@ from ftbench.base.files import read_json
 from ftbench.data import sources
 from ftbench.study import grid
 from ftbench.study import trials as search
-from ftbench.study.checks.cached_views import passes_on, views_of, wildcards
+from ftbench.study.cached_views import passes_on, views_of, wildcards
 from ftbench.study.checks.image_sizes import steps_at_sizes
 from ftbench.study.checks.view_sizes import gigabytes
 from ftbench.study.kinds import declared

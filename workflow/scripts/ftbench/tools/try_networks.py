@@ -16,7 +16,7 @@ from ftbench.base.errors import InputError
 from ftbench.model import architectures, backbones, freezing, sizes
 from ftbench.model.backbones import Backbone
 from ftbench.study import grid, inputs
-from ftbench.study.checks.cached_views import cached, passes_on, views_of
+from ftbench.study.cached_views import cached, passes_on, views_of
 from ftbench.study.checks.view_sizes import gigabytes, refuse_large
 from ftbench.study.kinds import declared
 from ftbench.study.paths import file_and_key

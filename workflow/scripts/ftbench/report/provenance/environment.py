@@ -10,7 +10,7 @@ from ftbench.base.digests import digest
 from ftbench.base.files import read_json, write_json
 from ftbench.evaluate.cells import CELL
 from ftbench.evaluate.records import content
-from ftbench.study.commands import read_commands
+from ftbench.study.driver.commands import read_commands
 
 UNKNOWN = "not stated by the source"
 PACKAGES = ("snakemake", "torch", "torchvision", "timm", "numpy", "pandas", "scipy", "scikit-learn")

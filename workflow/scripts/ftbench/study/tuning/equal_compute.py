@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ftbench.base.errors import InputError
 from ftbench.study import grid, trials
-from ftbench.study.checks.cached_views import step_passes
+from ftbench.study.cached_views import step_passes
 from ftbench.study.checks.image_sizes import relative_area
 from ftbench.study.kinds import declared
 
