@@ -95,6 +95,8 @@ rule cache_views:
         cost="<results>/features/{dataset}/{backbone}/{kind}-{policy}-{views}views/cost.json",
     log:
         "<logs>/cache_views/{dataset}/{backbone}/{kind}-{policy}-{views}views.log",
+    benchmark:
+        "<benchmarks>/cache_views/{dataset}/{backbone}/{kind}-{policy}-{views}views.tsv"
     wildcard_constraints:
         kind=any_of(kinds.names("strategies")),
         policy=any_of(kinds.names("policies")),

@@ -19,6 +19,7 @@ from ftbench.data.images import Data, Images
 from ftbench.machine import depthwise_float32, devices
 from ftbench.machine.skip_padding import crop_kernels
 from ftbench.model import activations, architectures, heads
+from ftbench.model.eval_mode import eval_mode
 from ftbench.model.fit import check_fit, check_size_of_tensors
 
 BATCH = 256
@@ -171,10 +172,8 @@ def load(entry: dict, classes: int, state: dict[str, torch.Tensor], what: str, o
 @torch.no_grad()  # not inference_mode: what a network caches in this pass is used in training
 def predict(backbone: Backbone, batches, autocast, features: bool = False) -> tuple[np.ndarray, np.ndarray | None]:
     """Logits (N, C) float32 of all `batches` (an iterable of (B, H, W, 3) uint8 tensors) in eval mode, and features (N, D) if asked."""
-    was_training = [module for module in backbone.network.modules() if module.training]
-    backbone.network.eval()
     logits, vectors = [], []
-    with autocast:
+    with eval_mode(backbone.network), autocast:
         for images in batches:
             if features:
                 vector, output = backbone.features_and_logits(images)
@@ -182,8 +181,6 @@ def predict(backbone: Backbone, batches, autocast, features: bool = False) -> tu
             else:
                 output = backbone.network(backbone.to_input(images))
             logits.append(output.float().cpu())
-    for module in was_training:
-        module.training = True
     return torch.cat(logits).numpy(), torch.cat(vectors).numpy() if features else None
 
 

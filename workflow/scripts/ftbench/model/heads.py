@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from ftbench.base.errors import InputError
+from ftbench.model.eval_mode import eval_mode
 
 
 def find_heads(network: nn.Module, outputs: int, model: str) -> list[str]:
@@ -105,14 +106,10 @@ def as_parameters(
     """
     if len(heads) == 1:
         return _shaped(network, heads[0], weight, bias)
-    was_training = [module for module in network.modules() if module.training]
-    network.eval()
-    with captured(network, heads) as inputs:
-        network(images)
-    parts = vectors(inputs)
-    shares = _shares(network, heads, images)
-    for module in was_training:
-        module.training = True
+    with eval_mode(network):
+        with captured(network, heads) as inputs:
+            network(images)
+        parts, shares = vectors(inputs), _shares(network, heads, images)
     readers = [name for _, names in parts for name in names]
     everything = sum(shares[name] for name in readers)
     columns = weight.split([vector.shape[1] for vector, _ in parts], dim=1)

@@ -5,6 +5,7 @@ from torch import nn
 
 from ftbench.base.errors import InputError
 from ftbench.model import architectures
+from ftbench.model.eval_mode import eval_mode
 
 
 def check_size(network: nn.Module, entry: dict, smaller: int | None = None) -> None:
@@ -27,19 +28,15 @@ def check_size(network: nn.Module, entry: dict, smaller: int | None = None) -> N
             cut.append((step * scale, (side % step) * scale))
 
     hooks = [module.register_forward_pre_hook(watch) for module in network.modules() if _cuts(module)]
-    was_training = [module for module in network.modules() if module.training]
-    network.eval()
     example = next(network.parameters())
     try:
-        with torch.inference_mode():
+        with eval_mode(network), torch.inference_mode():
             network(torch.zeros(1, 3, size, size, device=example.device, dtype=example.dtype))
     except Exception as error:  # each library and layer fails with errors of its own
         raise InputError(f"config: {model!r} cannot run at {key} ({_reason(error)}); {advice}.") from error
     finally:
         for hook in hooks:
             hook.remove()
-        for module in was_training:
-            module.training = True
     if cut:
         patch, left = max(cut)
         lower = size // patch * patch

@@ -104,7 +104,6 @@ def check_halves(writer: "_Writer", ids: np.ndarray) -> int:
         for name in backbone.head_parameters():  # a new head gives zeros, whatever comes before it
             backbone.network.get_parameter(name).normal_()
         inputs = backbone.to_input(writer.store.batch(ids))
-        backbone.network.eval()
         middle = halves.prefix(inputs)
         parts, whole = halves.answers(middle), backbone.network(inputs)
     if not torch.allclose(parts, whole, rtol=TOLERANCE, atol=TOLERANCE * float(whole.abs().max())):
@@ -130,6 +129,7 @@ class _Writer:
     def __init__(self, backbone: Backbone, halves: Halves, store: Images, run: dict, device: torch.device, path: str):
         self.backbone, self.halves, self.store, self.run, self.device = backbone, halves, store, run, device
         self.augment = policies.load(run["augmentation"])
+        backbone.network.eval()
 
     def write(self, path: str, ids: np.ndarray, generators: list[torch.Generator | None]) -> str:
         """Write one view of the images `ids` for every generator, the plain image where it is None; returns the sha256 of all values."""

@@ -17,6 +17,7 @@ from ftbench.base.files import read_json
 from ftbench.data.images import Data, Stored
 from ftbench.machine import devices
 from ftbench.model.backbones import BATCH, Backbone
+from ftbench.model.eval_mode import eval_mode
 from ftbench.model.prefix import Halves, cut
 
 ORDER_STREAM = 1  # of a run's seed: numpy takes [seed, 0, 0, 1] for no seed of an epoch or a step
@@ -65,15 +66,11 @@ class CachedViews:
     @torch.no_grad()
     def logits(self, ids: np.ndarray, run: dict, device: torch.device, look: Callable = lambda: None) -> np.ndarray:
         """Logits (N, C) float32 of the plain images `ids` (N,), in eval mode. `look` is called before each batch."""
-        was_training = [module for module in self._answers.modules() if module.training]
-        self._answers.eval()
         places, found = np.searchsorted(self._rows.validation, ids), []
-        with devices.autocast(device, run["precision"]):
+        with eval_mode(self._answers), devices.autocast(device, run["precision"]):
             for first in range(0, len(places), BATCH):
                 look()
                 found.append(self._answers(self._of(self._plain.batch(places[first : first + BATCH]))).float().cpu())
-        for module in was_training:
-            module.training = True
         return torch.cat(found).numpy()
 
     def _of(self, stored: torch.Tensor) -> torch.Tensor:
