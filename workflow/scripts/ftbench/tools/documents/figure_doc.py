@@ -1,6 +1,6 @@
 """Make the pictures of the pages from a finished demo study: `make figures`. A test holds the pages to the names below.
 
-docs/figures has the study's own plots. Those of docs/findings.md are made anew where that study, of half an hour and real images, lies in
+docs/figures has the study's own plots. Those of docs/findings.md are made anew where that study, of 40 minutes and real images, lies in
 results/findings. docs/summary.png is the head of its summary, in a headless Chromium; where none is installed it stays
 as it is, and a sentence says so.
 """
