@@ -153,7 +153,7 @@ def _also(recipe: dict) -> str | None:
         on["image_sizes"] = " → ".join(map(str, on["image_sizes"])) + " px"
     if "cached_views" in on:
         on["cached_views"] = (
-            f"{on['cached_views']} (of each training image, in half precision: what is frozen ran once)"
+            f"{on['cached_views']} (of each training image, in half precision: what is frozen ran once; all seeds share them, so intervals lack what their draw does)"
         )
     said = (key.replace("_", " ") + f" {value}" * (value is not True) for key, value in on.items())
     return ", ".join(said) or None
