@@ -26,7 +26,10 @@ def test_what_is_switched_on_is_said_and_what_is_off_is_not(tmp_path):
 
 def test_cached_views_are_said_with_what_they_are(tmp_path):
     written = page(tmp_path, finetune={"cached_views": 4})
-    assert "cached views 4 (of each training image, in half precision: what is frozen ran once; all seeds share them, so intervals lack" in written
+    assert (
+        "cached views 4 (of each training image, in half precision: what is frozen ran once; all seeds share them, so intervals lack"
+        in written
+    )
 
 
 def test_a_setting_whose_value_is_one_is_said_unless_one_is_off(tmp_path):

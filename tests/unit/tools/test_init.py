@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet
 import pytest
+import torch
+import torchvision
 import yaml
 from PIL import Image
 
@@ -407,6 +409,15 @@ def test_a_gpu_and_a_network_make_the_study_richer():
     chosen = choose(3000, Machine(16, "NVIDIA A100", 16), weights=lambda *_: "network").tables
     assert chosen["precision"] == "bfloat16" and "convnext_tiny_224" in chosen["backbones"]
     assert chosen["hardware"]["name"] == "NVIDIA A100" and chosen["device"] == "auto"
+    assert chosen["exclude"] == [{"backbone": "convnext_tiny_224", "strategy": "finetune_frozen_norms"}]
+
+
+def test_the_networks_that_are_said_to_have_no_batch_norms_have_none():
+    for model in {model for models in choices.TORCHVISION.values() for model, *_ in models}:
+        with torch.device("meta"):
+            network = torchvision.models.get_model(model)
+        norms = any(isinstance(module, torch.nn.BatchNorm2d) for module in network.modules())
+        assert norms == (model not in choices.NO_BATCH_NORMS)
 
 
 def test_a_gpu_that_emulates_bfloat16_gets_float16():
