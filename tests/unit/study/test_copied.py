@@ -46,6 +46,11 @@ def test_equal_settings_and_a_study_that_has_not_begun_pass(results):
     refuse_other_settings("results/other", STUDY)
 
 
+def test_a_damaged_record_is_left_to_the_job_that_reads_it(results, tmp_path):
+    (tmp_path / "results/tiny/study.json").write_text("")
+    refuse_other_settings("results/tiny", STUDY)
+
+
 def test_a_key_of_a_later_version_is_no_difference():
     later = STUDY | {"gpus_per_run": 1, "strategies": {"finetune": {"recipe": {"epochs": 2, "mixup": 0}}}}
     assert differences(STUDY, later) == []

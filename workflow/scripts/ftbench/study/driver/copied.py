@@ -28,7 +28,11 @@ def refuse_other_settings(folder: str, study: dict) -> None:
     path = f"{folder}/study.json"
     if not Path(path).is_file() or _recorded(path):
         return
-    if differing := differences(read_json(path), json.loads(json.dumps(study))):
+    try:
+        recorded = read_json(path)
+    except InputError:  # damaged: the job that reads it says so
+        return
+    if differing := differences(recorded, json.loads(json.dumps(study))):
         named = ", ".join(differing[:5]) + (f" and {len(differing) - 5} more" if len(differing) > 5 else "")
         raise InputError(
             f"{path} was made with other settings than this config has ({named}), and Snakemake has no record here of what any file was made "
