@@ -76,7 +76,7 @@ def start_run(run: dict, code: str, inputs: dict, recipe: dict) -> Start:
     strategy = apply_strategy(backbone, run, recipe, device)
     refuse_single_images(backbone, recipe, len(data.train))
     frozen = freezing.frozen_digest(backbone.network)
-    views = read_views(inputs, run, recipe, backbone, data)
+    views = read_views(inputs, source, run, recipe, backbone, data)
     if run["compile"]:
         compile_in_place(backbone.network)
     return Start(

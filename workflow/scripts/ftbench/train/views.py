@@ -98,8 +98,10 @@ def blank_views(halves: Halves, shape: tuple[int, ...], data: Data, channels_las
     return CachedViews(halves, blank, blank, CachedRows(data.train, data.validation), 1, 0, channels_last)
 
 
-def read_views(inputs: dict, run: dict, recipe: dict, backbone: Backbone, data: Data) -> CachedViews | None:
-    """The cached views of a run whose recipe asks for them, else None; what moves in `backbone` is marked.
+def read_views(
+    inputs: dict, source: dict | None, run: dict, recipe: dict, backbone: Backbone, data: Data
+) -> CachedViews | None:
+    """The cached views of a run whose recipe asks for them, else None; what moves in `backbone` is marked. `source` is the record of its weights.
 
     Raises InputError where the files are damaged, or were made of other images or weights, with other settings, or for another cut.
     """
@@ -111,7 +113,7 @@ def read_views(inputs: dict, run: dict, recipe: dict, backbone: Backbone, data: 
     rows = cached_rows(data.train, data.validation, record["own_splits"])
     found = {"views": count, "place": halves.place, "rows": rows.digest}
     images_sha256 = str(np.load(inputs["split"])["images_sha256"])
-    found |= made_of(run, recipe["augmentation"], read_json(inputs["record"]), images_sha256)
+    found |= made_of(run, recipe["augmentation"], source, images_sha256)
     for name, value in found.items():
         if record[name] != value:
             raise InputError(

@@ -32,11 +32,8 @@ WORTH = (
 NO_THREAD = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
 ASKING_FOR_COMPILER = ("torchvision", "timm")  # which imports it
 WITHOUT_COMPILER = Path(__file__).parents[2] / "machine" / "spared_compiler.py"
-FOR_JOBS = (
-    signal.SIGINT,
-    signal.SIGTERM,
-    signal.SIGHUP,
-)  # a terminal, a shutdown or a scheduler sends them to a whole group
+# What a terminal, a shutdown or a scheduler sends to all processes of a group.
+FOR_JOBS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 INTERRUPTED = 130  # a shell's exit status of a program that Ctrl-C ended
 SET_NAME = 15  # PR_SET_NAME of linux/prctl.h
 

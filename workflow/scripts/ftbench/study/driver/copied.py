@@ -8,7 +8,7 @@ import json
 from base64 import urlsafe_b64encode
 from pathlib import Path
 
-from ftbench.base.errors import InputError
+from ftbench.base.errors import InputError, listed
 from ftbench.base.files import read_json
 
 RECORDS = Path(".snakemake", "metadata")
@@ -33,12 +33,11 @@ def refuse_other_settings(folder: str, study: dict) -> None:
     except InputError:  # damaged: the job that reads it says so
         return
     if differing := differences(recorded, json.loads(json.dumps(study))):
-        named = ", ".join(differing[:5]) + (f" and {len(differing) - 5} more" if len(differing) > 5 else "")
         raise InputError(
-            f"{path} was made with other settings than this config has ({named}), and Snakemake has no record here of what any file was made "
-            "with: its folder .snakemake was not copied along. It would believe every file. Copy that folder too, use the config of these "
-            "results, or give this study another name. To keep what is there as it is and make only what is missing, add --forcerun "
-            "record_study collect_metrics."
+            f"{path} was made with other settings than this config has ({listed(differing)}), and Snakemake has no record here of what any "
+            "file was made with: its folder .snakemake was not copied along. It would believe every file. Copy that folder too, use the "
+            "config of these results, or give this study another name. To keep what is there as it is and make only what is missing, add "
+            "--forcerun record_study collect_metrics."
         )
 
 

@@ -44,16 +44,9 @@ STRATEGIES = {  # in the order of the config: learning rates, reason
     "lp_ft": ([0.0001, 0.0003, 0.001], "everything moves, from the probe's head: steps may be smaller"),
     "tutorial": (None, "the textbook recipe (SGD 0.001), untuned: the row most readers know"),
 }
-KEYS = {  # of a strategy that is not called as its kind is, with the reasons
-    "finetune_frozen_norms": {
-        "kind": ("finetune", None),
-        "norm_statistics": (
-            "frozen",
-            "six points better in docs/findings.md, no better for scanned digits: so it is asked",
-        ),
-    },
-}
-NO_BATCH_NORMS = ("convnext_tiny",)  # of the backbones below: the two are the same there
+FROZEN_NORMS = "finetune_frozen_norms"  # the one that is not called as its kind is
+WHY_FROZEN_NORMS = "six points better in docs/findings.md, no better for scanned digits: so it is asked"
+NO_BATCH_NORMS = ("convnext_tiny",)  # of the backbones above: it would be fine-tuned twice in the same way
 FULL, LEAN, FROZEN = tuple(STRATEGIES), ("linear_probe", "knn", "finetune"), ("linear_probe", "knn")
 LADDER = {  # (side in pixels, strategies, seeds), from the richest
     "cpu": [(128, FULL, 3), (96, FULL, 3), (96, LEAN, 3), (64, LEAN, 3), (64, LEAN, 2), (64, FROZEN, 1)],
@@ -160,8 +153,9 @@ def _study(
         why["tuning.trials"] = "learning rates per strategy, half a decade apart"
         why["tuning.seed"] = "none of seeds, so that no final run repeats a trial"
     tables["strategies"] = {name: _strategy(name, why) for name in kinds}
-    if excluded := _exclude(tables["backbones"], tables["strategies"]):
-        tables["exclude"] = excluded
+    without = [one for one, entry in tables["backbones"].items() if entry["model"] in NO_BATCH_NORMS]
+    if without and FROZEN_NORMS in kinds:
+        tables["exclude"] = [{"backbone": one, "strategy": FROZEN_NORMS} for one in without]
         why["exclude"] = "without batch norms it would be trained twice in the same way"
     tables["hardware"] = _hardware(here)
     why["hardware.teraflops"] = "sustained, " + (
@@ -222,18 +216,10 @@ def _training(kind: str, images: int, why: dict) -> dict:
 def _strategy(name: str, why: dict) -> dict:
     rates, why[f"strategies.{name}"] = STRATEGIES[name]
     entry = {"kind": name} | ({"learning_rate": rates} if rates else {})
-    for key, (value, reason) in KEYS.get(name, {}).items():
-        entry[key] = value
-        if reason:
-            why[f"strategies.{name}.{key}"] = reason
+    if name == FROZEN_NORMS:
+        entry |= {"kind": "finetune", "norm_statistics": "frozen"}
+        why[f"strategies.{name}.norm_statistics"] = WHY_FROZEN_NORMS
     return entry
-
-
-def _exclude(backbones: dict, strategies: dict) -> list[dict]:
-    """The cells that would be another's twin."""
-    twins = [name for name, keys in strategies.items() if "norm_statistics" in keys]
-    without = [name for name, entry in backbones.items() if entry["model"] in NO_BATCH_NORMS]
-    return [{"backbone": backbone, "strategy": strategy} for backbone in without for strategy in twins]
 
 
 def _hardware(here: Machine) -> dict:
